@@ -1,0 +1,160 @@
+"""The one door into the audit log: group commit for the data plane, the caller's transaction for everyone else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from django.db import connection
+from prometheus_client import Counter, Gauge, Histogram
+
+from audit import storage
+from audit.entry import Entry, new_id, now
+from gateway_site.lib import actor as acting
+
+_MAX_BATCH = 512
+_MAX_WAITING = 20_000
+_RETRY_PAUSE = 0.2
+
+WAITING = Gauge("mcpgw_audit_waiting_events", "Events not yet committed.", multiprocess_mode="livesum")
+COMMIT_SECONDS = Histogram(
+    "mcpgw_audit_commit_seconds", "Time of one group commit.", buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2)
+)
+WRITTEN = Counter("mcpgw_audit_events_total", "Events committed.")
+FAILED = Counter("mcpgw_audit_failed_events_total", "Events that the store refused.")
+
+
+class AuditUnavailable(Exception):
+    """The log cannot take the event now; what it was to prove must not happen."""
+
+
+class Recorder:
+    """One writer thread of this process. Futures resolve after the commit that holds their event."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Entry, asyncio.Future[None] | None]] = deque()
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def write(self, entry: Entry) -> asyncio.Future[None]:
+        """Queues at once, so that the event is kept even when the caller is cancelled while it waits.
+
+        The future raises AuditUnavailable. Raises AuditUnavailable itself when too much is waiting.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._enqueue(entry, future)
+        return future
+
+    def write_behind(self, entry: Entry) -> None:
+        """For events that prove nothing by coming first, such as refused credentials. Tried until stored."""
+        self._enqueue(entry, None)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Commits what is waiting, then ends the thread."""
+        thread = self._thread
+        if thread is None:
+            return
+        self._stopping = True
+        self._wake.set()
+        thread.join(timeout)
+        self._thread, self._stopping = None, False
+
+    def _enqueue(self, entry: Entry, future: asyncio.Future[None] | None) -> None:
+        if len(self._waiting) >= _MAX_WAITING:
+            raise AuditUnavailable("too many events are waiting")
+        self._waiting.append((entry, future))
+        if self._thread is None:
+            self._start()
+        self._wake.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                self._commit_next()
+            if self._stopping:
+                connection.close()
+                return
+
+    def _commit_next(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
+        started = time.perf_counter()
+        try:
+            _commit([entry for entry, _ in batch])
+        except Exception as error:  # noqa: BLE001  whatever the store raises, the waiting calls must be refused
+            connection.close()
+            self._refuse(batch, error)
+            return
+        COMMIT_SECONDS.observe(time.perf_counter() - started)
+        WRITTEN.inc(len(batch))
+        WAITING.set(len(self._waiting))
+        _resolve(batch, None)
+
+    def _refuse(self, batch: list[tuple[Entry, asyncio.Future[None] | None]], error: Exception) -> None:
+        FAILED.inc(len(batch))
+        _resolve(batch, AuditUnavailable(type(error).__name__))
+        # An outcome whose call was made must not be lost: it is tried again until the store is back.
+        kept = [(entry, None) for entry, future in batch if future is None or entry.kind == "mcp.call.outcome"]
+        self._waiting.extendleft(reversed(kept))
+        if kept and not self._stopping:
+            time.sleep(_RETRY_PAUSE)
+        elif kept:
+            self._waiting.clear()
+
+
+def _commit(entries: list[Entry]) -> None:
+    fresh = connection.connection is None
+    if fresh:
+        connection.ensure_connection()
+        storage.make_commits_durable()
+    storage.commit(entries)
+
+
+def _resolve(batch: list[tuple[Entry, asyncio.Future[None] | None]], error: AuditUnavailable | None) -> None:
+    """One wake-up per event loop and batch: a wake-up each would cost more than the commit."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for _, future in batch:
+        if future is not None:
+            by_loop.setdefault(future.get_loop(), []).append(future)
+    for loop, futures in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, futures, error)
+
+
+def _settle(futures: list[asyncio.Future[None]], error: AuditUnavailable | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+            future.exception()  # marks it as seen, since a cancelled caller will not look
+
+
+recorder = Recorder()
+
+
+def record(kind: str, *, project_ref: int | None = None, project: str = "", subject: str = "", **fields: Any) -> None:
+    """Writes in the caller's transaction: the change and its event are committed together or not at all."""
+    who = acting.current()
+    storage.insert(
+        [
+            Entry(
+                id=new_id(), at=now(), kind=kind, project_ref=project_ref, project=project, subject=subject,
+                actor_kind=who.kind, actor_id=who.id, actor=who.label, **fields,
+            )
+        ]
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""How a batch of entries becomes rows: one statement and one commit, on PostgreSQL and on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from django.db import connection, models, transaction
+
+from audit.entry import Entry
+from audit.models import Event
+
+_COLUMNS = Entry._fields
+_DETAIL = _COLUMNS.index("detail")
+_BOUNDED = [
+    (index, field.max_length)
+    for index, name in enumerate(_COLUMNS)
+    if isinstance(field := Event._meta.get_field(name), models.CharField) and field.max_length
+]
+
+
+def insert(batch: Sequence[Entry]) -> None:
+    """Inserts in the current transaction. Raises django.db.Error when the store cannot take them."""
+    rows = [_row(entry) for entry in batch]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_postgresql_statement(), [list(column) for column in zip(*rows, strict=True)])
+        else:
+            cursor.executemany(_sqlite_statement(), [_sqlite_row(row) for row in rows])
+
+
+def commit(batch: Sequence[Entry]) -> None:
+    """Inserts and commits; durable when it returns."""
+    with transaction.atomic(durable=True):
+        insert(batch)
+
+
+def make_commits_durable() -> None:
+    """Embedded topology only: this connection syncs the log at each commit (SQLite's default here does not)."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=FULL")
+
+
+def _row(entry: Entry) -> list[Any]:
+    row = list(entry)
+    row[_DETAIL] = orjson.dumps(entry.detail or {}, default=str).decode()
+    for index, limit in _BOUNDED:
+        if len(row[index]) > limit:
+            row[index] = row[index][:limit]
+    return row
+
+
+def _sqlite_row(row: list[Any]) -> list[Any]:
+    row[0] = row[0].hex
+    row[1] = row[1].strftime("%Y-%m-%d %H:%M:%S.%f")
+    for name in ("call_id", "payload_ref"):
+        index = _COLUMNS.index(name)
+        row[index] = row[index].hex if row[index] else None
+    return row
+
+
+_POSTGRESQL_TYPES = {
+    "UUIDField": "uuid",
+    "DateTimeField": "timestamptz",
+    "CharField": "text",
+    "BigIntegerField": "bigint",
+    "SmallIntegerField": "smallint",
+    "IntegerField": "integer",
+    "JSONField": "text",
+}
+
+
+@lru_cache
+def _postgresql_statement() -> str:
+    types = [_POSTGRESQL_TYPES[Event._meta.get_field(name).get_internal_type()] for name in _COLUMNS]
+    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+    selected = ", ".join(f"{name}::jsonb" if name == "detail" else name for name in _COLUMNS)
+    names = ", ".join(_COLUMNS)
+    return f"INSERT INTO audit_event ({names}) SELECT {selected} FROM unnest({arrays}) AS new ({names})"  # noqa: S608
+
+
+@lru_cache
+def _sqlite_statement() -> str:
+    names = ", ".join(_COLUMNS)
+    places = ", ".join(["%s"] * len(_COLUMNS))
+    return f"INSERT INTO audit_event ({names}) VALUES ({places})"  # noqa: S608

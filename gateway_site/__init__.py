@@ -1,0 +1,1 @@
+"""The composition root: settings, routes, servers and the command that runs everything."""

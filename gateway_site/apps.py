@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class GatewaySiteConfig(AppConfig):
+    name = "gateway_site"
+
+    def ready(self) -> None:
+        from django.conf import settings
+
+        from gateway_site.lib import logs, tracing
+
+        logs.configure(settings.LOG_LEVEL)
+        tracing.configure(settings.OTLP_ENDPOINT)

@@ -1,0 +1,42 @@
+"""The ASGI application: MCP and health answered before Django's handler, everything else by Django."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
+
+from django.core.asgi import get_asgi_application
+
+_django = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.urls import re_path
+
+from gateway_site.celery import start_embedded_worker
+from proxy import probes
+from proxy.endpoint import Endpoint
+from proxy.lifecycle import Lifecycle
+
+
+def _on_start() -> None:
+    if settings.EMBEDDED_WORKER and os.environ.get("GATEWAY_EMBEDDED_WORKER") == "1":
+        start_embedded_worker()
+
+
+def _routes() -> Any:
+    return URLRouter(
+        [
+            re_path(r"^mcp(?:/.*)?$", Endpoint()),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^livez$", probes.livez),  # type: ignore[arg-type]
+            re_path(r"^readyz$", probes.readyz),  # type: ignore[arg-type]
+            re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]
+            re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]
+            re_path(r"", _django),  # type: ignore[arg-type]
+        ]
+    )
+
+
+application = Lifecycle(ProtocolTypeRouter({"http": _routes()}), _on_start)

@@ -1,0 +1,73 @@
+"""JSON log lines, one object each; the last step takes out what looks like a secret."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+_SECRET_NAMES = re.compile(r"authorization|api[-_]?key|secret|password|token|cookie", re.IGNORECASE)
+_SECRET_VALUES = re.compile(
+    r"mg[wa]_[0-9A-Za-z]{10}_[0-9A-Za-z]{1,49}|(?i:bearer)\s+[^\s\"',]+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
+)
+_REDACTED = "[redacted]"
+_MAX_TEXT = 4096
+
+
+def redact(value: Any) -> Any:
+    """The value without what looks like a credential; texts are cut at 4,096 characters."""
+    if isinstance(value, str):
+        return _SECRET_VALUES.sub(_REDACTED, value[:_MAX_TEXT])
+    if isinstance(value, dict):
+        return {
+            key: _REDACTED if isinstance(key, str) and _SECRET_NAMES.search(key) else redact(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [redact(item) for item in value]
+    return value
+
+
+def _redact_event(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {
+        key: _REDACTED if value and _SECRET_NAMES.search(key) else redact(value) for key, value in event.items()
+    }
+
+
+def _render(_: Any, __: str, event: structlog.typing.EventDict) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+def configure(level: str) -> None:
+    """Routes structlog and the standard library's loggers to standard error as JSON."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, _redact_event, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _redact_event,
+                lambda logger, name, event: _render(logger, name, event).decode(),
+            ],
+        )
+    )
+    logging.root.handlers = [handler]
+    logging.root.setLevel(max(getattr(logging, level), logging.WARNING))
+    # It warns of the missing host name of the in-memory broker.
+    logging.getLogger("kombu.connection").setLevel(logging.ERROR)

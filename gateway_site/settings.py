@@ -1,0 +1,152 @@
+"""All settings of the gateway, in one place. Every GATEWAY_* variable is described in the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway_site.env import HERE, choice, env, positive, secret
+from gateway_site.lib import secrets as secret_values
+
+# --- where things are kept -------------------------------------------------------------------------
+BASE_DIR = HERE
+GATEWAY_HOME = Path(env.str("GATEWAY_HOME", str(BASE_DIR / "var"))).resolve()
+GATEWAY_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+RUN_DIR = GATEWAY_HOME / "run"
+KEYRING = secret_values.load_or_create(Path(env.str("GATEWAY_KEYRING", str(GATEWAY_HOME / "keys" / "keyring.json"))))
+
+# --- Django ----------------------------------------------------------------------------------------
+SECRET_KEY = secret("GATEWAY_SECRET_KEY") or KEYRING.secret_key
+DEBUG = False
+# Host names under which the gateway answers, with or without a port; checked by the MCP endpoint and by Django.
+GATEWAY_ALLOWED_HOSTS: list[str] = env.list("GATEWAY_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+GATEWAY_ALLOWED_ORIGINS: list[str] = env.list("GATEWAY_ALLOWED_ORIGINS", default=[])
+ALLOWED_HOSTS = [host.rsplit(":", 1)[0] if host[-1:].isdigit() and ":" in host and "]" not in host else host
+                 for host in GATEWAY_ALLOWED_HOSTS]  # fmt: skip
+CSRF_TRUSTED_ORIGINS = [origin for origin in GATEWAY_ALLOWED_ORIGINS if "://" in origin]
+
+INSTALLED_APPS = [
+    "gateway_site.apps.GatewaySiteConfig",
+    "projects.apps.ProjectsConfig",
+    "audit.apps.AuditConfig",
+    "guardrails.apps.GuardrailsConfig",
+    "servers.apps.ServersConfig",
+    "proxy.apps.ProxyConfig",
+    "django_prometheus",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "projects.middleware.ActingUserMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "gateway_site.urls"
+ASGI_APPLICATION = "gateway_site.asgi.application"
+AUTH_USER_MODEL = "projects.User"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = GATEWAY_HOME / "static"
+WHITENOISE_USE_FINDERS = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGIN_URL = "admin:login"
+HTTPS = env.bool("GATEWAY_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 8 * 3600
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+
+# --- the two topologies: SQLite and memory, or PostgreSQL and Redis ---------------------------------
+DATABASE_URL = secret("DATABASE_URL", f"sqlite:///{GATEWAY_HOME / 'gateway.sqlite3'}")
+REDIS_URL = secret("REDIS_URL")
+_database = env.db_url_config(DATABASE_URL)
+if _database["ENGINE"].endswith("sqlite3"):
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA busy_timeout=20000;",
+    }
+else:
+    _database["OPTIONS"] = {
+        "pool": {"min_size": 1, "max_size": positive("GATEWAY_DATABASE_POOL", 16), "timeout": 2},
+        "connect_timeout": 2,
+        **_database.get("OPTIONS", {}),
+    }
+DATABASES = {"default": _database}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"polling_interval": 0.05}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+EMBEDDED_WORKER = not REDIS_URL
+
+# --- the data plane ---------------------------------------------------------------------------------
+MAX_REQUEST_BYTES = positive("GATEWAY_MAX_REQUEST_BYTES", 4 * 1024 * 1024)
+MAX_RESPONSE_BYTES = positive("GATEWAY_MAX_RESPONSE_BYTES", 16 * 1024 * 1024)
+MAX_HEADER_BYTES = positive("GATEWAY_MAX_HEADER_BYTES", 32 * 1024)
+# Calls at one time and calls per minute of one key, in each web process. 0 calls per minute is no limit.
+KEY_CONCURRENCY = positive("GATEWAY_KEY_CONCURRENCY", 64)
+KEY_STREAMS = positive("GATEWAY_KEY_STREAMS", 4096)
+KEY_RATE = positive("GATEWAY_KEY_RATE", 6000, minimum=0)
+MAX_CALLS = positive("GATEWAY_MAX_CALLS", 2048)
+CONFIG_POLL_SECONDS = 0.3
+CONFIG_STALE_SECONDS = positive("GATEWAY_CONFIG_STALE_SECONDS", 30)
+# What upstream addresses may be reached besides public HTTPS: hosts, host:port, addresses or CIDR networks.
+EGRESS_ALLOW: list[str] = env.list("GATEWAY_EGRESS_ALLOW", default=[])
+RUNNER_SOCKET = Path(env.str("GATEWAY_RUNNER_SOCKET", str(RUN_DIR / "runner.sock")))
+AUDIT = choice("GATEWAY_AUDIT", "database", ("database", "off"))
+AUDIT_TIMEOUT_SECONDS = 2.0
+DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)
+DEMO_PORT = positive("GATEWAY_DEMO_PORT", 8765)
+# The proxies whose X-Forwarded-For is believed.
+TRUSTED_PROXIES: list[str] = env.list("GATEWAY_TRUSTED_PROXIES", default=[])
+
+# --- what can be observed ---------------------------------------------------------------------------
+METRICS_TOKEN = secret("GATEWAY_METRICS_TOKEN")
+LOG_LEVEL = choice("GATEWAY_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+LOGGING_CONFIG = None

@@ -1,0 +1,17 @@
+"""The pages that Django serves."""
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from projects.setup import setup_view
+
+admin.site.site_header = "Secure MCP Gateway"
+admin.site.site_title = "Secure MCP Gateway"
+admin.site.index_title = "Administration"
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("setup/<str:token>/", setup_view, name="setup"),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,70 @@
+"""uvicorn's HTTP protocol with the limits it leaves out: headers come soon, and not too many of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_HEADER_SECONDS = 10.0
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class HardenedProtocol(HttpToolsProtocol):
+    """Closes a connection whose request line and headers are not whole after ten seconds, or are too large."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > settings.MAX_HEADER_BYTES:
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._stop_head_timer()
+        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > settings.MAX_HEADER_BYTES:
+            self._refuse_head()
+            # Makes the parser stop; the base class answers nothing more on a closing transport.
+            raise ValueError("headers too large")
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._stop_head_timer()
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(_HEADER_SECONDS, self._give_up)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        self.transport.close()
+
+    def _refuse_head(self) -> None:
+        self._stop_head_timer()
+        if not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+

@@ -1,0 +1,118 @@
+"""From a credential to a Principal: pure look-up and comparison over keys that were loaded before."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
+from gateway_site.lib.secrets import Keyring
+from projects import permissions
+from projects.models import ApiKey, Membership
+
+_DUMMY_DIGEST = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """One key as the data plane knows it."""
+
+    key_id: str
+    label: str
+    project_id: int
+    user_id: int
+    user: str
+    role: str
+    pepper_id: str
+    digest: bytes = field(repr=False)
+    servers: tuple[str, ...]
+    tools: tuple[str, ...]
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    expires_at: float | None
+
+    @property
+    def unrestricted(self) -> bool:
+        """True when the key may use every tool, prompt and resource of its servers."""
+        return "*" in self.tools
+
+    def covers_server(self, slug: str) -> bool:
+        return any(fnmatchcase(slug, pattern) for pattern in self.servers)
+
+    def covers(self, kind: str, server: str, name: str) -> bool:
+        """`kind` is tool, prompt or resource. Prompts and resources need their own globs or `*`."""
+        if self.unrestricted:
+            return True
+        if kind == "tool":
+            names = (name, f"{server}/{name}")
+        else:
+            names = (f"{kind}:{name}", f"{kind}:{server}/{name}")
+        return any(fnmatchcase(candidate, pattern) for pattern in self.tools for candidate in names)
+
+    def allows_address(self, address: IPv4Address | IPv6Address | None) -> bool:
+        return not self.networks or (address is not None and any(address in network for network in self.networks))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls, in which project."""
+
+    project_id: int
+    key: KeyRecord
+
+    @property
+    def may_call(self) -> bool:
+        return permissions.allows(self.key.role, permissions.MCP_CALL)
+
+
+def load_keys(project_id: int) -> dict[str, KeyRecord]:
+    """The live keys of one project by key id. Runs under the project's scope."""
+    roles = dict(Membership.objects.filter(user__is_active=True).values_list("user_id", "role"))
+    rows = ApiKey.objects.filter(disabled_at=None, revoked_at=None, user_id__in=roles).select_related("user")
+    return {row.key_id: _record(row, roles[row.user_id]) for row in rows if row.project_id == project_id}
+
+
+def _record(row: ApiKey, role: str) -> KeyRecord:
+    return KeyRecord(
+        key_id=row.key_id,
+        label=row.label,
+        project_id=row.project_id,
+        user_id=row.user_id,
+        user=row.user.email,
+        role=role,
+        pepper_id=row.pepper_id,
+        digest=bytes.fromhex(row.digest),
+        servers=tuple(row.servers),
+        tools=tuple(row.tools),
+        networks=tuple(ip_network(network) for network in row.networks),
+        expires_at=row.expires_at.timestamp() if row.expires_at else None,
+    )
+
+
+def authenticate(
+    keyring: Keyring, record: KeyRecord | None, text: str, now: float | None = None
+) -> tuple[Principal | None, str]:
+    """The Principal and "", or None and the reason, which is for the audit log only.
+
+    The digest is computed and compared for an unknown key too, so that its answer takes as long.
+    """
+    pepper_id = record.pepper_id if record else keyring.current_pepper
+    given = keyring.pepper_digest(pepper_id, text)
+    matches = hmac.compare_digest(given or _DUMMY_DIGEST, record.digest if record else _DUMMY_DIGEST)
+    if record is None:
+        return None, "unknown_key"
+    if given is None or not matches:
+        return None, "wrong_secret"
+    if is_expired(record, now):
+        return None, "expired"
+    return Principal(record.project_id, record), ""
+
+
+def is_expired(record: KeyRecord, now: float | None = None) -> bool:
+    moment = datetime.now(UTC).timestamp() if now is None else now
+    return record.expires_at is not None and record.expires_at <= moment
+
+
+Keys = Mapping[str, KeyRecord]

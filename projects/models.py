@@ -1,0 +1,122 @@
+"""Stored identity: users, projects (the tenants), who belongs to them, and their API keys."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.core.validators import RegexValidator
+from django.db import models
+
+from projects.permissions import Role
+from projects.scoping import TenantManager, TenantModel
+
+SLUG = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+validate_slug = RegexValidator(rf"\A{SLUG}\Z", "Use lower-case letters, digits and inner hyphens, at most 63.")
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractUser):
+    """A person, named by e-mail address. `is_superuser` makes a platform operator."""
+
+    username = None  # type: ignore[assignment]  # AbstractUser's field is removed in Django's documented way
+    email = models.EmailField("e-mail address", unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]  # narrower than AbstractUser's
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Project(models.Model):
+    """The tenant. Its slug is in the MCP address of its servers."""
+
+    slug = models.CharField(max_length=63, unique=True, validators=[validate_slug])
+    name = models.CharField(max_length=200, blank=True)
+    enabled = models.BooleanField(default=True, help_text="Off: every call of this project is refused.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Membership(TenantModel):
+    """A user's role in a project."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantManager["Membership"]()
+
+    class Meta:
+        ordering = ["project_id", "user_id"]
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_membership_per_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project} ({self.role})"
+
+
+def everything() -> list[str]:
+    return ["*"]
+
+
+class ApiKey(TenantModel):
+    """A user's key in a project: a visible id and the HMAC of a secret that is shown once."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    label = models.CharField(max_length=100)
+    key_id = models.CharField(max_length=10, unique=True, editable=False)
+    pepper_id = models.CharField(max_length=32, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    servers = models.JSONField(default=everything, help_text='Server slugs as globs, for example ["*"].')
+    tools = models.JSONField(
+        default=everything,
+        help_text='Globs of "tool", "server/tool", "prompt:name" or "resource:uri"; ["*"] is everything.',
+    )
+    networks = models.JSONField(default=list, blank=True, help_text="Allowed CIDR networks; empty means any.")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    uid = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
+
+    objects = TenantManager["ApiKey"]()
+
+    class Meta:
+        ordering = ["project_id", "label", "id"]
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.label} (mgw_{self.key_id}…)"
+
+
+class ConfigVersion(models.Model):
+    """A counter that every change raises, so that workers see what to reload. `project_ref` 0 is the counter.
+
+    No foreign key: the row must outlive its project for workers to learn of the deletion.
+    """
+
+    project_ref = models.BigIntegerField(unique=True)
+    version = models.BigIntegerField(default=0, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.project_ref}: {self.version}"

@@ -1,0 +1,37 @@
+"""What a role may do in its project: one table that every surface asks."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Role(TextChoices):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    AUDITOR = "auditor"
+
+
+MCP_CALL = "mcp.call"
+CONFIG_READ = "config.read"
+CONFIG_WRITE = "config.write"
+KEYS_OWN = "keys.own"
+KEYS_ALL = "keys.all"
+MEMBERS_WRITE = "members.write"
+AUDIT_READ = "audit.read"
+AUDIT_EXPORT = "audit.export"
+
+_MEMBER = frozenset({MCP_CALL, CONFIG_READ, KEYS_OWN})
+_ADMIN = _MEMBER | {CONFIG_WRITE, KEYS_ALL, AUDIT_READ, AUDIT_EXPORT}
+
+ACTIONS: dict[str, frozenset[str]] = {
+    Role.OWNER: _ADMIN | {MEMBERS_WRITE},
+    Role.ADMIN: _ADMIN,
+    Role.MEMBER: _MEMBER,
+    Role.AUDITOR: frozenset({AUDIT_READ, AUDIT_EXPORT}),
+}
+
+
+def allows(role: str, action: str) -> bool:
+    """False for an unknown role."""
+    return action in ACTIONS.get(role, frozenset())

@@ -1,0 +1,78 @@
+"""Which project is active: every query on a tenant's rows needs one, or a stated reason to see them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from django.db.models.query import QuerySet
+
+
+class NoActiveProject(RuntimeError):
+    """A tenant's rows were asked for while no project was active. Use with_project() or unscoped()."""
+
+
+class _Unscoped:
+    """Marks that all projects may be seen."""
+
+
+_UNSCOPED = _Unscoped()
+_active: ContextVar[int | _Unscoped | None] = ContextVar("active_project", default=None)
+
+M = TypeVar("M", bound=models.Model)
+
+
+@contextmanager
+def with_project(project_id: int) -> Iterator[None]:
+    """Only rows of this project can be seen or made inside."""
+    token = _active.set(project_id)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+@contextmanager
+def unscoped(reason: str) -> Iterator[None]:
+    """Rows of all projects can be seen inside; `reason` is for the reader of the code."""
+    if not reason:
+        raise ValueError("unscoped() needs a reason")
+    token = _active.set(_UNSCOPED)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+class TenantManager(models.Manager[M]):
+    """Fails closed on every query path, because the query set itself cannot be made without a project."""
+
+    def get_queryset(self) -> QuerySet[M]:
+        active = _active.get()
+        if active is None:
+            raise NoActiveProject(f"{self.model.__name__} was queried without an active project")
+        queryset = super().get_queryset()
+        return queryset if isinstance(active, _Unscoped) else queryset.filter(project_id=active)
+
+
+class TenantModel(models.Model):
+    """A row that belongs to one project."""
+
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+")
+
+    objects = TenantManager["TenantModel"]()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Raises NoActiveProject when the row belongs to another project than the active one."""
+        active = _active.get()
+        if active is None or (not isinstance(active, _Unscoped) and active != self.project_id):
+            raise NoActiveProject(f"{type(self).__name__} of project {self.project_id} saved outside of it")
+        super().save(*args, **kwargs)

@@ -1,0 +1,408 @@
+"""The MCP endpoint: raw ASGI in front of Django, from the socket to the pipeline and back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from audit.entry import Entry, new_id, now
+from audit.recorder import AuditUnavailable, recorder
+from gateway_site.lib import tracing
+from projects import keys
+from projects.authentication import Principal, authenticate
+from proxy import errors, metrics, pipeline, protocol, session, state, wire
+from proxy.call import Answer, Call
+from proxy.errors import Refusal
+from proxy.request import Head, read_head
+from proxy.snapshot import Snapshot
+from servers.events import render
+from servers.upstream import Upstream
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+logger = structlog.get_logger("proxy.access")
+_BODY_SECONDS = 30.0
+# A call that is answered sooner needs no task that watches for the client's leaving.
+_WATCH_AFTER_SECONDS = 0.01
+_REFUSALS_RECORDED_PER_SECOND = 50
+_JSON = "application/json"
+_SSE = "text/event-stream"
+
+
+class Endpoint:
+    """Serves /mcp, /mcp/<project> and /mcp/<project>/<server>."""
+
+    def __init__(self) -> None:
+        self._refusals = _RefusalLog()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = _Exchange(self, scope, receive, send)
+        await exchange.run()
+
+
+class _Exchange:
+    """One HTTP request and its response."""
+
+    def __init__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        self._refusals = endpoint._refusals
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._started = time.perf_counter()
+        self._state = state.current()
+        self._request_id = os.urandom(16).hex()
+        self._call: Call | None = None
+        self._message_id: str | int | None = None
+        self._headers_sent = False
+        self._left = False
+        self._method = "none"
+        self._status = 0
+        self._outcome = "ok"
+
+    async def run(self) -> None:
+        try:
+            await self._answer()
+        except Refusal as refusal:
+            await self._refuse(refusal)
+        except asyncio.CancelledError:
+            await self._end_cancelled()
+        except Exception:  # noqa: BLE001  no stack trace may leave the process; it goes to the log
+            logger.exception("call failed", request_id=self._request_id)
+            await self._refuse(Refusal("internal"))
+        finally:
+            if self._call is not None:
+                self._state.open_calls.remove(self._call)
+                self._call.close()
+            self._note()
+
+    async def _answer(self) -> None:
+        head = read_head(self._scope)
+        if self._state.open_calls.draining:
+            raise Refusal("draining")
+        with tracing.span("mcpgw.authenticate"):
+            principal, snapshot = await self._authenticate(head)
+        if not snapshot.enabled or head.project not in (None, snapshot.slug):
+            raise Refusal("not_found", reason="not_of_this_key")
+        upstream = _choose_upstream(head, principal, snapshot)
+        call = await self._read_call(head, principal, snapshot, upstream)
+        self._call = call
+        self._state.open_calls.add(call)
+        if not principal.may_call:
+            raise Refusal("insufficient_scope")
+        with tracing.joined(_trace_carrier(call)), tracing.span(f"mcp {call.method}"):
+            call.trace_id = tracing.current_trace_id()
+            watch = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
+            try:
+                answer = await pipeline.run(call)
+                await self._deliver(answer)
+            finally:
+                watch.cancel()
+                self._stop_watching()
+
+    async def _authenticate(self, head: Head) -> tuple[Principal, Snapshot]:
+        text = head.credential
+        if not text:
+            raise Refusal("authentication_required", reason="no_credential" if text is None else "empty_credential")
+        key_id = keys.key_id_of(text)
+        if key_id is None:
+            raise Refusal("invalid_token", reason="malformed")
+        snapshot = await self._state.snapshots.for_key(key_id)
+        known = snapshot.keys.get(key_id) if snapshot is not None else None
+        principal, reason = authenticate(settings.KEYRING, known, text)
+        if principal is None or snapshot is None:
+            raise Refusal("invalid_token", reason=f"{reason}:{key_id}")
+        if not principal.key.allows_address(head.address):
+            raise Refusal("address_not_allowed", reason=f"address:{key_id}")
+        return principal, snapshot
+
+    async def _read_call(self, head: Head, principal: Principal, snapshot: Snapshot, upstream: Upstream) -> Call:
+        version = head.headers.get("mcp-protocol-version")
+        modern = not protocol.is_legacy_version(version)
+        call = Call(
+            state=self._state, request_id=self._request_id, principal=principal, snapshot=snapshot, upstream=upstream,
+            http_method=head.method, version=version, modern=modern, message=None, headers=head.headers,
+            policy_version=snapshot.version, started=self._started,
+        )  # fmt: skip
+        sealed = None if modern else head.headers.get("mcp-session-id")
+        if head.method == "POST":
+            await self._read_message(call, head, sealed)
+        elif modern or head.method not in ("GET", "DELETE") or sealed is None:
+            raise Refusal("method_not_allowed")
+        elif head.method == "GET":
+            _check_accepts(head.headers.get("accept", ""), [_SSE])
+            call.last_event_id = head.headers.get("last-event-id")
+        if sealed is not None:
+            call.sealed_session = sealed
+            call.session = session.unseal(settings.KEYRING, sealed, principal, upstream)
+        return call
+
+    async def _read_message(self, call: Call, head: Head, sealed: str | None) -> None:
+        if head.headers.get("content-type", "").split(";")[0].strip().lower() != _JSON:
+            raise Refusal("unsupported_media_type")
+        _check_accepts(head.headers.get("accept", ""), [_JSON, _SSE])
+        body = await self._read_body(head)
+        call.bytes_in = len(body)
+        message = wire.parse_request(body)
+        call.message = message
+        if "method" in message:
+            self._message_id = message.get("id")
+        self._method = call.method
+        if call.modern:
+            _check_modern(message, head)
+        else:
+            _check_legacy(message, sealed)
+
+    async def _read_body(self, head: Head) -> bytes:
+        limit = settings.MAX_REQUEST_BYTES
+        announced = head.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > limit:
+            raise Refusal("body_too_large")
+        event = await self._receive()
+        body = event.get("body", b"")
+        if event.get("more_body"):
+            body = await self._read_rest(body, limit)
+        elif event["type"] == "http.disconnect":
+            raise asyncio.CancelledError
+        if len(body) > limit:
+            raise Refusal("body_too_large")
+        return bytes(body)
+
+    async def _read_rest(self, first: bytes, limit: int) -> bytes:
+        chunks, size = [first], len(first)
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                while True:
+                    event = await self._receive()
+                    if event["type"] == "http.disconnect":
+                        self._left = True
+                        raise asyncio.CancelledError
+                    chunks.append(event.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > limit:
+                        raise Refusal("body_too_large")
+                    if not event.get("more_body"):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise Refusal("body_too_slow") from None
+
+    # --- the client's leaving ---------------------------------------------------------------------------
+
+    _watcher: asyncio.Task[None] | None = None
+
+    def _watch(self) -> None:
+        main = self._state.open_calls.task_of(self._call) if self._call is not None else None
+        if main is not None:
+            self._watcher = asyncio.create_task(self._await_leaving(main))
+
+    async def _await_leaving(self, main: asyncio.Task[Any]) -> None:
+        while True:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                self._left = True
+                main.cancel()
+                return
+
+    def _stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _end_cancelled(self) -> None:
+        """The client left, or its right ended, or the server is stopping; only the last goes on as cancellation."""
+        task = asyncio.current_task()
+        if self._call is not None and self._call in self._state.open_calls.revoked:
+            if task is not None:
+                task.uncancel()
+            self._outcome = "revoked"
+            if not self._headers_sent:
+                await self._refuse(Refusal("draining" if self._state.open_calls.draining else "revoked"))
+            else:
+                await self._finish_stream()
+            return
+        self._outcome = "cancelled"
+        if self._left:
+            if task is not None:
+                task.uncancel()
+            return
+        raise asyncio.CancelledError
+
+    # --- the response -----------------------------------------------------------------------------------
+
+    async def _deliver(self, answer: Answer) -> None:
+        if answer.events is not None:
+            await self._stream(answer)
+            return
+        body = answer.body if answer.body is not None else b""
+        headers = dict(answer.headers)
+        if body:
+            headers["Content-Type"] = _JSON
+        await self._respond(answer.status, headers, body)
+
+    async def _stream(self, answer: Answer) -> None:
+        events = answer.events
+        assert events is not None  # noqa: S101  the caller looked
+        await self._start(
+            200, {**answer.headers, "Content-Type": _SSE, "Cache-Control": "no-cache, no-transform",
+                  "X-Accel-Buffering": "no"},
+        )  # fmt: skip
+        # Sent on their own, so that the client knows that it is connected before anything happens.
+        await self._send({"type": "http.response.body", "body": b"", "more_body": True})
+        try:
+            async for event in events:
+                data = wire.encode(event.message) if event.message is not None else event.raw.data
+                await self._send(
+                    {
+                        "type": "http.response.body",
+                        "body": render(event.raw, data.encode() if isinstance(data, str) else data),
+                        "more_body": True,
+                    }
+                )
+        except Refusal as refusal:
+            # The answer itself must not be sent now; its place takes the refusal.
+            error = wire.encode(refusal.body(self._request_id, self._message_id))
+            await self._send({"type": "http.response.body", "body": b"data: " + error + b"\n\n", "more_body": True})
+            self._outcome = refusal.kind
+        finally:
+            await events.aclose()
+        await self._finish_stream()
+
+    async def _finish_stream(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        self._outcome = refusal.kind
+        metrics.REFUSALS.labels(refusal.kind, errors.KINDS[refusal.kind].fault).inc()
+        if self._call is None or refusal.kind == "insufficient_scope":
+            self._refusals.record(refusal, self._request_id, self._scope, self._call)
+        if self._headers_sent:
+            await self._finish_stream()
+            return
+        body = b"" if not refusal.message else wire.encode(refusal.body(self._request_id, self._message_id))
+        headers = dict(refusal.headers)
+        if body:
+            headers["Content-Type"] = _JSON
+        headers["Cache-Control"] = "no-store"
+        await self._respond(refusal.status, headers, body)
+
+    async def _respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        headers["Content-Length"] = str(len(body))
+        await self._start(status, headers)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _start(self, status: int, headers: dict[str, str]) -> None:
+        self._headers_sent = True
+        self._status = status
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        raw.append((b"x-request-id", self._request_id.encode()))
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    def _note(self) -> None:
+        """One metric and one log line for each request; no argument and no credential is in either."""
+        method = metrics.method_label(self._call.method if self._call is not None else self._method)
+        seconds = time.perf_counter() - self._started
+        era = "modern" if self._call is not None and self._call.modern else "legacy"
+        metrics.CALLS.labels(method, era, str(self._status)).inc()
+        metrics.SECONDS.labels(method).observe(seconds)
+        call = self._call
+        logger.info(
+            "call",
+            request_id=self._request_id,
+            trace_id=call.trace_id if call else "",
+            project=call.snapshot.slug if call else "",
+            server=call.upstream.slug if call else "",
+            method=method,
+            status=self._status,
+            outcome=self._outcome,
+            ms=round(seconds * 1000, 2),
+        )
+
+
+class _RefusalLog:
+    """Refusals that came before the pipeline, written behind; a flood is counted, not written line by line."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._written = 0
+        self._suppressed = 0
+
+    def record(self, refusal: Refusal, request_id: str, scope: Scope, call: Call | None) -> None:
+        if settings.AUDIT == "off":
+            return
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._written = second, 0
+        if self._written >= _REFUSALS_RECORDED_PER_SECOND:
+            self._suppressed += 1
+            return
+        self._written += 1
+        reason, _, key_id = refusal.reason.partition(":")
+        client = scope.get("client") or ("",)
+        entry = Entry(
+            id=new_id(), at=now(), kind="mcp.refused", actor_kind="anonymous" if not key_id else "key", actor_id=key_id,
+            request_id=request_id, decision="refused", reason=reason, http_status=refusal.status,
+            rpc_code=refusal.code or None,
+            project_ref=call.principal.project_id if call else None, project=call.snapshot.slug if call else "",
+            subject=str(scope.get("path", ""))[:200],
+            detail={"address": client[0], "suppressed_before": self._suppressed},
+        )  # fmt: skip
+        try:
+            recorder.write_behind(entry)
+            self._suppressed = 0
+        except AuditUnavailable:
+            self._suppressed += 1
+
+
+def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Upstream:
+    """The named server; without a name the only one that the key may use."""
+    usable = {slug: upstream for slug, upstream in snapshot.upstreams.items() if principal.key.covers_server(slug)}
+    if head.server is not None:
+        if head.server not in usable:
+            raise Refusal("not_found", reason="no_such_server")
+        return usable[head.server]
+    if len(usable) == 1:
+        return next(iter(usable.values()))
+    addresses = [f"/mcp/{snapshot.slug}/{slug}" for slug in sorted(usable)]
+    message = f"Use one server's address: {', '.join(addresses)}" if addresses else "This key has no server"
+    raise Refusal("choose_server", message, data={"addresses": addresses})
+
+
+def _check_modern(message: wire.Message, head: Head) -> None:
+    if "method" not in message:
+        raise Refusal("not_one_message")
+    if "id" not in message:
+        return
+    rejection = protocol.modern_rejection(message, head.headers, head.pairs)
+    if rejection is not None:
+        raise Refusal(
+            "protocol", rejection.message, status=rejection.status, code=rejection.code, data=rejection.data
+        )
+
+
+def _check_legacy(message: wire.Message, sealed: str | None) -> None:
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    if isinstance(meta, dict) and protocol.PROTOCOL_VERSION_KEY in meta and "id" in message:
+        raise Refusal("header_mismatch", "missing MCP-Protocol-Version")
+    if sealed is None and message.get("method") != "initialize":
+        raise Refusal("session_missing")
+
+
+def _check_accepts(accept: str, wanted: list[str]) -> None:
+    offered = {part.split(";")[0].strip().lower() for part in accept.split(",")}
+    for media_type in wanted:
+        if not offered & {media_type, media_type.split("/")[0] + "/*", "*/*"}:
+            raise Refusal("not_acceptable")
+
+
+def _trace_carrier(call: Call) -> dict[str, Any]:
+    meta = call.params.get("_meta")
+    if isinstance(meta, dict) and "traceparent" in meta:
+        return meta
+    return {name: call.headers[name] for name in ("traceparent", "tracestate") if name in call.headers}

@@ -1,0 +1,41 @@
+"""The way of one call: the stages in their order, which is the order of security and is changed nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial, reduce
+
+from proxy.call import Answer, Call
+from proxy.stages import authorize, conform, forward, limit, record
+
+CallNext = Callable[[Call], Awaitable[Answer]]
+Stage = Callable[[Call, CallNext], Awaitable[Answer]]
+
+# Each stage wraps those below it. Guardrails take their place between conform and forward.
+STAGES: tuple[Stage, ...] = (
+    record.record,
+    authorize.authorize,
+    limit.limit,
+    conform.conform,
+    forward.forward,
+)
+
+
+async def _nothing_left(call: Call) -> Answer:
+    raise AssertionError("the last stage answers")
+
+
+def compose(stages: tuple[Stage, ...]) -> CallNext:
+    """The stages as one function, the first outermost."""
+
+    def wrap(inner: CallNext, stage: Stage) -> CallNext:
+        return partial(_run, stage, inner)
+
+    return reduce(wrap, reversed(stages), _nothing_left)
+
+
+def _run(stage: Stage, inner: CallNext, call: Call) -> Awaitable[Answer]:
+    return stage(call, inner)
+
+
+run = compose(STAGES)

@@ -1,0 +1,241 @@
+"""A project's configuration, frozen: loaded once, kept in process memory, replaced within a second of a change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+from prometheus_client import Counter, Gauge
+
+from gateway_site.lib.secrets import Unsealable
+from projects import versions
+from projects.authentication import KeyRecord, load_keys
+from projects.models import ApiKey, Project
+from projects.scoping import unscoped, with_project
+from proxy.errors import Refusal
+from servers.models import Server, Transport
+from servers.upstream import Upstream
+
+logger = structlog.get_logger("proxy.snapshot")
+_UNKNOWN_KEYS = 10_000
+_LOAD_SECONDS = 2.0
+LOADS = Counter("mcpgw_snapshot_loads_total", "Projects loaded from the database.", ["outcome"])
+AGE = Gauge("mcpgw_snapshot_age_seconds", "Time since the configuration was last confirmed.", multiprocess_mode="max")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One project at one version."""
+
+    project_id: int
+    slug: str
+    version: int
+    enabled: bool
+    keys: Mapping[str, KeyRecord]
+    upstreams: Mapping[str, Upstream]
+    digest_key: bytes
+
+
+def load(project_id: int) -> Snapshot | None:
+    """None when the project is gone. Reads the version first, so that a change in between is seen again."""
+    version = versions.current()
+    with with_project(project_id):
+        project = Project.objects.filter(pk=project_id).first()
+        if project is None:
+            return None
+        servers = Server.objects.filter(enabled=True).select_related("template")
+        return Snapshot(
+            project_id=project_id,
+            slug=project.slug,
+            version=version,
+            enabled=project.enabled,
+            keys=load_keys(project_id),
+            upstreams={server.slug: upstream for server in servers if (upstream := _upstream(server)) is not None},
+            digest_key=settings.KEYRING.project_digest_key(project_id),
+        )
+
+
+def _upstream(server: Server) -> Upstream | None:
+    try:
+        headers = server.secrets["headers"] if server.transport == Transport.HTTP else {}
+    except Unsealable:
+        # Without its credentials the server is not called at all.
+        logger.error("server secrets do not open", server_id=server.pk)
+        return None
+    return Upstream(
+        server_id=server.pk,
+        project_id=server.project_id,
+        slug=server.slug,
+        transport=server.transport,
+        url=server.url,
+        config_hash=server.config_hash,
+        timeout_seconds=float(server.timeout_seconds),
+        headers=headers,
+    )
+
+
+def _project_of_key(key_id: str) -> int | None:
+    with unscoped("the key says which project it is of"):
+        return ApiKey.objects.filter(key_id=key_id).values_list("project_id", flat=True).first()
+
+
+class Snapshots:
+    """The snapshots of one process and event loop."""
+
+    def __init__(self, on_change: Callable[[set[int]], None]) -> None:
+        self._projects: dict[int, Snapshot | None] = {}
+        self._project_of_key: dict[str, int] = {}
+        self._unknown_keys: set[str] = set()
+        self._loading: dict[int, asyncio.Task[Snapshot | None]] = {}
+        self._version: int | None = None
+        self._confirmed_at = float("-inf")
+        self._on_change = on_change
+        self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="snapshot")
+        self._wake = asyncio.Event()
+        self._first_poll = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        if not self._tasks:
+            self._tasks.append(asyncio.create_task(self._poll_forever(), name="snapshot-poll"))
+            if settings.REDIS_URL:
+                self._tasks.append(asyncio.create_task(self._listen_forever(), name="snapshot-listen"))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def is_confirmed(self) -> bool:
+        return time.monotonic() - self._confirmed_at <= settings.CONFIG_STALE_SECONDS
+
+    def current(self, project_id: int) -> Snapshot | None:
+        """What is in memory, without waiting."""
+        return self._projects.get(project_id)
+
+    async def for_key(self, key_id: str) -> Snapshot | None:
+        """The snapshot of the key's project; None for an unknown key. Raises Refusal when none can be had."""
+        if self._version is None:
+            await self._await_first_poll()
+        if not self.is_confirmed():
+            raise Refusal("configuration_stale")
+        project_id = self._project_of_key.get(key_id)
+        if project_id is None:
+            if key_id in self._unknown_keys:
+                return None
+            project_id = await self._find_project(key_id)
+            if project_id is None:
+                return None
+        snapshot = self._projects.get(project_id)
+        return snapshot if snapshot is not None else await self._load(project_id)
+
+    async def _await_first_poll(self) -> None:
+        self.start()
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                await self._first_poll.wait()
+        except TimeoutError:
+            raise Refusal("configuration_stale") from None
+
+    async def _find_project(self, key_id: str) -> int | None:
+        project_id = await self._ask(_project_of_key, key_id)
+        if project_id is not None:
+            self._project_of_key[key_id] = project_id
+        elif len(self._unknown_keys) < _UNKNOWN_KEYS:
+            self._unknown_keys.add(key_id)
+        return project_id
+
+    async def _load(self, project_id: int) -> Snapshot | None:
+        """One load at a time for a project, however many calls wait for it."""
+        task = self._loading.get(project_id)
+        if task is None:
+            task = asyncio.create_task(self._load_once(project_id))
+            self._loading[project_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(project_id, None))
+        return await asyncio.shield(task)
+
+    async def _load_once(self, project_id: int) -> Snapshot | None:
+        try:
+            snapshot = await self._ask(load, project_id)
+        except Refusal:
+            LOADS.labels("failed").inc()
+            raise
+        LOADS.labels("ok").inc()
+        self._projects[project_id] = snapshot
+        return snapshot
+
+    async def _ask(self, function: Callable[[Any], T], argument: Any) -> T:
+        """Runs a query in a thread. Raises Refusal when the database does not answer in time."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                return await loop.run_in_executor(self._executor, _query, function, argument)
+        except (DatabaseError, TimeoutError, OSError) as error:
+            logger.warning("configuration cannot be read", error=type(error).__name__)
+            raise Refusal("configuration_stale") from None
+
+    async def _poll_forever(self) -> None:
+        while True:
+            try:
+                await self._poll()
+            except Refusal:
+                pass
+            AGE.set(max(0.0, min(time.monotonic() - self._confirmed_at, 86_400.0)))
+            try:
+                async with asyncio.timeout(settings.CONFIG_POLL_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def _poll(self) -> None:
+        started = time.monotonic()
+        if self._version is None:
+            self._version = await self._ask(lambda _: versions.current(), None)
+        else:
+            newest, changed = await self._ask(versions.changed_since, self._version)
+            if newest != self._version:
+                await self._reload(set(changed))
+                self._version = newest
+        self._confirmed_at = started
+        self._first_poll.set()
+
+    async def _reload(self, changed: set[int]) -> None:
+        self._unknown_keys.clear()
+        for project_id in changed & self._projects.keys():
+            await self._load_once(project_id)
+        self._project_of_key = {
+            key_id: project_id for key_id, project_id in self._project_of_key.items() if project_id not in changed
+        }
+        self._on_change(changed)
+
+    async def _listen_forever(self) -> None:
+        """Redis only shortens the wait for the next poll; without it the poll goes on."""
+        import redis.asyncio
+
+        client = redis.asyncio.Redis.from_url(settings.REDIS_URL)
+        while True:
+            try:
+                async with client.pubsub() as pubsub:
+                    await pubsub.subscribe(versions.CHANNEL)
+                    async for _ in pubsub.listen():
+                        self._wake.set()
+            except (redis.RedisError, OSError) as error:
+                logger.warning("no wake-ups from Redis; polling only", error=type(error).__name__)
+                await asyncio.sleep(1)
+
+
+def _query(function: Callable[[Any], T], argument: Any) -> T:
+    try:
+        return function(argument)
+    finally:
+        close_old_connections()

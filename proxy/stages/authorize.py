@@ -1,0 +1,122 @@
+"""May this key do this? The one decision function that calls, lists and open streams all ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway_site.lib import tracing
+from projects.authentication import Principal, is_expired
+from proxy.call import Answer, Call, Event
+from proxy.errors import Refusal
+from proxy.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from proxy.pipeline import CallNext
+
+_REFUSED = {"tool": "unknown_tool", "prompt": "unknown_prompt", "resource": "unknown_resource"}
+# Where a result lists things, what kind they are and which member names them.
+_LISTS = {
+    "tools": ("tool", "name"),
+    "prompts": ("prompt", "name"),
+    "resources": ("resource", "uri"),
+    "resourceTemplates": ("resource", "uriTemplate"),
+}
+_LIST_METHODS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
+
+
+async def authorize(call: Call, call_next: CallNext) -> Answer:
+    """Raises Refusal; takes out of lists what could not be called."""
+    with tracing.span("mcpgw.authorize"):
+        check(call)
+    answer = await call_next(call)
+    if call.principal.key.unrestricted:
+        return answer
+    if answer.message is not None:
+        filter_message(call, answer.message)
+    if answer.events is not None:
+        answer.events = _filtered(call, answer.events)
+    return answer
+
+
+def decide(principal: Principal, server: str, kind: str, name: str) -> bool:
+    """True when the principal may use this tool, prompt or resource of the server."""
+    key = principal.key
+    return principal.may_call and key.covers_server(server) and (not kind or key.covers(kind, server, name))
+
+
+def check(call: Call) -> None:
+    """Raises Refusal with the answer that an unknown name would get."""
+    kind, name = call.subject
+    if not decide(call.principal, call.upstream.slug, kind, name):
+        raise not_there(kind, name)
+    if call.method == "subscriptions/listen":
+        _check_listen(call)
+
+
+def not_there(kind: str, name: str) -> Refusal:
+    """One answer for what does not exist and for what this key may not see."""
+    if not kind:
+        return Refusal("not_found")
+    return Refusal(_REFUSED[kind], f"Unknown {kind}: {name[:256]}", reason="not_permitted")
+
+
+def _check_listen(call: Call) -> None:
+    wanted = call.params.get("notifications", {})
+    uris = wanted.get("resourceSubscriptions", []) if isinstance(wanted, dict) else []
+    for uri in uris if isinstance(uris, list) else []:
+        if isinstance(uri, str) and not decide(call.principal, call.upstream.slug, "resource", uri):
+            raise not_there("resource", uri)
+
+
+def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
+    """Whether an open call would be let in again under the project's newest configuration."""
+    if snapshot is None or not snapshot.enabled:
+        return False
+    key = snapshot.keys.get(call.principal.key.key_id)
+    upstream = snapshot.upstreams.get(call.upstream.slug)
+    if key is None or is_expired(key) or upstream is None or upstream.server_id != call.upstream.server_id:
+        return False
+    if call.upstream.config_hash != upstream.config_hash and call.http_method == "GET":
+        return False
+    kind, name = call.subject
+    return decide(Principal(call.principal.project_id, key), call.upstream.slug, kind, name)
+
+
+def filter_message(call: Call, message: dict[str, Any]) -> None:
+    """Takes out of a list what this key may not use; the list is then no longer for everybody."""
+    result = message.get("result")
+    if not isinstance(result, dict):
+        return
+    # On a resumed stream the method of an answer is not known, so any list is one.
+    members = [_LIST_METHODS[call.method]] if call.method in _LIST_METHODS else []
+    if call.http_method == "GET":
+        members = [member for member in _LISTS if isinstance(result.get(member), list)]
+    for member in members:
+        kind, name_of = _LISTS[member]
+        entries = result.get(member)
+        if isinstance(entries, list):
+            result[member] = [entry for entry in entries if _may_see(call, kind, entry, name_of)]
+            if "cacheScope" in result:
+                result["cacheScope"] = "private"
+
+
+def _may_see(call: Call, kind: str, entry: Any, name_of: str) -> bool:
+    name = entry.get(name_of) if isinstance(entry, dict) else None
+    return isinstance(name, str) and decide(call.principal, call.upstream.slug, kind, name)
+
+
+async def _filtered(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    try:
+        async for event in events:
+            if event.message is not None:
+                filter_message(call, event.message)
+            yield event
+    finally:
+        await events.aclose()

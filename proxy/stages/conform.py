@@ -1,0 +1,101 @@
+"""Does the tool exist, and do the arguments fit the schema that its server gives for them?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proxy.call import Answer, Call
+from proxy.errors import Refusal
+from proxy.stages.authorize import not_there
+from proxy.stages.forward import ask_upstream
+from servers.catalogue import MAX_PAGES, MAX_TOOLS, Catalogue, Definition, Table, UnusableSchema, Violation
+from servers.upstream import UpstreamError
+
+if TYPE_CHECKING:
+    from proxy.pipeline import CallNext
+
+
+async def conform(call: Call, call_next: CallNext) -> Answer:
+    """Raises Refusal unknown_tool; answers arguments that do not fit as a tool error, which a model can act on."""
+    if call.method == "tools/call" and call.is_request:
+        violation = await _check(call)
+        if violation is not None:
+            return _tool_error(call, violation)
+    answer = await call_next(call)
+    if call.method == "tools/list" and answer.message is not None:
+        _learn(call, answer.message)
+    return answer
+
+
+async def _check(call: Call) -> Violation | None:
+    table = call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash)
+    name = call.params["name"]
+    definition = table.definitions.get(name)
+    if (definition is None or not table.is_fresh()) and (not table.is_fresh() or table.may_relearn()):
+        await _relearn(call, table)
+        definition = table.definitions.get(name)
+    if definition is None:
+        if table.unlistable:
+            return None
+        raise not_there("tool", name)
+    violation = _violation(call, definition)
+    if violation is not None and table.may_relearn():
+        await _relearn(call, table)
+        definition = table.definitions.get(name)
+        if definition is None:
+            raise not_there("tool", name)
+        violation = _violation(call, definition)
+    return violation
+
+
+def _violation(call: Call, definition: Definition) -> Violation | None:
+    arguments = call.params.get("arguments") or {}
+    if call.modern:
+        mismatch = definition.header_mismatch(arguments, call.headers)
+        if mismatch is not None:
+            raise Refusal("header_mismatch", mismatch)
+    try:
+        return definition.violation(arguments)
+    except UnusableSchema as error:
+        raise Refusal("upstream_invalid", "The tool's input schema cannot be evaluated", reason=str(error)) from error
+
+
+def _tool_error(call: Call, violation: Violation) -> Answer:
+    """2025-11-25 and later: input validation is a tool execution error. No value is repeated."""
+    text = f"Invalid arguments: {violation.pointer} does not satisfy {violation.keyword!r}. Request {call.request_id}."
+    result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
+    if call.modern:
+        result["resultType"] = "complete"
+    return Answer(200, {"jsonrpc": "2.0", "id": call.message_id, "result": result},
+                  headers={"X-Refused": "invalid_arguments"})  # fmt: skip
+
+
+async def _relearn(call: Call, table: Table) -> None:
+    """Asks the server for its list in the caller's own era and session; it then is what the caller would see."""
+    catalogue: Catalogue = call.state.catalogue
+    tools: list[Any] = []
+    cursor: str | None = None
+    for _ in range(MAX_PAGES):
+        try:
+            result = await ask_upstream(call, "tools/list", {"cursor": cursor} if cursor else {})
+        except UpstreamError as error:
+            if error.kind == "refused":
+                catalogue.mark_unlistable(table)
+                return
+            raise
+        page = result.get("tools")
+        if not isinstance(page, list):
+            raise UpstreamError("invalid", "tools/list without tools")
+        tools += page
+        cursor = result.get("nextCursor")
+        if not isinstance(cursor, str) or len(tools) > MAX_TOOLS:
+            break
+    catalogue.replace(table, tools)
+
+
+def _learn(call: Call, message: dict[str, Any]) -> None:
+    result = message.get("result")
+    tools = result.get("tools") if isinstance(result, dict) else None
+    if isinstance(tools, list):
+        catalogue = call.state.catalogue
+        catalogue.learn(catalogue.table(call.upstream.server_id, call.upstream.config_hash), tools)

@@ -1,0 +1,273 @@
+"""The last stage: sends what was decided on to the upstream, and turns what comes back into an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from gateway_site.lib import tracing
+from proxy import session
+from proxy.call import Answer, Call, Event
+from proxy.errors import Refusal, of_upstream
+from proxy.protocol import modern_headers
+from proxy.wire import encode, is_response, parse_answer
+from servers.events import RawEvent
+from servers.upstream import Exchange, UpstreamError
+
+if TYPE_CHECKING:
+    from proxy.pipeline import CallNext
+
+_BOTH = "application/json, text/event-stream"
+_MAX_STREAM_SECONDS = 3600.0
+_META_KEPT = 8192
+_ENVELOPE_PREFIX = "io.modelcontextprotocol/"
+
+
+async def forward(call: Call, _: CallNext) -> Answer:
+    """Raises Refusal and UpstreamError."""
+    with tracing.span("mcpgw.forward", **{"mcp.method.name": call.method, "mcpgw.server": call.upstream.slug}):
+        if call.message is not None and call.modern and not call.is_request:
+            # 2026-07-28 has no notifications from clients over HTTP.
+            return Answer(202)
+        body = _body(call)
+        exchange = await _send(call, call.http_method, _headers(call), body)
+    keep = False
+    try:
+        answer = await _answer(call, exchange)
+        keep = answer.events is not None
+        return answer
+    finally:
+        if not keep:
+            exchange.close()
+
+
+async def ask_upstream(call: Call, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """A request of our own on the caller's session: its result. UpstreamError "refused" for a JSON-RPC error."""
+    message = {"jsonrpc": "2.0", "id": f"mcpgw-{uuid.uuid4().hex}", "method": method, "params": dict(params)}
+    if call.modern:
+        meta = call.params.get("_meta", {})
+        message["params"]["_meta"] = {  # type: ignore[index]  # the dict above
+            key: value for key, value in meta.items() if key.startswith(_ENVELOPE_PREFIX) and "logLevel" not in key
+        }
+    exchange = await _send(call, "POST", _message_headers(call, message), encode(message))
+    try:
+        if exchange.status == 404 and call.session:
+            raise Refusal("session_not_found")
+        answer = await _find_response(exchange, message["id"])
+    finally:
+        exchange.close()
+    result = answer.get("result")
+    if not isinstance(result, dict):
+        raise UpstreamError("refused" if "error" in answer else "invalid", status=exchange.status)
+    return result
+
+
+async def _find_response(exchange: Exchange, message_id: Any) -> dict[str, Any]:
+    if exchange.content_type == "text/event-stream":
+        async for raw in exchange.events(settings.MAX_RESPONSE_BYTES):
+            message = _parse(raw.data) if raw.data else None
+            if is_response(message) and message is not None and message.get("id") == message_id:
+                return message
+        raise UpstreamError("unavailable", "stream ended without an answer")
+    message = _parse(await exchange.read(settings.MAX_RESPONSE_BYTES))
+    if not is_response(message):
+        raise UpstreamError("invalid", "no answer", exchange.status)
+    return message
+
+
+async def _send(call: Call, method: str, headers: dict[str, str], body: bytes | None) -> Exchange:
+    streaming = method == "GET" or call.method == "subscriptions/listen"
+    exchange = await call.state.connections.send(call.upstream, method, headers, body, streaming=streaming)
+    if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
+        exchange.close()
+        raise UpstreamError("invalid", "encoded answer", exchange.status)
+    return exchange
+
+
+def _body(call: Call) -> bytes | None:
+    if call.message is None:
+        return None
+    params = call.message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    if isinstance(meta, dict):
+        # Untrusted and unbounded by its own rules; W3C Baggage asks for no more than this.
+        if len(str(meta.get("baggage", ""))) > _META_KEPT:
+            del meta["baggage"]
+    if tracing.is_on() and call.is_request:
+        carrier: dict[str, Any] = dict(meta or {})
+        tracing.inject(carrier)
+        call.message["params"] = {**(params or {}), "_meta": carrier}
+    return encode(call.message)
+
+
+def _headers(call: Call) -> dict[str, str]:
+    if call.message is not None:
+        return _message_headers(call, call.message)
+    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", **_legacy_headers(call)}
+    if call.last_event_id is not None:
+        headers["Last-Event-ID"] = call.last_event_id
+    return headers
+
+
+def _message_headers(call: Call, message: dict[str, Any]) -> dict[str, str]:
+    headers = {"Accept": _BOTH, "Accept-Encoding": "identity", "Content-Type": "application/json"}
+    if not call.modern:
+        return {**headers, **_legacy_headers(call)}
+    headers.update(modern_headers(message, call.version or ""))
+    if message is call.message:
+        for name, value in call.headers.items():
+            if name.startswith("mcp-param-"):
+                headers[name] = value
+    return headers
+
+
+def _legacy_headers(call: Call) -> dict[str, str]:
+    headers = {}
+    if call.version is not None:
+        headers["MCP-Protocol-Version"] = call.version
+    if call.session:
+        headers["Mcp-Session-Id"] = call.session
+    return headers
+
+
+async def _answer(call: Call, exchange: Exchange) -> Answer:
+    status = exchange.status
+    if exchange.content_type == "text/event-stream" and status == 200:
+        return Answer(
+            200, events=_events(call, exchange), headers=_session_header(call, exchange), upstream_status=status
+        )
+    if 300 <= status < 400:
+        raise UpstreamError("invalid", "redirect", status)
+    if not call.is_request:
+        return await _bare(call, exchange)
+    message = await _read_message(call, exchange)
+    return Answer(status, message, headers=_session_header(call, exchange), upstream_status=status)
+
+
+async def _bare(call: Call, exchange: Exchange) -> Answer:
+    """The answer to what expects none: a notification, a response, DELETE, or a GET that gave no stream."""
+    status = exchange.status
+    if status == 404 and call.sealed_session is not None:
+        raise Refusal("session_not_found", upstream_status=status)
+    if status == 405:
+        raise Refusal("method_not_allowed", upstream_status=status)
+    if call.http_method == "GET" and status == 200:
+        raise UpstreamError("invalid", "no event stream", status)
+    if status in (401, 403):
+        raise UpstreamError("unavailable", "the server refused our credentials", status)
+    if status >= 500:
+        raise UpstreamError("unavailable", f"status {status}", status)
+    body = await exchange.read(settings.MAX_RESPONSE_BYTES)
+    if status >= 400:
+        message = _parse_or_none(body)
+        return Answer(status, message, upstream_status=status)
+    return Answer(202 if call.message is not None else status, upstream_status=status)
+
+
+async def _read_message(call: Call, exchange: Exchange) -> dict[str, Any]:
+    status = exchange.status
+    message = _parse_or_none(await exchange.read(settings.MAX_RESPONSE_BYTES))
+    if message is not None and is_response(message):
+        if message.get("jsonrpc") == "2.0" and _answers(call, message, status):
+            if status == 404 and call.session and message.get("id") is None:
+                raise Refusal("session_not_found", upstream_status=status)
+            return message
+        raise UpstreamError("invalid", "answer to something else", status)
+    if status == 404 and call.session:
+        raise Refusal("session_not_found", upstream_status=status)
+    if status in (401, 403):
+        raise UpstreamError("unavailable", "the server refused our credentials", status)
+    if status == 404 or status == 405 or status >= 500:
+        raise UpstreamError("unavailable", f"status {status}", status)
+    raise UpstreamError("invalid", "not a JSON-RPC answer", status)
+
+
+def _answers(call: Call, message: dict[str, Any], status: int) -> bool:
+    """A refusal may have no id, since the server may not have read so far."""
+    if message.get("id") is None:
+        return "error" in message and status >= 400
+    return _same_id(message.get("id"), call.message_id) and ("result" in message) != ("error" in message)
+
+
+def _same_id(given: Any, sent: Any) -> bool:
+    return type(given) is type(sent) and given == sent
+
+
+def _session_header(call: Call, exchange: Exchange) -> dict[str, str]:
+    """Every legacy session gets an id of ours, also where the upstream keeps none: it binds the session to its key."""
+    if call.modern or call.method != "initialize" or exchange.status != 200:
+        return {}
+    upstream_session = exchange.headers.get("Mcp-Session-Id", "")
+    sealed = session.seal(settings.KEYRING, upstream_session, call.principal, call.upstream)
+    return {"Mcp-Session-Id": sealed}
+
+
+async def _events(call: Call, exchange: Exchange) -> AsyncGenerator[Event, None]:
+    """The upstream's events, each parsed and checked. A request's stream ends with its answer."""
+    resumable = False
+    try:
+        async with asyncio.timeout(_MAX_STREAM_SECONDS if _is_bounded(call) else None):
+            async for raw in exchange.events(settings.MAX_RESPONSE_BYTES):
+                resumable = resumable or (raw.id is not None and not call.modern)
+                event = _check_event(call, raw)
+                yield event
+                if call.is_request and is_response(event.message):
+                    await _finish(exchange)
+                    return
+        if call.is_request and not resumable:
+            raise UpstreamError("unavailable", "stream ended without an answer")
+    except TimeoutError:
+        yield _error_event(call, UpstreamError("timeout", "stream open for too long"))
+    except UpstreamError as error:
+        if call.is_request and not resumable:
+            yield _error_event(call, error)
+    finally:
+        exchange.close()
+
+
+def _is_bounded(call: Call) -> bool:
+    return call.is_request and call.method != "subscriptions/listen"
+
+
+def _check_event(call: Call, raw: RawEvent) -> Event:
+    if not raw.data:
+        return Event(raw, None)
+    message = _parse(raw.data)
+    if call.is_request and is_response(message) and not _same_id(message.get("id"), call.message_id):
+        raise UpstreamError("invalid", "answer to something else")
+    if message.get("method") == "notifications/tools/list_changed":
+        call.state.catalogue.mark_stale(call.upstream.server_id, call.upstream.config_hash)
+    return Event(raw, message)
+
+
+async def _finish(exchange: Exchange) -> None:
+    """Reads the end of the body, which is as good as there, so that the connection can be used again."""
+    try:
+        async with asyncio.timeout(0.25):
+            async for _ in exchange.events(4096):
+                break
+    except (TimeoutError, UpstreamError):
+        pass
+
+
+def _error_event(call: Call, error: UpstreamError) -> Event:
+    return Event(RawEvent(), of_upstream(error).body(call.request_id, call.message_id))
+
+
+def _parse(data: bytes | str) -> dict[str, Any]:
+    message = _parse_or_none(data)
+    if message is None:
+        raise UpstreamError("invalid", "not a JSON-RPC message")
+    return message
+
+
+def _parse_or_none(data: bytes | str) -> dict[str, Any] | None:
+    try:
+        message = parse_answer(data)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and message.get("jsonrpc") == "2.0" else None

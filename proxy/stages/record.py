@@ -1,0 +1,194 @@
+"""Writes the call down: its intent before anything leaves, its outcome before the answer does."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from django.conf import settings
+
+from audit.entry import Entry, new_id, now
+from audit.recorder import AuditUnavailable, recorder
+from gateway_site.lib import tracing
+from proxy.call import Answer, Call, Event
+from proxy.errors import Refusal, of_upstream
+from proxy.wire import encode, is_response
+from servers.upstream import UpstreamError
+
+if TYPE_CHECKING:
+    from proxy.pipeline import CallNext
+
+
+async def record(call: Call, call_next: CallNext) -> Answer:
+    """Raises Refusal audit_unavailable when either line cannot be committed in time; turns every failure into one."""
+    if settings.AUDIT == "off":
+        return await _unrecorded(call, call_next)
+    with tracing.span("mcpgw.record"):
+        call.call_id = new_id()
+        await _commit(_intent(call))
+    outcome = _Outcome(call)
+    try:
+        answer = await call_next(call)
+        if answer.message is not None:
+            answer.body = encode(answer.message)
+    except UpstreamError as error:
+        refusal = of_upstream(error)
+        await outcome.refused(refusal)
+        raise refusal from error
+    except Refusal as refusal:
+        await outcome.refused(refusal)
+        raise
+    except BaseException as error:
+        # Also a cancelled call has an outcome: it is queued at once and needs no further await.
+        outcome.ended("cancelled" if isinstance(error, asyncio.CancelledError) else "error", type(error).__name__)
+        raise
+    if answer.events is not None:
+        answer.events = _recorded(call, answer, answer.events, outcome)
+        return answer
+    await outcome.answered(answer)
+    return answer
+
+
+async def _unrecorded(call: Call, call_next: CallNext) -> Answer:
+    """Only for measuring what the log costs; the gateway says so when it starts."""
+    try:
+        answer = await call_next(call)
+    except UpstreamError as error:
+        raise of_upstream(error) from error
+    if answer.message is not None:
+        answer.body = encode(answer.message)
+    return answer
+
+
+async def _recorded(
+    call: Call, answer: Answer, events: AsyncGenerator[Event, None], outcome: _Outcome
+) -> AsyncGenerator[Event, None]:
+    """Progress passes at once; the message that answers the call, or the stream's end, waits for the outcome."""
+    try:
+        async for event in events:
+            if call.is_request and is_response(event.message):
+                await outcome.answered(Answer(answer.status, event.message, upstream_status=answer.upstream_status))
+            yield event
+        if not outcome.written:
+            await outcome.answered(answer)
+    except AuditUnavailable:
+        raise Refusal("audit_unavailable") from None
+    finally:
+        if not outcome.written:
+            outcome.ended("cancelled", "stream closed")
+        await events.aclose()
+
+
+class _Outcome:
+    """The call's second line, written once."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.written = False
+
+    async def answered(self, answer: Answer) -> None:
+        message, refused = answer.message, answer.headers.pop("X-Refused", "")
+        decision, code = _decision_of(message)
+        body = answer.body if answer.body is not None else (encode(message) if message is not None else b"")
+        self._call.bytes_out = len(body)
+        await self._write(
+            decision="refused" if refused else decision,
+            reason=refused,
+            http_status=answer.status,
+            rpc_code=code,
+            upstream_status=answer.upstream_status,
+            result_digest=_digest(self._call, message.get("result")) if message is not None else "",
+        )
+
+    async def refused(self, refusal: Refusal) -> None:
+        failed = refusal.kind.startswith("upstream") or refusal.kind == "response_too_large"
+        await self._write(
+            decision="failed" if failed else "refused",
+            reason=refusal.reason[:64],
+            http_status=refusal.status,
+            rpc_code=refusal.code,
+            upstream_status=refusal.upstream_status,
+        )
+
+    def ended(self, decision: str, reason: str) -> None:
+        """Queues without waiting."""
+        self.written = True
+        recorder.write_behind(self._entry(decision=decision, reason=reason))
+
+    async def _write(self, **fields: Any) -> None:
+        self.written = True
+        await _commit(self._entry(**fields))
+
+    def _entry(self, **fields: Any) -> Entry:
+        call = self._call
+        return _entry(
+            call, "mcp.call.outcome", bytes_out=call.bytes_out,
+            duration_us=int((time.perf_counter() - call.started) * 1e6), **fields,
+        )  # fmt: skip
+
+
+def _intent(call: Call) -> Entry:
+    return _entry(call, "mcp.call.intent", params_digest=_digest(call, call.params))
+
+
+def _entry(call: Call, kind: str, **fields: Any) -> Entry:
+    key, (_, name) = call.principal.key, call.subject
+    return Entry(
+        id=new_id(),
+        at=now(),
+        kind=kind,
+        project_ref=call.principal.project_id,
+        project=call.snapshot.slug,
+        actor_kind="key",
+        actor_id=key.key_id,
+        actor=key.user,
+        call_id=call.call_id,
+        request_id=call.request_id,
+        trace_id=call.trace_id,
+        session=_session_digest(call),
+        server_ref=call.upstream.server_id,
+        server=call.upstream.slug,
+        method=call.method,
+        subject=name.encode("utf-8", "replace").decode(),
+        policy_version=call.policy_version,
+        bytes_in=call.bytes_in,
+        **fields,
+    )
+
+
+def _decision_of(message: dict[str, Any] | None) -> tuple[str, int | None]:
+    if message is None:
+        return "ok", None
+    error = message.get("error")
+    if isinstance(error, dict):
+        code = error.get("code")
+        return "error", code if isinstance(code, int) and abs(code) < 2**31 else None
+    result = message.get("result")
+    return ("tool_error" if isinstance(result, dict) and result.get("isError") is True else "ok"), None
+
+
+def _digest(call: Call, value: Any) -> str:
+    """HMAC-SHA256 with the project's own key over sorted compact JSON: comparable, but not to be guessed."""
+    try:
+        data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        data = encode(value)
+    return hmac.digest(call.snapshot.digest_key, data, "sha256").hex()
+
+
+def _session_digest(call: Call) -> str:
+    if not call.session:
+        return ""
+    return hmac.digest(call.snapshot.digest_key, call.session.encode(), "sha256").hex()[:32]
+
+
+async def _commit(entry: Entry) -> None:
+    try:
+        async with asyncio.timeout(settings.AUDIT_TIMEOUT_SECONDS):
+            await recorder.write(entry)
+    except (AuditUnavailable, TimeoutError):
+        raise Refusal("audit_unavailable") from None

@@ -1,0 +1,122 @@
+"""What lives as long as an event loop: snapshots, connections, the catalogue, and the calls that are open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from prometheus_client import Gauge
+
+from projects.authentication import is_expired
+from proxy.snapshot import Snapshots
+from servers.catalogue import Catalogue
+from servers.upstream import Connections
+
+if TYPE_CHECKING:
+    from proxy.call import Call
+    from proxy.stages.limit import Meter
+
+OPEN = Gauge("mcpgw_open_calls", "Calls and streams under way.", multiprocess_mode="livesum")
+_EXPIRY_CHECK_SECONDS = 0.5
+
+
+class OpenCalls:
+    """Calls under way with the tasks that run them, so that a right that ends can end them."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Call, asyncio.Task[object]] = {}
+        self.revoked: set[Call] = set()
+        self.draining = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, call: Call) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  always called inside one
+        self._tasks[call] = task
+        self.idle.clear()
+
+    def remove(self, call: Call) -> None:
+        self._tasks.pop(call, None)
+        self.revoked.discard(call)
+        if not self._tasks:
+            self.idle.set()
+
+    def task_of(self, call: Call) -> asyncio.Task[object] | None:
+        return self._tasks.get(call)
+
+    def end(self, call: Call) -> None:
+        task = self._tasks.get(call)
+        if task is not None and call not in self.revoked:
+            self.revoked.add(call)
+            task.cancel()
+
+    def calls(self) -> list[Call]:
+        return list(self._tasks)
+
+
+class State:
+    """Made on the first request of a loop, since not every server announces its start."""
+
+    def __init__(self) -> None:
+        self.open_calls = OpenCalls()
+        self.snapshots = Snapshots(self._end_revoked)
+        self.connections = Connections()
+        self.catalogue = Catalogue()
+        self.meters: dict[str, Meter] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.snapshots.start()
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._end_expired(), name="expiry-watch")
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        await self.snapshots.close()
+        await self.connections.close()
+
+    def _end_revoked(self, changed: set[int]) -> None:
+        """Every open call of a changed project is decided again, by the function that let it in."""
+        from proxy.stages.authorize import still_allowed
+
+        for call in self.open_calls.calls():
+            if call.principal.project_id in changed:
+                if not still_allowed(call, self.snapshots.current(call.principal.project_id)):
+                    self.open_calls.end(call)
+
+    async def _end_expired(self) -> None:
+        while True:
+            await asyncio.sleep(_EXPIRY_CHECK_SECONDS)
+            now = time.time()
+            for call in self.open_calls.calls():
+                if is_expired(call.principal.key, now):
+                    self.open_calls.end(call)
+            OPEN.set(len(self.open_calls))
+            self.connections.measure()
+
+
+_states: dict[asyncio.AbstractEventLoop, State] = {}
+
+
+def current() -> State:
+    """The state of the running loop."""
+    loop = asyncio.get_running_loop()
+    state = _states.get(loop)
+    if state is None:
+        for closed in [known for known in _states if known.is_closed()]:
+            del _states[closed]
+        state = _states[loop] = State()
+        state.start()
+    return state
+
+
+async def close_current() -> None:
+    state = _states.pop(asyncio.get_running_loop(), None)
+    if state is not None:
+        await state.close()

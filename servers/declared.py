@@ -1,0 +1,310 @@
+"""Projects, members, servers, templates and keys written down in YAML, and brought about: idempotent, atomic."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError as SchemaError
+
+from projects import services as project_services
+from projects.models import ApiKey, Membership, Project, User
+from projects.scoping import with_project
+from servers import services
+from servers.models import CommandTemplate, Server
+
+
+class DeclarationError(Exception):
+    """The file cannot be applied; the text says where and why, for the person who wrote it."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Slot(_Strict):
+    """What a template's slot takes: a pattern that must match whole, or one of an enum."""
+
+    pattern: str | None = None
+    enum: list[str] | None = None
+    default: str | None = None
+    secret: bool = False
+    leading_dash: bool = False
+
+
+class DeclaredTemplate(_Strict):
+    slug: str
+    executable: str
+    args: list[str] = []
+    params: dict[str, Slot] = {}
+    env: dict[str, str] = {}
+    memory_mb: int = Field(1024, ge=16, le=65_536)
+    max_processes: int = Field(32, ge=1, le=1024)
+    idle_seconds: int = Field(900, ge=1)
+    enabled: bool = True
+
+
+class DeclaredMember(_Strict):
+    email: str
+    role: Literal["owner", "admin", "member", "auditor"] = "member"
+
+
+class DeclaredServer(_Strict):
+    """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`."""
+
+    slug: str
+    transport: Literal["http", "stdio", "sse"] = "http"
+    url: str = ""
+    template: str | None = None
+    params: dict[str, str] = {}
+    headers: dict[str, str] | None = None
+    bearer: str | None = None
+    timeout_seconds: int = Field(60, ge=1, le=3600)
+    enabled: bool = True
+
+
+class DeclaredKey(_Strict):
+    user: str
+    label: str
+    servers: list[str] = ["*"]
+    tools: list[str] = ["*"]
+    networks: list[str] = []
+    expires_in_days: float | None = Field(None, gt=0)
+
+
+class DeclaredProject(_Strict):
+    slug: str
+    name: str = ""
+    enabled: bool = True
+    members: list[DeclaredMember] = []
+    servers: list[DeclaredServer] = []
+    keys: list[DeclaredKey] = []
+
+
+class Declaration(_Strict):
+    """The whole file."""
+
+    version: Literal[1]
+    command_templates: list[DeclaredTemplate] = []
+    projects: list[DeclaredProject] = []
+
+
+@dataclass
+class Outcome:
+    """What was, or in a dry run would be, done. `keys` hold the texts of new keys, shown once."""
+
+    create: list[str] = field(default_factory=list)
+    update: list[str] = field(default_factory=list)
+    delete: list[str] = field(default_factory=list)
+    keys: list[dict[str, str]] = field(default_factory=list, repr=False)
+
+    def difference(self) -> dict[str, list[str]]:
+        return {"create": self.create, "update": self.update, "delete": self.delete}
+
+
+def read(text: str) -> Declaration:
+    """Raises DeclarationError, naming the place in the file; never repeats a value."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise DeclarationError(f"not YAML{f', line {mark.line + 1}' if mark else ''}") from None
+    try:
+        return Declaration.model_validate(raw)
+    except SchemaError as error:
+        places = [f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors()]
+        raise DeclarationError("; ".join(places)) from None
+
+
+def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = False) -> Outcome:
+    """All or nothing. `prune` also deletes members and servers of declared projects that the file leaves out.
+
+    Raises DeclarationError.
+    """
+    outcome = Outcome()
+    with transaction.atomic():
+        for template in declaration.command_templates:
+            _at(f"command_templates.{template.slug}", _apply_template, template, outcome)
+        for project in declaration.projects:
+            _apply_project(project, outcome, prune)
+        if dry_run:
+            # What would happen is found by doing it, so that a dry run cannot differ from a run.
+            transaction.set_rollback(True)
+            outcome.keys.clear()
+    return outcome
+
+
+def _at(place: str, function: Any, *args: Any) -> Any:
+    try:
+        return function(*args)
+    except ValidationError as error:
+        raise DeclarationError(f"{place}: {'; '.join(error.messages)}") from None
+
+
+def _apply_template(declared: DeclaredTemplate, outcome: Outcome) -> None:
+    template = CommandTemplate.objects.filter(slug=declared.slug).first()
+    wanted = {
+        **declared.model_dump(exclude={"slug", "params"}),
+        "params": {name: slot.model_dump(exclude_defaults=True) for name, slot in declared.params.items()},
+    }
+    name = f"command_template {declared.slug}"
+    if template is None:
+        services.save_template(template=CommandTemplate(slug=declared.slug, **wanted))
+        outcome.create.append(name)
+    elif _assign(template, wanted):
+        services.save_template(template=template)
+        outcome.update.append(name)
+
+
+def _assign(row: Any, wanted: dict[str, Any]) -> bool:
+    """Whether anything differed."""
+    changed = [attribute for attribute, value in wanted.items() if getattr(row, attribute) != value]
+    for attribute in changed:
+        setattr(row, attribute, wanted[attribute])
+    return bool(changed)
+
+
+def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> None:
+    place = f"projects.{declared.slug}"
+    project = Project.objects.filter(slug=declared.slug).first()
+    if project is None:
+        project = _at(place, lambda: project_services.create_project(slug=declared.slug, name=declared.name))
+        outcome.create.append(f"project {declared.slug}")
+    wanted = {"name": declared.name or project.name, "enabled": declared.enabled}
+    if any(getattr(project, attribute) != value for attribute, value in wanted.items()):
+        project_services.update_project(project=project, **wanted)
+        outcome.update.append(f"project {declared.slug}")
+    with with_project(project.pk):
+        for member in declared.members:
+            _at(f"{place}.members.{member.email}", _apply_member, project, member, outcome)
+        for server in declared.servers:
+            _at(f"{place}.servers.{server.slug}", _apply_server, project, server, outcome)
+        for key in declared.keys:
+            _at(f"{place}.keys.{key.label}", _apply_key, project, key, outcome)
+        if prune:
+            _at(place, _prune, project, declared, outcome)
+
+
+def _apply_member(project: Project, declared: DeclaredMember, outcome: Outcome) -> None:
+    email = declared.email.lower()
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        user = User(email=email)
+        user.set_unusable_password()
+        user.full_clean(exclude=["password"])
+        user.save()
+    name = f"member {project.slug}/{email}"
+    membership = Membership.objects.filter(user=user).first()
+    if membership is None:
+        outcome.create.append(name)
+    elif membership.role != declared.role:
+        outcome.update.append(name)
+    else:
+        return
+    project_services.set_member(project=project, user=user, role=declared.role)
+
+
+def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) -> None:
+    server = Server.objects.select_related("template", "project").filter(slug=declared.slug).first()
+    wanted = {
+        "transport": declared.transport,
+        "url": declared.url,
+        "template": _template(declared.template),
+        "timeout_seconds": declared.timeout_seconds,
+        "enabled": declared.enabled,
+    }
+    headers = _headers(declared)
+    params = {name: _resolve(value) for name, value in declared.params.items()}
+    name = f"server {project.slug}/{declared.slug}"
+    if server is None:
+        server = services.new_server(project=project, slug=declared.slug, **wanted)
+        services.save_server(server=server, headers=headers or {}, params=params)
+        outcome.create.append(name)
+        return
+    known = server.secrets
+    differs = _assign(server, wanted) or (headers is not None and headers != known["headers"])
+    if differs or params != {**server.params, **known["params"]}:
+        services.save_server(server=server, headers=headers, params=params)
+        outcome.update.append(name)
+
+
+def _template(slug: str | None) -> CommandTemplate | None:
+    if slug is None:
+        return None
+    template = CommandTemplate.objects.filter(slug=slug).first()
+    if template is None:
+        raise ValidationError(f"There is no command template {slug}.")
+    return template
+
+
+def _headers(declared: DeclaredServer) -> dict[str, str] | None:
+    """None when the file says nothing of them: what is stored stays."""
+    if declared.headers is None and declared.bearer is None:
+        return None
+    headers = {name: _resolve(value) for name, value in (declared.headers or {}).items()}
+    if declared.bearer is not None:
+        headers["Authorization"] = f"Bearer {_resolve(declared.bearer)}"
+    return headers
+
+
+def _resolve(value: str) -> str:
+    kind, _, rest = value.partition(":")
+    if kind == "env":
+        if rest not in os.environ:
+            raise ValidationError(f"The environment has no {rest}.")
+        return os.environ[rest]
+    if kind == "file":
+        try:
+            return Path(rest).read_text().strip()
+        except OSError as error:
+            raise ValidationError(f"{rest} cannot be read: {error.strerror}.") from error
+    return value
+
+
+def _apply_key(project: Project, declared: DeclaredKey, outcome: Outcome) -> None:
+    user = User.objects.filter(email=declared.user.lower()).first()
+    if user is None:
+        raise ValidationError(f"{declared.user} is not a member.")
+    name = f"key {project.slug}/{user.email}/{declared.label}"
+    rights: dict[str, Any] = {
+        "servers": declared.servers, "tools": declared.tools, "networks": declared.networks,
+    }  # fmt: skip
+    key = _live_key(user, declared.label)
+    if key is not None:
+        changes = {attribute: value for attribute, value in rights.items() if getattr(key, attribute) != value}
+        if changes:
+            project_services.update_key(key=key, **changes)
+            outcome.update.append(name)
+        return
+    days = declared.expires_in_days
+    expires_at = timezone.now() + timedelta(days=days) if days is not None else None
+    _, text = project_services.issue_key(
+        project=project, user=user, label=declared.label, expires_at=expires_at, **rights
+    )
+    outcome.create.append(name)
+    outcome.keys.append({"project": project.slug, "user": user.email, "label": declared.label, "key": text})
+
+
+def _live_key(user: User, label: str) -> ApiKey | None:
+    now = timezone.now()
+    candidates: Iterable[ApiKey] = ApiKey.objects.filter(user=user, label=label, revoked_at=None).order_by("-id")
+    return next((key for key in candidates if key.expires_at is None or key.expires_at > now), None)
+
+
+def _prune(project: Project, declared: DeclaredProject, outcome: Outcome) -> None:
+    for server in Server.objects.exclude(slug__in=[server.slug for server in declared.servers]):
+        outcome.delete.append(f"server {project.slug}/{server.slug}")
+        services.delete_server(server=server)
+    emails = [member.email.lower() for member in declared.members]
+    for membership in Membership.objects.exclude(user__email__in=emails).select_related("user", "project"):
+        outcome.delete.append(f"member {project.slug}/{membership.user.email}")
+        project_services.remove_member(membership=membership)

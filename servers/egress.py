@@ -1,0 +1,198 @@
+"""The only way out: resolves, checks every address, connects to what was checked; only the operator widens it.
+
+Ranges: IANA special-purpose registries (RFC 6890), with the transition prefixes that embed an IPv4 address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from django.conf import settings
+from yarl import URL
+
+_DENIED = {
+    "this-network": ["0.0.0.0/8", "::/128"],
+    "loopback": ["127.0.0.0/8", "::1/128"],
+    "private": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10"],
+    "shared": ["100.64.0.0/10"],
+    "link-local": ["169.254.0.0/16", "fe80::/10"],
+    "multicast": ["224.0.0.0/4", "ff00::/8"],
+    "reserved": ["192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+                 "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+                 "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "100::/64"],
+    "platform": ["168.63.129.16/32"],
+    "translated": ["::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"],
+}  # fmt: skip
+_NETWORKS = [(ip_network(network), category) for category, networks in _DENIED.items() for network in networks]
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_PUBLIC_PORTS = {"https": {443}, "http": set()}
+Address = IPv4Address | IPv6Address
+
+
+class EgressDenied(Exception):
+    """The address may not be reached. The text names the kind of address, never the address itself."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What the operator opened: host names, addresses and networks, each with a port or for any port."""
+
+    hosts: frozenset[tuple[str, int | None]]
+    networks: tuple[tuple[Any, int | None], ...]
+
+    def host(self, host: str, port: int) -> bool:
+        return (host, None) in self.hosts or (host, port) in self.hosts
+
+    def address(self, address: Address, port: int) -> bool:
+        return any(address in network and opened in (None, port) for network, opened in self.networks)
+
+
+@lru_cache(maxsize=8)
+def _parse(entries: tuple[str, ...]) -> Allowance:
+    hosts, networks = set(), []
+    for entry in entries:
+        text, port = _split_port(entry.strip())
+        try:
+            networks.append((ip_network(text.strip("[]"), strict=False), port))
+        except ValueError:
+            hosts.add((text.lower(), port))
+    return Allowance(frozenset(hosts), tuple(networks))
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    host, separator, port = entry.rpartition(":")
+    if separator and port.isdigit() and (":" not in host or host.endswith("]")):
+        return host, int(port)
+    return entry, None
+
+
+def allowance() -> Allowance:
+    return _parse(tuple(settings.EGRESS_ALLOW))
+
+
+def classify(address: Address) -> str | None:
+    """The reason an address is closed to tenants, or None for a public one."""
+    if isinstance(address, IPv6Address) and address in _MAPPED:
+        mapped = address.ipv4_mapped
+        return classify(mapped) if mapped is not None and classify(mapped) else "translated"
+    return next((category for network, category in _NETWORKS if address in network), None)
+
+
+def check_url(url: str) -> URL:
+    """The parsed URL, when it could be connected to. Raises EgressDenied; resolves nothing."""
+    try:
+        parsed = URL(url)
+        host, port = parsed.host, parsed.port
+    except ValueError as error:
+        raise EgressDenied("not a URL") from error
+    if parsed.scheme not in _PUBLIC_PORTS or not host or port is None:
+        raise EgressDenied("only http and https URLs")
+    if parsed.user is not None or parsed.password is not None:
+        raise EgressDenied("credentials in the URL")
+    if parsed.fragment or len(host) > 253:
+        raise EgressDenied("not a server's URL")
+    allowed = allowance()
+    literal = _literal(host)
+    if literal is not None:
+        check_address(literal, port, parsed.scheme)
+    elif not allowed.host(host.lower(), port):
+        if _looks_numeric(host):
+            raise EgressDenied("unusual spelling of an address")
+        if parsed.scheme == "http" and not allowed.networks:
+            raise EgressDenied("plain http to a host that the operator did not open")
+        if parsed.scheme == "https" and port not in _PUBLIC_PORTS["https"] and not allowed.networks:
+            raise EgressDenied("a port that the operator did not open")
+    return parsed
+
+
+def check_address(address: Address, port: int, scheme: str) -> None:
+    """Raises EgressDenied unless it is public HTTPS or was opened by the operator."""
+    if allowance().address(address, port):
+        return
+    category = classify(address)
+    if category is not None:
+        raise EgressDenied(f"{category} address")
+    if port not in _PUBLIC_PORTS[scheme]:
+        raise EgressDenied("a scheme or port that the operator did not open")
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ip_address(host.split("%")[0])
+    except ValueError:
+        return None
+
+
+def _looks_numeric(host: str) -> bool:
+    """Octal, hexadecimal and short forms that getaddrinfo takes for addresses."""
+    last = host.rstrip(".").rsplit(".", 1)[-1].lower()
+    return last.isdigit() or (last.startswith("0x") and all(char in "0123456789abcdef" for char in last[2:]))
+
+
+class CheckedResolver(AbstractResolver):
+    """Gives the connector only addresses that were checked; refuses when any answer is closed."""
+
+    def __init__(self, scheme: str) -> None:
+        self._scheme = scheme
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        if not allowance().host(host.lower(), port):
+            for answer in answers:
+                check_address(ip_address(str(answer[4][0]).split("%")[0]), port, self._scheme)
+        return [
+            ResolveResult(
+                hostname=host, host=str(address[0]), port=port, family=kind, proto=proto, flags=socket.AI_NUMERICHOST
+            )
+            for kind, _, proto, _, address in answers
+        ]
+
+    async def close(self) -> None:
+        return None
+
+
+def open_session(
+    url: str, *, limit: int = 100, connect_seconds: float = 5.0, tls: ssl.SSLContext | None = None
+) -> aiohttp.ClientSession:
+    """A pooled client for one server: no redirects are to be followed, no cookies, no proxies, no decompression.
+
+    Raises EgressDenied. Must be called inside a running event loop, and closed there.
+    """
+    checked = check_url(url)
+    connector = aiohttp.TCPConnector(
+        limit=limit, resolver=CheckedResolver(checked.scheme), ttl_dns_cache=10, ssl=tls if tls is not None else True,
+        keepalive_timeout=30,
+    )  # fmt: skip
+    return _session(connector, connect_seconds)
+
+
+def open_unix_session(path: str, *, limit: int = 1000) -> aiohttp.ClientSession:
+    """To a process of our own on this machine."""
+    return _session(aiohttp.UnixConnector(path=path, limit=limit, keepalive_timeout=30), 5.0)
+
+
+def _session(connector: aiohttp.BaseConnector, connect_seconds: float) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
+        auto_decompress=False,
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=_SKIPPED,
+        read_bufsize=2**18,
+    )
+
+
+_SKIPPED: Iterable[str] = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")

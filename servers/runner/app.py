@@ -1,0 +1,400 @@
+"""Owns the HTTP semantics: streamable HTTP of both eras in front of the pool, as a raw ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final
+
+import orjson
+from mcp.shared.inbound import (
+    InboundLadderRejection,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+)
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from servers.runner.bridge import Bridge, LegacyBridge, quiet
+from servers.runner.contract import Load, SseSessionFactory
+from servers.runner.messages import (
+    HEADER_MISMATCH,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MODERN_STATUS,
+    OVERLOADED,
+    OWN_STATUS,
+    PARSE_ERROR,
+    UNAVAILABLE,
+    Message,
+    Trouble,
+    error,
+    is_id,
+    too_deep,
+)
+from servers.runner.pool import Key, Missing, Pool, Stale
+from servers.runner.shared import LegacyOnly
+from servers.runner.streams import Call, Stream
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
+
+MAX_BODY: Final = 8 * 1024 * 1024
+KEEP_ALIVE: Final = 15.0
+DRAIN: Final = 1.0
+
+_PATH = re.compile(r"/(\d{1,18})/(\d{1,18})/([A-Za-z0-9_.:~-]{1,200})/?")
+_REMOVED: Final = frozenset(
+    {"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"}
+)
+_JSON: Final = (b"content-type", b"application/json")
+_EVENTS: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+_SINGLE = "Body must be a single JSON-RPC request or notification object"
+
+
+class _Answered(Exception):
+    """The request ends here, with this status, body and headers."""
+
+    def __init__(self, status: int, body: Any = None, headers: Headers = ()) -> None:
+        self.status, self.body, self.headers = status, body, headers
+
+
+class RunnerApp:
+    """The application of the runner: `/<project>/<server>/<config>`, `/healthz` and `/children`."""
+
+    def __init__(
+        self, *, load: Load, sse_session_factory: SseSessionFactory, keep_alive: float = KEEP_ALIVE
+    ) -> None:
+        self.pool = Pool(load, sse_session_factory)
+        self._keep_alive = keep_alive
+        self._draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection; a lifespan's end ends all children."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            try:
+                await self._serve(scope, receive, send)
+            except _Answered as end:
+                await _reply(send, end.status, end.body, end.headers)
+
+    async def drain(self) -> None:
+        """Refuse what is new, end standing streams, give calls in flight one second, end all children.
+
+        Takes 3 seconds at most.
+        """
+        self._draining = True
+        bridges = self.pool.bridges()
+        for bridge in bridges:
+            if isinstance(bridge, LegacyBridge):
+                bridge.standalone.end()
+        await quiet(bridges, DRAIN)
+        await self.pool.close()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.pool.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if method == "GET" and path == "/healthz":
+            status, word = (503, "draining") if self._draining else (200, "ok")
+            raise _Answered(status, {"status": word})
+        if method == "GET" and path == "/children":
+            raise _Answered(200, self.pool.children())
+        found = _PATH.fullmatch(path)
+        if found is None:
+            raise _Answered(404, {"error": "not found"})
+        if self._draining:
+            raise _trouble(None, OVERLOADED)
+        key = Key(int(found[1]), int(found[2]), found[3])
+        exchange = _Exchange(self.pool, key, scope, receive, send, self._keep_alive)
+        try:
+            await exchange.run()
+        except Missing:
+            raise _Answered(404, {"error": "unknown server"}) from None
+        except Stale:
+            raise _Answered(410, {"error": "stale configuration"}) from None
+
+
+class _Exchange:
+    """One HTTP request at a server's endpoint."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        key: Key,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        keep_alive: float,
+    ) -> None:
+        self._pool, self._key, self._method = pool, key, scope["method"]
+        self._receive, self._send, self._keep_alive = receive, send, keep_alive
+        self._pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        self._headers = {name: value.strip() for name, value in self._pairs}
+        accept = self._headers.get("accept", "application/json").lower()
+        anything = "*/*" in accept
+        self._takes_events = anything or "text/event-stream" in accept
+        self._takes_json = anything or "application/json" in accept or "application/*" in accept
+
+    async def run(self) -> None:
+        """Answer by method and era; an unknown version is a modern matter, which knows the words for it."""
+        method = self._method
+        version = self._headers.get("mcp-protocol-version")
+        modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
+        if modern and method != "POST":
+            raise _Answered(405, None, [(b"allow", b"POST")])
+        if method == "POST":
+            if not self._takes_json:
+                raise _Answered(406)
+            message = await self._read_message()
+            await (self._post_modern(message, version or "") if modern else self._post_legacy(message))
+        elif method == "GET":
+            await self._get()
+        elif method == "DELETE":
+            self._delete()
+        else:
+            raise _Answered(405, None, [(b"allow", b"GET, POST, DELETE")])
+
+    async def _read_message(self) -> Message:
+        body = await _read_body(self._receive)
+        try:
+            message = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise _refusal(400, None, PARSE_ERROR, "Parse error") from None
+        if not isinstance(message, dict):
+            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+        if too_deep(message, body):
+            raise _refusal(400, None, PARSE_ERROR, "Parse error")
+        if message.get("jsonrpc") != "2.0" or ("id" in message and not is_id(message["id"])):
+            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+        if "method" in message and not isinstance(message["method"], str):
+            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+        return message
+
+    async def _post_modern(self, message: Message, version: str) -> None:
+        if "method" not in message:
+            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+        if "id" not in message:
+            _check(unsupported_protocol_version_rejection(version), None)
+            raise _Answered(202)
+        identity, method = message["id"], message["method"]
+        if method == "subscriptions/listen" and not self._takes_events:
+            raise _Answered(406)
+        if (name := find_duplicated_routing_header(self._pairs)) is not None:
+            raise _refusal(400, identity, HEADER_MISMATCH, f"{name} header appears more than once")
+        _check(classify_inbound_request(message, headers=self._headers), identity)
+        if method in _REMOVED:
+            raise _refusal(404, identity, METHOD_NOT_FOUND, "Method not found")
+        try:
+            bridge = await self._pool.modern(self._key)
+            call = bridge.call(message, streams=self._takes_events)
+        except LegacyOnly:
+            raise _refusal(404, identity, METHOD_NOT_FOUND, "Method not found") from None
+        except Trouble as trouble:
+            raise _trouble(identity, trouble.code) from None
+        await self._deliver(bridge, call, modern=True)
+
+    async def _post_legacy(self, message: Message) -> None:
+        name = self._headers.get("mcp-session-id")
+        if name is None and message.get("method") == "initialize" and "id" in message:
+            await self._initialize(message)
+            return
+        bridge = self._session(name, message.get("id") if "method" in message else None)
+        try:
+            if "method" not in message:
+                bridge.respond(message)
+            elif "id" not in message:
+                bridge.notify(message)
+            else:
+                call = bridge.call(message, streams=self._takes_events)
+                await self._deliver(bridge, call, modern=False)
+                return
+        except Trouble as trouble:
+            raise _trouble(message.get("id"), trouble.code) from None
+        raise _Answered(202)
+
+    def _session(self, name: str | None, identity: Any) -> LegacyBridge:
+        if name is None:
+            raise _refusal(400, identity, INVALID_REQUEST, "Missing session ID")
+        bridge = self._pool.session(self._key, name)
+        if bridge is None:
+            raise _refusal(404, identity, INVALID_REQUEST, "Session not found")
+        return bridge
+
+    async def _initialize(self, message: Message) -> None:
+        """Start a child and shake hands; the session exists for the client only if the child agrees.
+
+        Always JSON: the session id is a header, and it is known only when the answer is.
+        """
+        try:
+            name, bridge = await self._pool.open_session(self._key)
+        except Trouble as trouble:
+            raise _trouble(message["id"], trouble.code) from None
+        agreed = False
+        try:
+            call = bridge.call(message, streams=False)
+            if await self._await_answer(bridge, call):
+                agreed = call.code is None
+                named = [(b"mcp-session-id", name.encode())] if agreed else []
+                status = _status(call, modern=False)
+                await _reply_raw(self._send, status, call.answer or b"", [_JSON, *named])
+        except Trouble as trouble:
+            raise _trouble(message["id"], trouble.code) from None
+        finally:
+            if not agreed:
+                self._pool.end_session(self._key, name)
+
+    async def _await_answer(self, bridge: Bridge, call: Call) -> bool:
+        watcher = asyncio.create_task(_watch(self._receive, call.end))
+        try:
+            while not call.over:
+                await call.wait(self._keep_alive)
+                call.take()
+        finally:
+            watcher.cancel()
+            bridge.drop(call)
+        return call.answer is not None
+
+    async def _deliver(self, bridge: Bridge, call: Call, *, modern: bool) -> None:
+        """JSON when the answer comes first, otherwise a stream that the answer ends."""
+        watcher = asyncio.create_task(_watch(self._receive, call.end))
+        try:
+            queued = await self._first(call)
+            if queued or not call.over:
+                await _start_events(self._send)
+                await self._pour(call, queued, lambda: False)
+                if call.answer is not None:
+                    await _send_body(self._send, _event(call.answer), more=False)
+            elif call.answer is not None:
+                await _reply_raw(self._send, _status(call, modern=modern), call.answer, [_JSON])
+        finally:
+            watcher.cancel()
+            bridge.drop(call)
+
+    async def _first(self, call: Call) -> list[bytes]:
+        await call.wait(self._keep_alive)
+        while not self._takes_events and not call.over:
+            call.take()
+            await call.wait(self._keep_alive)
+        queued = call.take()
+        return queued if self._takes_events else []
+
+    async def _pour(self, stream: Stream, queued: list[bytes], gone: Callable[[], bool]) -> None:
+        while (queued or not stream.over) and not gone():
+            await _send_body(self._send, b"".join(map(_event, queued)) or b": keep-alive\n\n")
+            await stream.wait(self._keep_alive)
+            queued = stream.take()
+
+    async def _get(self) -> None:
+        if not self._takes_events:
+            raise _Answered(406)
+        bridge = self._session(self._headers.get("mcp-session-id"), None)
+        if bridge.attached:
+            raise _refusal(409, None, INVALID_REQUEST, "Only one stream per session")
+        bridge.attached = True
+        gone = asyncio.Event()
+
+        def leave() -> None:
+            gone.set()
+            bridge.standalone.nudge()
+
+        watcher = asyncio.create_task(_watch(self._receive, leave))
+        try:
+            await _start_events(self._send)
+            await self._pour(bridge.standalone, bridge.standalone.take(), gone.is_set)
+            await _send_body(self._send, b"", more=False)
+        finally:
+            watcher.cancel()
+            bridge.attached = False
+            bridge.last_used = time.monotonic()
+
+    def _delete(self) -> None:
+        name = self._headers.get("mcp-session-id")
+        self._session(name, None)
+        self._pool.end_session(self._key, name or "")
+        raise _Answered(200)
+
+
+async def _read_body(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            raise _Answered(400)
+        chunk = event.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise _Answered(413, None, [(b"connection", b"close")])
+        chunks.append(chunk)
+        if not event.get("more_body", False):
+            return b"".join(chunks)
+
+
+async def _watch(receive: Receive, leave: Callable[[], None]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+    leave()
+
+
+def _status(call: Call, *, modern: bool) -> int:
+    if call.code is None:
+        return 200
+    return (MODERN_STATUS if modern else OWN_STATUS).get(call.code, 200)
+
+
+def _refusal(status: int, identity: Any, code: int, text: str, data: Any = None) -> _Answered:
+    return _Answered(status, error(identity, code, text, data))
+
+
+def _trouble(identity: Any, code: int) -> _Answered:
+    retry = [(b"retry-after", b"1")] if code in (OVERLOADED, UNAVAILABLE) else []
+    return _Answered(OWN_STATUS[code], error(identity, code), retry)
+
+
+def _check(verdict: object, identity: Any) -> None:
+    if isinstance(verdict, InboundLadderRejection):
+        status = MODERN_STATUS.get(verdict.code, 400)
+        raise _refusal(status, identity, verdict.code, verdict.message, verdict.data)
+
+
+def _event(message: bytes) -> bytes:
+    return b"event: message\ndata: " + message + b"\n\n"
+
+
+async def _start_events(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
+
+
+async def _send_body(send: Send, body: bytes, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _reply(send: Send, status: int, body: Any, headers: Headers) -> None:
+    if body is None:
+        await _reply_raw(send, status, b"", headers)
+    else:
+        await _reply_raw(send, status, orjson.dumps(body), [_JSON, *headers])
+
+
+async def _reply_raw(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await _send_body(send, body, more=False)

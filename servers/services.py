@@ -1,0 +1,119 @@
+"""What can be done to servers and command templates: one function per act, one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from audit.recorder import record
+from projects.models import Project
+from projects.scoping import with_project
+from servers import egress, recipes
+from servers.models import CommandTemplate, Server, Transport
+
+_UNSENDABLE = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "mcp-session-id"}
+
+
+@transaction.atomic
+def save_template(*, template: CommandTemplate) -> CommandTemplate:
+    """Makes or changes an operator's template. Raises ValidationError."""
+    recipes.check_template(template.executable, template.args, template.params, template.env)
+    created = template.pk is None
+    template.full_clean()
+    template.save()
+    record("template.created" if created else "template.changed", subject=template.slug,
+           detail={"executable": template.executable, "args": template.args, "params": template.params})  # fmt: skip
+    return template
+
+
+@transaction.atomic
+def delete_template(*, template: CommandTemplate) -> None:
+    """Raises ProtectedError while a server uses it."""
+    record("template.deleted", subject=template.slug)
+    template.delete()
+
+
+@transaction.atomic
+def save_server(
+    *, server: Server, headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
+) -> Server:
+    """Makes or changes a server. `headers` are secrets for the upstream; None keeps what is stored.
+
+    `params` fill the template's slots; those that the template marks secret are sealed. Raises ValidationError.
+    """
+    created = server.pk is None
+    kept = server.secrets
+    new_headers = dict(kept["headers"] if headers is None else headers)
+    _check_headers(new_headers)
+    plain, secret = _split_params(server, kept["params"], params)
+    server.params = plain
+    if new_headers != kept["headers"] or secret != kept["params"]:
+        server.secrets = {"headers": new_headers, "params": secret}
+    with with_project(server.project_id):
+        _check_transport(server, secret)
+        server.full_clean()
+        server.save()
+    _record("server.created" if created else "server.changed", server)
+    return server
+
+
+@transaction.atomic
+def delete_server(*, server: Server) -> None:
+    _record("server.deleted", server)
+    with with_project(server.project_id):
+        server.delete()
+
+
+@transaction.atomic
+def set_server_enabled(*, server: Server, enabled: bool) -> None:
+    server.enabled = enabled
+    with with_project(server.project_id):
+        server.save(update_fields=["enabled"])
+    _record("server.enabled" if enabled else "server.disabled", server)
+
+
+def new_server(*, project: Project, slug: str, **fields: Any) -> Server:
+    """An unsaved server, for save_server."""
+    return Server(project=project, slug=slug, **fields)
+
+
+def _split_params(
+    server: Server, kept: Mapping[str, str], params: Mapping[str, str] | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    slots = server.template.params if server.template else {}
+    values = {**server.params, **kept} if params is None else dict(params)
+    secret = {name: value for name, value in values.items() if slots.get(name, {}).get("secret")}
+    return {name: value for name, value in values.items() if name not in secret}, secret
+
+
+def _check_transport(server: Server, secret: Mapping[str, str]) -> None:
+    if server.transport == Transport.STDIO:
+        if server.template is None:
+            raise ValidationError({"template": "stdio_not_allowed: choose a command template."})
+        if server.url:
+            raise ValidationError({"url": "A stdio server has no URL."})
+        recipes.check_values(server.template.params, {**server.params, **secret})
+        return
+    if server.template is not None or server.params:
+        raise ValidationError({"template": "Only a stdio server has a command template."})
+    try:
+        egress.check_url(server.url)
+    except egress.EgressDenied as error:
+        raise ValidationError({"url": f"egress_denied: {error}"}) from error
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not name.isascii() or not name.replace("-", "").isalnum() or name.lower() in _UNSENDABLE:
+            raise ValidationError({"headers": f"The header {name!r} may not be set."})
+        if not isinstance(value, str) or any(ord(char) < 32 or ord(char) > 126 for char in value):
+            raise ValidationError({"headers": f"The value of {name} must be printable ASCII."})
+
+
+def _record(kind: str, server: Server) -> None:
+    record(kind, project_ref=server.project_id, project=server.project.slug, subject=server.slug,
+           server_ref=server.pk, server=server.slug,
+           detail={"transport": server.transport, "url": server.url, "enabled": server.enabled})  # fmt: skip

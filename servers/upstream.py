@@ -1,0 +1,224 @@
+"""One request to an upstream and its answer, whatever the transport; connections are pooled per server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import aiohttp
+from prometheus_client import Counter, Gauge, Histogram
+
+from gateway_site.lib.registry import Registry
+from servers.egress import EgressDenied
+from servers.events import EventParser, EventTooLarge, RawEvent
+
+REQUESTS = Counter("mcpgw_upstream_requests_total", "Requests to upstream servers.", ["transport", "outcome"])
+SECONDS = Histogram(
+    "mcpgw_upstream_seconds", "Time until an upstream's answer began.", ["transport"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)  # fmt: skip
+FAILING = Gauge(
+    "mcpgw_upstream_failing_servers", "Servers whose last request failed.", multiprocess_mode="livemax"
+)
+POOLED = Gauge(
+    "mcpgw_upstream_connections", "Open connections to upstream servers.", multiprocess_mode="livesum"
+)
+
+
+class UpstreamError(Exception):
+    """`kind` is unavailable, timeout, invalid, too_large or overloaded; the text is for the operator only."""
+
+    def __init__(self, kind: str, detail: str = "", status: int | None = None) -> None:
+        super().__init__(detail or kind)
+        self.kind = kind
+        self.detail = detail
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A server as the data plane knows it."""
+
+    server_id: int
+    project_id: int
+    slug: str
+    transport: str
+    url: str
+    config_hash: str
+    timeout_seconds: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Transport(Protocol):
+    """How a kind of server is reached over HTTP: a file in servers/upstreams/ each."""
+
+    name: str
+    # How long a connection that cannot be made is tried again; nothing was sent by then.
+    connect_patience: float
+
+    def open(self, upstream: Upstream) -> aiohttp.ClientSession:
+        """Raises EgressDenied."""
+
+    def address(self, upstream: Upstream) -> str: ...
+
+
+transports: Registry[Transport] = Registry("servers.upstreams")
+
+
+class Exchange:
+    """An answer whose status and headers are there and whose body is not yet read. Close it when done."""
+
+    def __init__(self, response: aiohttp.ClientResponse, idle_seconds: float | None) -> None:
+        self._response = response
+        self._idle_seconds = idle_seconds
+        self.status = response.status
+        self.headers = response.headers
+        self.content_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises UpstreamError."""
+        length = self._response.content_length
+        if length is not None and length > limit:
+            raise UpstreamError("too_large", f"{length} bytes announced")
+        chunks, size = [], 0
+        async for chunk in self._chunks():
+            size += len(chunk)
+            if size > limit:
+                raise UpstreamError("too_large", f"more than {limit} bytes")
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def events(self, limit: int) -> AsyncIterator[RawEvent]:
+        """The events of a stream, each at most `limit` bytes. Raises UpstreamError."""
+        parser = EventParser(limit)
+        async for chunk in self._chunks():
+            try:
+                for event in parser.feed(chunk):
+                    yield event
+            except EventTooLarge as error:
+                raise UpstreamError("too_large", f"an event of more than {limit} bytes") from error
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        content = self._response.content
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    chunk = await content.readany()
+            except TimeoutError as error:
+                raise UpstreamError("timeout", "silent in the middle of an answer") from error
+            except aiohttp.ClientPayloadError as error:
+                raise UpstreamError("unavailable", "ended in the middle of an answer") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise UpstreamError("unavailable", type(error).__name__) from error
+            if not chunk:
+                return
+            yield chunk
+
+    def close(self) -> None:
+        """Returns the connection to the pool when the body was read to its end, else cuts it."""
+        if self._response.content.is_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class Connections:
+    """The pools of one event loop. A pool is replaced when its server's configuration changes."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[int, tuple[str, aiohttp.ClientSession]] = {}
+        self._failing: set[int] = set()
+        self._transports = {cls.name: cls() for cls in transports}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def send(
+        self, upstream: Upstream, method: str, headers: Mapping[str, str], body: bytes | None, *, streaming: bool = False
+    ) -> Exchange:
+        """The answer's head. `streaming` lifts the limit on silence. Raises UpstreamError."""
+        started = time.perf_counter()
+        outcome = "ok"
+        try:
+            return await self._send(upstream, method, headers, body, streaming)
+        except UpstreamError as error:
+            outcome = error.kind
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            self._count(upstream, outcome, time.perf_counter() - started)
+
+    async def _send(
+        self, upstream: Upstream, method: str, headers: Mapping[str, str], body: bytes | None, streaming: bool
+    ) -> Exchange:
+        transport = self._transports[upstream.transport]
+        idle = None if streaming else upstream.timeout_seconds
+        patience = time.monotonic() + transport.connect_patience
+        try:
+            async with asyncio.timeout(upstream.timeout_seconds):
+                while True:
+                    try:
+                        response = await self._session(upstream, transport).request(
+                            method, transport.address(upstream), headers={**headers, **upstream.headers},
+                            data=body, allow_redirects=False,
+                        )  # fmt: skip
+                        return Exchange(response, idle)
+                    except aiohttp.ClientConnectorError:
+                        if time.monotonic() >= patience:
+                            raise
+                        await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise UpstreamError("timeout", "no answer in time") from error
+        except EgressDenied as error:
+            raise UpstreamError("unavailable", f"egress denied: {error}") from error
+        except (aiohttp.ClientConnectionError, ConnectionError) as error:
+            raise UpstreamError("unavailable", type(error).__name__) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise UpstreamError("invalid", type(error).__name__) from error
+
+    def _session(self, upstream: Upstream, transport: Transport) -> aiohttp.ClientSession:
+        known = self._sessions.get(upstream.server_id)
+        if known is not None and known[0] == upstream.config_hash:
+            return known[1]
+        session = transport.open(upstream)
+        self._sessions[upstream.server_id] = (upstream.config_hash, session)
+        if known is not None:
+            self._close_later(known[1], upstream.timeout_seconds)
+        return session
+
+    def _close_later(self, session: aiohttp.ClientSession, seconds: float) -> None:
+        """Calls in flight keep the connections that they began with."""
+
+        async def close() -> None:
+            await asyncio.sleep(seconds)
+            await session.close()
+
+        task = asyncio.create_task(close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _count(self, upstream: Upstream, outcome: str, seconds: float) -> None:
+        REQUESTS.labels(upstream.transport, outcome).inc()
+        SECONDS.labels(upstream.transport).observe(seconds)
+        if outcome == "ok":
+            if upstream.server_id in self._failing:
+                self._failing.discard(upstream.server_id)
+                FAILING.set(len(self._failing))
+        elif outcome != "cancelled" and upstream.server_id not in self._failing:
+            self._failing.add(upstream.server_id)
+            FAILING.set(len(self._failing))
+
+    def measure(self) -> None:
+        """Brings the gauges up to date."""
+        connectors = [session.connector for _, session in self._sessions.values()]
+        POOLED.set(sum(len(connector._conns) + len(connector._acquired) for connector in connectors if connector))
+
+    async def close(self) -> None:
+        for task in list(self._closing):
+            task.cancel()
+        for _, session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()

@@ -1,0 +1,22 @@
+"""Servers that are child processes of the runner, which speaks HTTP for them on a unix socket."""
+
+from __future__ import annotations
+
+import aiohttp
+from django.conf import settings
+
+from servers import egress
+from servers.upstream import Upstream, transports
+
+
+@transports.add
+class Stdio:
+    name = "stdio"
+    # A runner that was killed is started again by its supervisor within this time.
+    connect_patience = 15.0
+
+    def open(self, upstream: Upstream) -> aiohttp.ClientSession:
+        return egress.open_unix_session(str(settings.RUNNER_SOCKET), limit=0)
+
+    def address(self, upstream: Upstream) -> str:
+        return f"http://runner/{upstream.project_id}/{upstream.server_id}/{upstream.config_hash}"

@@ -1,0 +1,53 @@
+"""The public conformance suite passes through the gateway wherever it passes directly."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.combinations import COMBINATIONS, run_direct, run_through
+from tests.conformance.processes import running_fixture
+from tests.conformance.suite import REQUIREMENT_SETS, Run, compare, failing_scenarios, totals
+
+# All four run in `make conformance`; these two have each transport and each web server once.
+CHOSEN = os.environ.get("CONFORMANCE_COMBINATIONS", "http-uvicorn,stdio-daphne").split(",")
+BASELINE = {"2025-11-25": 84, "2026-07-28": 169}
+
+
+@pytest.fixture(scope="module")
+def fixture_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_fixture(tmp_path_factory.mktemp("fixture")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def direct(fixture_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    return run_direct(fixture_url, tmp_path_factory.mktemp("direct"), REQUIREMENT_SETS)
+
+
+@pytest.mark.parametrize("requirement_set", REQUIREMENT_SETS)
+def test_the_fixture_passes_all_that_the_suite_asks_of_it(
+    direct: dict[str, Run], requirement_set: str
+) -> None:
+    run = direct[requirement_set]
+    assert totals(run)[0] == BASELINE[requirement_set]
+    assert {name for name in failing_scenarios(run) if not name.startswith("tasks-")} == set()
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_every_check_that_passes_directly_passes_through_the_gateway(
+    name: str, direct: dict[str, Run], fixture_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    combination = COMBINATIONS[name]
+    # A short path of its own: the address of a unix socket below it has little more than a hundred bytes.
+    directory = tmp_path_factory.mktemp("through")
+    through = run_through(combination, fixture_url, directory, REQUIREMENT_SETS)
+    missing = [
+        f"{requirement_set} {each.key.scenario}: {each.key.check}: "
+        f"direct {each.direct}, through {each.through} {each.through.reason}"
+        for requirement_set in REQUIREMENT_SETS
+        for each in compare(direct[requirement_set], through[requirement_set], combination.excused)
+    ]
+    assert missing == []
