@@ -21,7 +21,9 @@ _RETRY_PAUSE = 0.2
 
 WAITING = Gauge("mcpgw_audit_waiting_events", "Events not yet committed.", multiprocess_mode="livesum")
 COMMIT_SECONDS = Histogram(
-    "mcpgw_audit_commit_seconds", "Time of one group commit.", buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2)
+    "mcpgw_audit_commit_seconds",
+    "Time of one group commit.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2),
 )
 WRITTEN = Counter("mcpgw_audit_events_total", "Events committed.")
 FAILED = Counter("mcpgw_audit_failed_events_total", "Events that the store refused.")

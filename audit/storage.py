@@ -45,7 +45,7 @@ def make_commits_durable() -> None:
 
 
 def _row(entry: Entry) -> list[Any]:
-    row = list(entry)
+    row: list[Any] = list(entry)
     row[_DETAIL] = orjson.dumps(entry.detail or {}, default=str).decode()
     for index, limit in _BOUNDED:
         if len(row[index]) > limit:

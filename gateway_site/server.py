@@ -13,30 +13,32 @@ import argparse
 import asyncio
 from typing import Any
 
-import daphne.server  # noqa: I001  installs Twisted's asyncio reactor, which must come first
+import daphne.server
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
 from twisted.internet.defer import Deferred
 from twisted.web.http import HTTPChannel
 
+# Before anything else of ours, since it sets Django up.
+from gateway_site.asgi import application
 from proxy.lifecycle import stop
 
 _HEADER_SECONDS = 10
 _MAX_HEADERS = 200
 
 
-class HardenedRequest(WebRequest):
+class HardenedRequest(WebRequest):  # type: ignore[misc]  # Daphne has no types
     """Counts the body as it comes: Daphne alone stores any amount before the application is asked."""
 
     _received = 0
     _refused = False
 
-    def gotLength(self, length: int | None) -> None:  # noqa: N802  Twisted's name
+    def gotLength(self, length: int | None) -> None:
         super().gotLength(length)
         if length is not None and length > settings.MAX_REQUEST_BYTES:
             self._refuse()
 
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802  Twisted's name
+    def handleContentChunk(self, data: bytes) -> None:
         if self._refused:
             return
         self._received += len(data)
@@ -70,10 +72,10 @@ class HardenedChannel(HTTPChannel):
     totalHeadersSize = settings.MAX_HEADER_BYTES
 
 
-class HardenedFactory(HTTPFactory):
+class HardenedFactory(HTTPFactory):  # type: ignore[misc]  # Daphne has no types
     """Gives each connection a short time to say what it wants."""
 
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802  Twisted's name
+    def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = HardenedRequest
         protocol.timeOut = _HEADER_SECONDS
@@ -85,7 +87,7 @@ class HardenedFactory(HTTPFactory):
         return protocol
 
 
-class HardenedServer(daphne.server.Server):
+class HardenedServer(daphne.server.Server):  # type: ignore[misc]  # Daphne has no types
     """Drains before it stops: Daphne alone drops what is in flight."""
 
     def kill_all_applications(self) -> Deferred[Any]:
@@ -96,8 +98,6 @@ class HardenedServer(daphne.server.Server):
 
 def serve(host: str, port: int) -> None:
     """Until SIGTERM or SIGINT."""
-    from gateway_site.asgi import application
-
     # Daphne makes its factory by name when it runs.
     daphne.server.HTTPFactory = HardenedFactory
     escaped = host.replace(":", r"\:")

@@ -65,8 +65,6 @@ class TenantModel(models.Model):
 
     project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+")
 
-    objects = TenantManager["TenantModel"]()
-
     class Meta:
         abstract = True
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hmac
 import secrets
 from pathlib import Path
+from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import login, password_validation
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 
 from gateway_site.lib.secrets import sha256_hex
 from projects.models import User
@@ -38,20 +41,28 @@ def _token_file() -> Path:
 
 
 def _is_valid(token: str) -> bool:
-    path = _token_file()
-    return path.exists() and hmac.compare_digest(path.read_text().strip(), sha256_hex(token.encode()))
+    try:
+        kept = _token_file().read_text().strip()
+    except FileNotFoundError:
+        return False
+    return hmac.compare_digest(kept, sha256_hex(token.encode()))
+
+
+def _use_up() -> None:
+    """Only one request can remove the file, so two that come together do not both make an operator."""
+    try:
+        _token_file().unlink()
+    except FileNotFoundError:
+        raise Http404 from None
 
 
 class OperatorForm(forms.Form):
-    email = forms.EmailField(label="E-mail address")
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+    )
     password = forms.CharField(
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), help_text="At least 8 characters."
     )
-
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        password_validation.validate_password(password)
-        return password
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
@@ -59,7 +70,20 @@ class OperatorForm(forms.Form):
             raise forms.ValidationError("That person is known already; use another address for the operator.")
         return email
 
+    def _person(self) -> User:
+        return User(email=self.cleaned_data.get("email", ""))
 
+    def clean(self) -> dict[str, Any] | None:
+        password = self.cleaned_data.get("password")
+        if password:
+            try:
+                password_validation.validate_password(password, self._person())
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return self.cleaned_data
+
+
+@sensitive_post_parameters()
 @never_cache
 def setup_view(request: HttpRequest, token: str) -> HttpResponse:
     """404 for a wrong or used link, the same as for any unknown page."""
@@ -67,10 +91,11 @@ def setup_view(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     form = OperatorForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
-        return render(request, "setup.html", {"form": form}, status=200 if request.method != "POST" else 422)
+        context = {"form": form, "site_header": admin.site.site_header, "site_title": admin.site.site_title}
+        return render(request, "setup.html", context, status=200 if request.method != "POST" else 422)
+    _use_up()
     with transaction.atomic():
         user = User.objects.create_superuser(**form.cleaned_data)
         acted.send(sender=User, kind="operator.created", project=None, subject=user.email, detail={})
-    _token_file().unlink(missing_ok=True)
     login(request, user)
     return redirect("admin:index")

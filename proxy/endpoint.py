@@ -74,7 +74,7 @@ class _Exchange:
             await self._refuse(refusal)
         except asyncio.CancelledError:
             await self._end_cancelled()
-        except Exception:  # noqa: BLE001  no stack trace may leave the process; it goes to the log
+        except Exception:
             logger.exception("call failed", request_id=self._request_id)
             await self._refuse(Refusal("internal"))
         finally:

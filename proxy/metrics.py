@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Histogram
 
 CALLS = Counter("mcpgw_calls_total", "Calls by method and HTTP status.", ["method", "era", "status"])
-REFUSALS = Counter("mcpgw_refusals_total", "Calls refused or failed, by code and by whose fault it was.", ["code", "fault"])
+REFUSALS = Counter("mcpgw_refusals_total", "Calls refused or failed, by code and fault.", ["code", "fault"])
 SECONDS = Histogram(
     "mcpgw_call_seconds", "Time from request to the end of the answer.", ["method"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),

@@ -31,7 +31,8 @@ def compose(stages: tuple[Stage, ...]) -> CallNext:
     def wrap(inner: CallNext, stage: Stage) -> CallNext:
         return partial(_run, stage, inner)
 
-    return reduce(wrap, reversed(stages), _nothing_left)
+    first: CallNext = _nothing_left
+    return reduce(wrap, reversed(stages), first)
 
 
 def _run(stage: Stage, inner: CallNext, call: Call) -> Awaitable[Answer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -51,12 +52,10 @@ async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _registry() -> CollectorRegistry:
-    import os
-
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return REGISTRY
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types here
     return registry
 
 

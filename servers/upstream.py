@@ -135,7 +135,8 @@ class Connections:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def send(
-        self, upstream: Upstream, method: str, headers: Mapping[str, str], body: bytes | None, *, streaming: bool = False
+        self, upstream: Upstream, method: str, headers: Mapping[str, str], body: bytes | None, *,
+        streaming: bool = False,
     ) -> Exchange:
         """The answer's head. `streaming` lifts the limit on silence. Raises UpstreamError."""
         started = time.perf_counter()

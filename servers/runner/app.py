@@ -45,7 +45,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 MAX_BODY: Final = 8 * 1024 * 1024
 KEEP_ALIVE: Final = 15.0
-DRAIN: Final = 1.0
+DRAIN: Final = 0.8
 
 _PATH = re.compile(r"/(\d{1,18})/(\d{1,18})/([A-Za-z0-9_.:~-]{1,200})/?")
 _REMOVED: Final = frozenset(
@@ -88,7 +88,7 @@ class RunnerApp:
                 await _reply(send, end.status, end.body, end.headers)
 
     async def drain(self) -> None:
-        """Refuse what is new, end standing streams, give calls in flight one second, end all children.
+        """Refuse what is new, end standing streams, give calls in flight 0.8 seconds, end all children.
 
         Takes 3 seconds at most.
         """

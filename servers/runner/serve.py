@@ -42,7 +42,7 @@ def run(path: str, *, load: Load, sse_session_factory: SseSessionFactory) -> Non
         server_header=False,
         date_header=False,
         timeout_keep_alive=120,
-        timeout_graceful_shutdown=0,
+        timeout_graceful_shutdown=1,
     )
     listener = bind(path)
     try:

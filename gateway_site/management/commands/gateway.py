@@ -188,7 +188,7 @@ async def _await_ready(host: str, port: int) -> bool:
     """True when the readiness probe answers 200 in time."""
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            while not await _is_ready("127.0.0.1" if host == "0.0.0.0" else host, port):  # noqa: S104
+            while not await _is_ready("127.0.0.1" if host == "0.0.0.0" else host, port):  # noqa: S104, ASYNC110  another process
                 await asyncio.sleep(0.1)
         return True
     except TimeoutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class Command(BaseCommand):
         if not any(outcome.difference().values()):
             self.stdout.write("Nothing to change.")
         for key in outcome.keys:
-            self.stdout.write(f"New key of {key['user']} in {key['project']} ({key['label']}), shown once: {key['key']}")
+            whose = f"{key['user']} in {key['project']} ({key['label']})"
+            self.stdout.write(f"New key of {whose}, shown once: {key['key']}")
 
     def _apply(self, options: dict[str, Any]) -> declared.Outcome:
         try:
@@ -44,8 +46,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def _read(self, name: str) -> str:
-        import sys
-
         try:
             return sys.stdin.read() if name == "-" else Path(name).read_text()
         except (OSError, UnicodeDecodeError) as error:

@@ -22,6 +22,14 @@ def write(message):
         sys.stdout.flush()
 
 
+def notify(method, params):
+    write({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def fail(identity, code, words, **data):
+    write({"jsonrpc": "2.0", "id": identity, "error": {"code": code, "message": words, **data}})
+
+
 def answer(identity, result):
     write({"jsonrpc": "2.0", "id": identity, "result": {"resultType": "complete", **result}})
 
@@ -32,9 +40,7 @@ def text(identity, words):
 
 def discover(message):
     if BEHAVIOUR == "legacy":
-        write(
-            {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "Method not found"}}
-        )
+        fail(message["id"], -32601, "Method not found")
     elif BEHAVIOUR == "dies-on-probe":
         os._exit(1)
     else:
@@ -42,13 +48,7 @@ def discover(message):
 
 
 def progress(token, value):
-    write(
-        {
-            "jsonrpc": "2.0",
-            "method": "notifications/progress",
-            "params": {"progressToken": token, "progress": value, "vendor": {"kept": True}},
-        }
-    )
+    notify("notifications/progress", {"progressToken": token, "progress": value, "vendor": {"kept": True}})
 
 
 def call(message):
@@ -69,20 +69,19 @@ def call(message):
     elif tool == "big":
         text(identity, "y" * arguments["size"])
     elif tool == "banner":
-        sys.stdout.write('Welcome!\n\n[1, 2]\n"text"\n{"half": \n\xff\n')
+        sys.stdout.write('Welcome!\n\n[1, 2]\n"text"\n{"half": \n')
+        sys.stdout.flush()
+        sys.stdout.buffer.write(b"\xff\xfe\n")
         write({"jsonrpc": "2.0", "id": 999999, "result": {"content": "nobody asked"}})
         write({"jsonrpc": "2.0", "id": [1], "result": {}})
         write({"jsonrpc": "2.0", "id": None, "method": 7, "params": 3})
         text(identity, "after the banner")
     elif tool == "nan":
-        sys.stdout.write('{"jsonrpc":"2.0","id":%d,"result":{"value":NaN}}\n' % identity)
-        sys.stdout.flush()
+        answer(identity, {"value": float("nan")})
     elif tool == "deep":
-        sys.stdout.write('{"jsonrpc":"2.0","id":%d,"result":%s}\n' % (identity, "[" * 200 + "]" * 200))
-        sys.stdout.flush()
+        answer(identity, {"value": json.loads("[" * 200 + "]" * 200)})
     elif tool == "late":
-        delay = arguments["delay"]
-        threading.Timer(delay, text, [identity, arguments["text"]]).start()
+        threading.Timer(arguments["delay"], text, [identity, arguments["text"]]).start()
     elif tool == "progress":
         for value in (1, 2, 3):
             progress(meta["progressToken"], value)
@@ -92,9 +91,7 @@ def call(message):
             progress(meta["progressToken"], value)
         text(identity, "flooded")
     elif tool == "log":
-        write(
-            {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "psst"}}
-        )
+        notify("notifications/message", {"level": "info", "data": "psst"})
         text(identity, "logged")
     elif tool == "ask":
         held.append(identity)
@@ -103,64 +100,42 @@ def call(message):
         write({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
         text(identity, "changed")
     elif tool == "environment":
-        limits = open("/proc/self/limits").read()
-        text(
-            identity,
-            json.dumps({"env": dict(os.environ), "cwd": os.getcwd(), "sid": os.getsid(0), "limits": limits}),
-        )
+        with open("/proc/self/limits") as file:
+            limits = file.read()
+        found = {"env": dict(os.environ), "cwd": os.getcwd(), "sid": os.getsid(0), "limits": limits}
+        text(identity, json.dumps(found))
     elif tool == "family":
         grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         text(identity, str(grandchild.pid))
     elif tool == "stderr":
-        sys.stderr.write("starting with %s\n" % os.environ.get("API_SECRET", ""))
+        secret = os.environ["API_SECRET"]
         for number in range(1000):
-            sys.stderr.write("line %d %s\n" % (number, "z" * 1000))
+            sys.stderr.write(f"line {number} {secret} {'z' * 1000}\n")
         sys.stderr.flush()
         text(identity, "said")
     elif tool == "deaf":
         text(identity, "not listening any more")
         time.sleep(600)
     elif tool == "unknown-error":
-        write(
-            {
-                "jsonrpc": "2.0",
-                "id": identity,
-                "error": {"code": -32602, "message": "Unknown tool", "data": {"x": 1}},
-            }
-        )
+        fail(identity, -32602, "Unknown tool", data={"x": 1})
 
 
 def listen(message):
-    subscription = message["id"]
-    meta = {"_meta": {SUBSCRIPTION: subscription}}
+    meta = {"_meta": {SUBSCRIPTION: message["id"]}}
     filters = message["params"]["notifications"]
-    write(
-        {
-            "jsonrpc": "2.0",
-            "method": "notifications/subscriptions/acknowledged",
-            "params": {"notifications": filters, **meta},
-        }
-    )
-    write({"jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": meta})
+    notify("notifications/subscriptions/acknowledged", {"notifications": filters, **meta})
+    notify("notifications/tools/list_changed", meta)
     if filters.get("end"):
-        answer(subscription, meta)
+        answer(message["id"], meta)
 
 
 def initialize(message):
     if BEHAVIOUR == "refuses":
-        write({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "no"}})
+        fail(message["id"], -32602, "no")
     else:
-        write(
-            {
-                "jsonrpc": "2.0",
-                "id": message["id"],
-                "result": {
-                    "protocolVersion": "2025-11-25",
-                    "capabilities": {},
-                    "serverInfo": {"name": "c", "version": "1"},
-                },
-            }
-        )
+        me = {"name": "child", "version": "1"}
+        result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": me}
+        write({"jsonrpc": "2.0", "id": message["id"], "result": result})
 
 
 def handle(message):
@@ -173,9 +148,11 @@ def handle(message):
         call(message)
     elif method == "subscriptions/listen":
         listen(message)
-    elif method == "notifications/cancelled" or (method is None and message.get("id") == "q1"):
+    elif method == "notifications/cancelled":
         seen.append(message)
-        if method is None and held:
+    elif method is None and message.get("id") == "q1":
+        seen.append(message)
+        if held:
             text(held.pop(), "hello " + message["result"]["content"]["name"])
     elif method == "ping":
         write({"jsonrpc": "2.0", "id": message["id"], "result": {}})

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 import uvicorn
+
 from servers.runner.app import RunnerApp
 
 CHILD = Path(__file__).with_name("child.py")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from servers.runner import shared, stdio
 from servers.runner.messages import Trouble
 from servers.runner.streams import MAX_QUEUED
@@ -26,12 +27,8 @@ async def test_a_child_that_dies_fails_its_calls_and_the_next_call_works() -> No
         bridge = stage.app.pool.bridges()[0]
         await until(lambda: bridge.busy == 1)
         for status, body in await asyncio.gather(stage.call(url, "die"), waiting):
-            assert (status, body["error"]["code"], body["error"]["message"]) == (
-                502,
-                -31001,
-                "Upstream unavailable",
-            )
-            assert body["id"] == 1
+            assert (status, body["id"]) == (502, 1)
+            assert body["error"] == {"code": -31001, "message": "Upstream unavailable"}
         status, body = await stage.call(url, "echo", text="back")
         assert (status, body["result"]["content"][0]["text"]) == (200, "back")
         [entry] = await stage.children()
@@ -47,7 +44,7 @@ async def test_a_call_that_arrives_right_after_a_kill_is_served() -> None:
             [entry] = await stage.children()
             os.kill(entry["pid"], signal.SIGKILL)
             # The kernel needs a moment to make it a zombie; from then on nobody may be given a dead child.
-            os.waitid(os.P_PID, entry["pid"], os.WEXITED | os.WNOWAIT)
+            os.waitid(os.P_PID, entry["pid"], os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
             assert (await stage.call(url, "echo", text="x"))[0] == 200
 
 
@@ -177,7 +174,6 @@ async def test_a_child_that_stops_reading_costs_memory_up_to_a_limit() -> None:
         url = stage.add(child("plain"))
         assert (await stage.call(url, "deaf"))[0] == 200
         calls = [asyncio.ensure_future(stage.call(url, "echo", text="z" * 500_000)) for _ in range(12)]
-        done, waiting = await asyncio.wait(calls, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         await until(lambda: sum(call.done() for call in calls) >= 8)
         assert {call.result()[0] for call in calls if call.done()} == {503}
         assert {call.result()[1]["error"]["code"] for call in calls if call.done()} == {-31007}
@@ -221,7 +217,7 @@ async def test_last_words_are_few_short_and_without_secrets() -> None:
         lines = (await stage.children())[0]["stderr"]
         assert len(lines) == 20
         assert max(map(len, lines)) <= 300
-        assert lines[-1].startswith("line 999 ")
+        assert lines[-1].startswith("line 999 *** zzz")
 
 
 @pytest.mark.asyncio

@@ -197,11 +197,13 @@ async def test_a_legacy_only_child_sends_modern_clients_to_the_handshake_and_is_
 )
 async def test_a_body_that_is_not_one_message_is_refused(body: bytes, status: int, code: int | None) -> None:
     headers = {"accept": "application/json", "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
-    async with runner() as stage:
-        async with stage.http.post(stage.add(child("plain")), data=body, headers=headers) as response:
-            assert response.status == status
-            if code is not None:
-                assert (await response.json())["error"]["code"] == code
+    async with (
+        runner() as stage,
+        stage.http.post(stage.add(child("plain")), data=body, headers=headers) as response,
+    ):
+        assert response.status == status
+        if code is not None:
+            assert (await response.json())["error"]["code"] == code
 
 
 @pytest.mark.asyncio
@@ -259,14 +261,13 @@ async def test_a_new_configuration_replaces_the_child_and_ends_the_old_one(alive
 
 @pytest.mark.asyncio
 async def test_silence_is_filled_with_comments_that_keep_the_stream_alive() -> None:
-    async with runner(keep_alive=0.02) as stage:
-        async with stage.modern(stage.add(child("plain")), "tools/call", {"name": "silence"}) as response:
-            assert response.content_type == "text/event-stream"
-            assert [await response.content.readline() for _ in range(3)] == [
-                b": keep-alive\n",
-                b"\n",
-                b": keep-alive\n",
-            ]
+    async with (
+        runner(keep_alive=0.02) as stage,
+        stage.modern(stage.add(child("plain")), "tools/call", {"name": "silence"}) as response,
+    ):
+        assert response.content_type == "text/event-stream"
+        lines = [await response.content.readline() for _ in range(3)]
+        assert lines == [b": keep-alive\n", b"\n", b": keep-alive\n"]
 
 
 @pytest.mark.asyncio

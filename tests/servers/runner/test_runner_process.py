@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+
 from servers.runner.serve import bind
 
 from .conftest import HANDSHAKE, META, VERSION, until

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
+
 from servers.runner.sse import Events
 
 from .conftest import HANDSHAKE, Recipe, events, runner, served, until

@@ -1,0 +1,46 @@
+# `make run` and `make test` need nothing but Python 3.11 or newer, make and the package registries.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test lint conformance bench lock clean
+
+run: $(VENV)/.base
+	@$(BIN)/python manage.py gateway --demo $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy gateway_site projects audit guardrails servers proxy tests bench
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+conformance: $(VENV)/.dev
+	$(BIN)/python -m tests.conformance --combination all
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench.run $(ARGS)
+
+# The lock files hold hashes for every supported Python and name no registry.
+lock: $(VENV)/.dev
+	cd requirements && for name in base dev; do \
+	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: requirements/base.txt | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/base.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@ $(VENV)/.base
+
+clean:
+	rm -rf $(VENV) var tests/conformance/node_modules

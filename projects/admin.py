@@ -1,0 +1,543 @@
+"""The operator's pages for users, projects, members and keys, and the rules that all admin pages follow."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import Model, ProtectedError, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from projects import services
+from projects.models import ApiKey, Membership, Project, User
+from projects.signals import acted
+
+M = TypeVar("M", bound=Model)
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin
+    ModelForm = forms.ModelForm
+else:
+
+    class ModelAdmin(admin.ModelAdmin, Generic[M]):
+        """Takes a type argument, as the stubs have it."""
+
+    class ModelForm(forms.ModelForm, Generic[M]):
+        """Takes a type argument, as the stubs have it."""
+
+
+# --- what all pages share ---------------------------------------------------------------------------
+
+
+def is_operator(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_superuser
+
+
+def visible(text: str) -> str:
+    """With characters that show nothing, or turn the line around, written as \\u escapes."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text)
+
+
+class ServiceForm(ModelForm[M]):
+    """A form whose save is a service, tried and taken back beforehand so that a refusal is a form error."""
+
+    def perform(self, instance: M) -> M:
+        """Calls the service and returns the stored row. Raises ValidationError."""
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # a documented hook of ModelForm that the stubs leave out
+        if self.errors:
+            return
+        try:
+            with transaction.atomic():
+                self.perform(copy(self.instance))
+                transaction.set_rollback(True)
+        except ValidationError as error:
+            self._show(error)
+
+    def _show(self, error: ValidationError) -> None:
+        by_field = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+        for field, errors in by_field.items():
+            self.add_error(field if field in self.fields else None, ValidationError(errors))
+
+
+class OperatorOnlyAdmin(ModelAdmin[M]):
+    """Pages for platform operators; nobody else gets in, whatever Django permissions they hold."""
+
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        # Django looks for the object before it asks for the permission.
+        if not is_operator(request):
+            raise PermissionDenied
+        return super().get_queryset(request)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Read-only rows, such as tools, go with their owner."""
+        to_delete, model_count, _, protected = super().get_deleted_objects(objs, request)
+        return to_delete, model_count, set(), protected
+
+    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
+        stored = form.perform(obj)
+        obj.__dict__.update(stored.__dict__)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (ValidationError, ProtectedError) as error:
+            return self._refuse(request, error)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except (ValidationError, ProtectedError) as error:
+            return self._refuse(request, error)
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        try:
+            with transaction.atomic():
+                return super().response_action(request, queryset, *args)
+        except (ValidationError, ProtectedError) as error:
+            return self._refuse(request, error)
+
+    def _refuse(self, request: HttpRequest, error: ValidationError | ProtectedError) -> HttpResponse:
+        texts = error.messages if isinstance(error, ValidationError) else [str(error.args[0])]
+        self.message_user(request, " ".join(texts), messages.ERROR)
+        return redirect(request.get_full_path())
+
+    def ask_first(
+        self, request: HttpRequest, queryset: QuerySet[M], action: str, question: str
+    ) -> HttpResponse | None:
+        """The page that asks whether an action is meant, or None when the answer was yes."""
+        if request.POST.get("confirmed"):
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Are you sure?",
+            "question": question,
+            "objects": queryset,
+            "action": action,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/confirm_action.html", context)
+
+
+class ReadOnlyAdmin(OperatorOnlyAdmin[M]):
+    """Rows that pages show and never touch."""
+
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+class LinesField(forms.Field):
+    """A list of texts, one on each line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 60})
+
+    def to_python(self, value: Any) -> list[str]:
+        if isinstance(value, list):
+            return value
+        if "\x00" in (value or ""):
+            raise ValidationError("Null characters are not allowed.")
+        return [line.strip() for line in (value or "").splitlines() if line.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+
+# --- people -----------------------------------------------------------------------------------------
+
+
+def _announce_user(kind: str, user: User, **detail: Any) -> None:
+    acted.send(sender=User, kind=kind, project=None, subject=user.email, detail=detail)
+
+
+def _keep_an_operator(leaving: User) -> None:
+    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=leaving.pk)
+    if not others.exists():
+        raise ValidationError("The gateway keeps at least one active operator.")
+
+
+class PersonAddForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ("email", "is_superuser")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+class PersonChangeForm(UserChangeForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ("email", "password", "first_name", "last_name", "is_active", "is_superuser")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        was_operator = User.objects.filter(pk=self.instance.pk, is_superuser=True, is_active=True).exists()
+        stays = self.cleaned_data.get("is_superuser") and self.cleaned_data.get("is_active")
+        if was_operator and not stays:
+            _keep_an_operator(self.instance)
+        return cleaned
+
+
+class PersonPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    @transaction.atomic
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit)
+        _announce_user("user.password_set", user)
+        return user
+
+
+_OPERATES = "A superuser operates this gateway."
+
+
+@admin.register(User)
+class PersonAdmin(OperatorOnlyAdmin[User], UserAdmin):  # type: ignore[type-arg]
+    """Everyone who can sign in. Who may do what in a project is said by its members."""
+
+    form = PersonChangeForm
+    add_form = PersonAddForm
+    change_password_form = PersonPasswordForm
+    fieldsets = (
+        (None, {"fields": ("email", "password", "first_name", "last_name")}),
+        ("Access", {"fields": ("is_active", "is_superuser"), "description": _OPERATES}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),
+        ("Access", {"fields": ("is_superuser",), "description": _OPERATES}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+    list_display = ("email", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    filter_horizontal = ()
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        # Only operators have business in these pages, and each operator has.
+        obj.is_staff = obj.is_superuser
+        obj.save()
+        _announce_user(
+            "user.changed" if change else "user.created",
+            obj,
+            active=obj.is_active,
+            operator=obj.is_superuser,
+            fields=[name for name in form.changed_data if "password" not in name],
+        )
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        if obj.pk == request.user.pk:
+            raise ValidationError("You cannot delete yourself.")
+        if obj.is_superuser and obj.is_active:
+            _keep_an_operator(obj)
+        for membership in Membership.objects.filter(user=obj):
+            services.remove_member(membership=membership)
+        _announce_user("user.deleted", obj)
+        obj.delete()
+
+
+# Rights come from memberships; a group would be a second, silent table of them.
+admin.site.unregister(Group)
+
+
+# --- projects and members ---------------------------------------------------------------------------
+
+
+class ProjectForm(ServiceForm[Project]):
+    class Meta:
+        model = Project
+        fields = ("slug", "name", "enabled")
+
+    def perform(self, instance: Project) -> Project:
+        if instance.pk is None:
+            return services.create_project(slug=instance.slug, name=instance.name)
+        if not self.changed_data:
+            return instance
+        # A fresh row, because the event tells what the fields were before.
+        changes = {name: self.cleaned_data[name] for name in self.changed_data}
+        return services.update_project(project=Project.objects.get(pk=instance.pk), **changes)
+
+
+@admin.register(Project)
+class ProjectAdmin(OperatorOnlyAdmin[Project]):
+    form = ProjectForm
+    list_display = ("slug", "name", "enabled", "created_at")
+    list_filter = ("enabled",)
+    search_fields = ("slug", "name")
+
+    def get_fields(self, request: HttpRequest, obj: Project | None = None) -> tuple[str, ...]:
+        return ("slug", "name", "enabled") if obj else ("slug", "name")
+
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        services.delete_project(project=obj)
+
+
+class MembershipForm(ServiceForm[Membership]):
+    class Meta:
+        model = Membership
+        fields = ("project", "user", "role")
+
+    def perform(self, instance: Membership) -> Membership:
+        return services.set_member(project=instance.project, user=instance.user, role=instance.role)
+
+
+@admin.register(Membership)
+class MembershipAdmin(OperatorOnlyAdmin[Membership]):
+    form = MembershipForm
+    fields = ("project", "user", "role")
+    autocomplete_fields = ("project", "user")
+    list_display = ("user", "project", "role", "created_at")
+    list_filter = ("role", "project")
+    list_select_related = ("user", "project")
+    search_fields = ("user__email", "project__slug")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
+        return ("project", "user") if obj else ()
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        services.remove_member(membership=obj)
+
+
+# --- keys -------------------------------------------------------------------------------------------
+
+# Servers are an upper layer's business, which says here what a project has.
+_server_names: list[Callable[[Project], Iterable[str]]] = []
+
+
+def name_servers_with(function: Callable[[Project], Iterable[str]]) -> None:
+    """`function` gives the slugs of a project's servers that can be called."""
+    _server_names.append(function)
+
+
+class ApiKeyForm(ServiceForm[ApiKey]):
+    servers = LinesField(
+        initial=["*"], help_text="Globs of server slugs, one on each line; * is every server."
+    )
+    tools = LinesField(
+        initial=["*"],
+        help_text="Globs of tool, server/tool, prompt:name or resource:uri, one on each line; * is all.",
+    )
+    networks = LinesField(
+        required=False, help_text="Networks that the key works from, one on each line, as 192.0.2.0/24."
+    )
+    text = ""
+
+    class Meta:
+        model = ApiKey
+        fields = ("project", "user", "label", "servers", "tools", "networks", "expires_at")
+
+    def perform(self, instance: ApiKey) -> ApiKey:
+        if instance.pk is None:
+            wanted = {name: self.cleaned_data[name] for name in self.fields}
+            key, self.text = services.issue_key(**wanted)
+            return key
+        if not self.changed_data:
+            return instance
+        changes = {name: self.cleaned_data[name] for name in self.changed_data}
+        return services.update_key(key=ApiKey.objects.get(pk=instance.pk), **changes)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
+    """Keys of all projects. A secret is in exactly one answer: the one to the request that made it."""
+
+    form = ApiKeyForm
+    fields = ("project", "user", "label", "servers", "tools", "networks", "expires_at")
+    shown = ("visible_id", "state", "created_at", "last_used_at", "disabled_at", "revoked_at")
+    autocomplete_fields = ("project", "user")
+    list_display = ("label", "visible_id", "project", "user", "state", "expires_at", "last_used_at")
+    list_filter = (
+        ("revoked_at", admin.EmptyFieldListFilter),
+        ("disabled_at", admin.EmptyFieldListFilter),
+        "project",
+    )
+    list_select_related = ("user", "project")
+    search_fields = ("label", "key_id", "user__email")
+    actions = ("disable_keys", "enable_keys", "rotate_keys", "revoke_keys")
+
+    @admin.display(description="key")
+    def visible_id(self, key: ApiKey) -> str:
+        return f"mgw_{key.key_id}…"
+
+    @admin.display(description="state")
+    def state(self, key: ApiKey) -> str:
+        if key.revoked_at:
+            return "revoked"
+        if key.expires_at and key.expires_at <= timezone.now():
+            return "expired"
+        return "disabled" if key.disabled_at else "live"
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return (*self.fields, *self.shown) if obj else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return ("project", "user", *self.shown) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        request.new_key = form.text  # type: ignore[attr-defined]  # lives as long as the request does
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._show_once(request, [(obj, request.new_key)])  # type: ignore[attr-defined]
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
+        if obj.revoked_at is None:
+            services.revoke_key(key=obj)
+        acted.send(sender=Project, kind="key.deleted", project=obj.project, subject=obj.key_id, detail={})
+        obj.delete()
+
+    @admin.action(description="Disable the selected keys")
+    def disable_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            services.set_key_enabled(key=key, enabled=False)
+
+    @admin.action(description="Enable the selected keys")
+    def enable_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            services.set_key_enabled(key=key, enabled=True)
+
+    @admin.action(description="Revoke the selected keys for good")
+    def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        asked = self.ask_first(request, queryset, "revoke_keys", "Revoke these keys? They never work again.")
+        if asked is None:
+            for key in queryset.filter(revoked_at=None):
+                services.revoke_key(key=key)
+        return asked
+
+    @admin.action(description="Rotate the selected keys")
+    def rotate_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse:
+        question = "Rotate these keys? Each gets a successor, and the old key ends within a day."
+        asked = self.ask_first(request, queryset, "rotate_keys", question)
+        if asked is not None:
+            return asked
+        if queryset.exclude(revoked_at=None).exists():
+            raise ValidationError("A revoked key cannot be rotated.")
+        return self._show_once(request, [services.rotate_key(key=key) for key in queryset])
+
+    def _show_once(self, request: HttpRequest, issued: Iterable[tuple[ApiKey, str]]) -> HttpResponse:
+        """Rendered into the answer itself: no redirect, so nothing has to remember the secret."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Copy the key now",
+            "issued": [(key, text, connections(request, key, text)) for key, text in issued],
+            "opts": self.opts,
+        }
+        response = TemplateResponse(request, "admin/projects/apikey/issued.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """Something to paste into a client."""
+
+    client: str
+    text: str
+
+
+def connections(request: HttpRequest, key: ApiKey, text: str) -> list[Snippet]:
+    """How clients are told about the servers that the key covers."""
+    urls = {name: request.build_absolute_uri(path) for name, path in _addresses(key).items()}
+    bearer = f"Bearer {text}"
+    http = {name: {"url": url, "headers": {"Authorization": bearer}} for name, url in urls.items()}
+    typed = {name: {"type": "http", **entry} for name, entry in http.items()}
+    lines = [
+        f'claude mcp add --transport http {name} {shlex.quote(url)} --header "Authorization: {bearer}"'
+        for name, url in urls.items()
+    ]
+    asking = {"Authorization": "Bearer ${input:gateway-key}"}
+    asked = {name: {**entry, "headers": asking} for name, entry in typed.items()}
+    question = {"type": "promptString", "id": "gateway-key", "description": "Gateway key", "password": True}
+    bridged = {name: _bridge(url, bearer) for name, url in urls.items()}
+    return [
+        Snippet("Claude Code, on the command line", "\n".join(lines)),
+        Snippet("Claude Code, .mcp.json", _json({"mcpServers": typed})),
+        Snippet("Cursor, .cursor/mcp.json", _json({"mcpServers": http})),
+        Snippet("VS Code, .vscode/mcp.json", _json({"inputs": [question], "servers": asked})),
+        Snippet("Claude Desktop, claude_desktop_config.json (a bridge)", _json({"mcpServers": bridged})),
+    ]
+
+
+def _addresses(key: ApiKey) -> dict[str, str]:
+    project = key.project
+    slugs = [slug for function in _server_names for slug in function(project)]
+    covered = [slug for slug in slugs if any(fnmatchcase(slug, pattern) for pattern in key.servers)]
+    if not covered:
+        return {project.slug: f"/mcp/{project.slug}"}
+    return {slug: f"/mcp/{project.slug}/{slug}" for slug in covered}
+
+
+def _bridge(url: str, bearer: str) -> dict[str, Any]:
+    # The value stands in the environment because the bridge splits its arguments at spaces.
+    plain = ["--allow-http"] if url.startswith("http:") else []
+    header = ["--header", "Authorization:${AUTH_HEADER}"]
+    arguments = ["-y", "mcp-remote", url, "--transport", "http-only", *plain, *header]
+    return {"command": "npx", "args": arguments, "env": {"AUTH_HEADER": bearer}}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2)

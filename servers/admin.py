@@ -1,0 +1,303 @@
+"""The operator's pages for servers, command templates and tools; upstream secrets go in and never out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from gateway_site.lib.secrets import Unsealable
+from projects.admin import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, name_servers_with, visible
+from projects.models import Project
+from projects.scoping import with_project
+from servers import services
+from servers.models import CommandTemplate, Server, Tool
+
+_UNREADABLE = "The stored secrets do not open with this gateway's key ring; restore it, or delete the server."
+_SLOT_TYPES = {"pattern": str, "enum": list, "default": str, "secret": bool, "leading_dash": bool}
+
+
+def _callable_servers(project: Project) -> list[str]:
+    with with_project(project.pk):
+        return list(Server.objects.filter(enabled=True).values_list("slug", flat=True))
+
+
+name_servers_with(_callable_servers)
+
+
+class StrictJSONField(forms.JSONField):
+    """JSON that every database takes: no NaN, no null characters, no lone surrogates."""
+
+    def __init__(self, *, empty: Any, **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self._empty = empty
+
+    def to_python(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return self._checked(self._empty if value is None else value)
+        if not value.strip():
+            return self._checked(self._empty)
+        if "\\u0000" in value:
+            raise ValidationError("Null characters are not allowed.")
+        try:
+            parsed = orjson.loads(value)
+            json.dumps(parsed)
+        except (ValueError, RecursionError) as error:
+            raise ValidationError("Enter valid JSON.", code="invalid") from error
+        return self._checked(parsed)
+
+    def _checked(self, value: Any) -> Any:
+        if not isinstance(value, type(self._empty)):
+            raise ValidationError("Give a list." if self._empty == [] else "Give an object.")
+        return type(self._empty)(value)
+
+
+class WriteOnlyTextarea(forms.Textarea):
+    """Never shows its value, not even the one just typed."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class PairsField(forms.CharField):
+    """A mapping, one pair on each line. Messages name lines, never what stands there."""
+
+    def __init__(self, *, separator: str, **options: Any) -> None:
+        super().__init__(
+            required=False,
+            widget=WriteOnlyTextarea(attrs={"rows": 3, "cols": 60, "autocomplete": "off"}),
+            **options,
+        )
+        self._separator = separator
+
+    def clean(self, value: Any) -> Any:
+        text: str = super().clean(value)
+        pairs: dict[str, str] = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip():
+                continue
+            name, found, rest = line.partition(self._separator)
+            name = name.strip()
+            if not found or not name:
+                raise ValidationError(f"Line {number} is not of the form name{self._separator}value.")
+            if name.lower() in (known.lower() for known in pairs):
+                raise ValidationError(f"Line {number} repeats a name.")
+            pairs[name] = rest.strip()
+        return pairs
+
+
+# --- command templates ------------------------------------------------------------------------------
+
+
+class CommandTemplateForm(ServiceForm[CommandTemplate]):
+    args = StrictJSONField(empty=[], help_text='For example ["-m", "server", "--zone={zone}"].')
+    params = StrictJSONField(
+        empty={}, label="Slots", help_text='{"zone": {"pattern": "[A-Za-z_/]+"}}; also "enum", "secret".'
+    )
+    env = StrictJSONField(empty={}, label="Environment", help_text='For example {"API_TOKEN": "{token}"}.')
+
+    class Meta:
+        model = CommandTemplate
+        fields = (
+            "slug", "executable", "args", "params", "env", "memory_mb", "max_processes", "idle_seconds",
+            "enabled",
+        )  # fmt: skip
+
+    def clean_params(self) -> Any:
+        slots = self.cleaned_data["params"]
+        for name, slot in slots.items():
+            for key, value in slot.items() if isinstance(slot, dict) else ():
+                if not isinstance(value, _SLOT_TYPES.get(key, object)):
+                    raise ValidationError(f"Slot {name}: {key} has the wrong type.")
+            if isinstance(slot, dict) and not all(isinstance(choice, str) for choice in slot.get("enum", ())):
+                raise ValidationError(f"Slot {name}: enum is a list of texts.")
+        return slots
+
+    def perform(self, instance: CommandTemplate) -> CommandTemplate:
+        return services.save_template(template=instance)
+
+
+@admin.register(CommandTemplate)
+class CommandTemplateAdmin(OperatorOnlyAdmin[CommandTemplate]):
+    form = CommandTemplateForm
+    list_display = ("slug", "executable", "enabled")
+    list_filter = ("enabled",)
+    search_fields = ("slug",)
+
+    def delete_model(self, request: HttpRequest, obj: CommandTemplate) -> None:
+        services.delete_template(template=obj)
+
+
+# --- servers ----------------------------------------------------------------------------------------
+
+
+class ServerForm(ServiceForm[Server]):
+    params = StrictJSONField(
+        empty={},
+        label="Slot values",
+        help_text='Values for the template\'s slots, as {"zone": "Europe/Paris"}.',
+    )
+    bearer = forms.CharField(
+        required=False,
+        label="Bearer token",
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 60}),
+        help_text="Sent to the server as Authorization: Bearer. It is not shown again.",
+    )
+    headers = PairsField(
+        separator=":",
+        label="Upstream headers",
+        help_text="One on each line, as Name: value. They replace all stored headers and are not shown "
+        "again; leave this and the token empty to keep what is stored.",
+    )
+    forget_headers = forms.BooleanField(required=False, label="Forget the stored headers")
+    secret_params = PairsField(
+        separator="=",
+        label="Secret slot values",
+        help_text="One on each line, as slot=value, for slots that the template marks secret. They are not "
+        "shown again; slots that are not named keep what is stored, and slot= forgets it.",
+    )
+
+    class Meta:
+        model = Server
+        fields = ("project", "slug", "transport", "url", "template", "params", "timeout_seconds", "enabled")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        secret = self._secret_slots(self.instance.template)
+        # A template may have marked a slot secret after its value was stored openly.
+        shown = {name: value for name, value in self.instance.params.items() if name not in secret}
+        self.initial["params"] = shown
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        secret = self._secret_slots(self.cleaned_data.get("template"))
+        self._keep_secrets_out_of_params(secret)
+        if set(self.cleaned_data.get("secret_params", {})) - secret:
+            self.add_error("secret_params", "A name here is not a secret slot of the template.")
+        names = {name.lower() for name in self.cleaned_data.get("headers", {})}
+        if self.cleaned_data.get("bearer") and "authorization" in names:
+            self.add_error("bearer", "Give Authorization once: as the token or as a header.")
+        return cleaned
+
+    def perform(self, instance: Server) -> Server:
+        try:
+            return services.save_server(
+                server=instance, headers=self._headers(), params=self._params(instance)
+            )
+        except Unsealable as error:
+            raise ValidationError(_UNREADABLE) from error
+
+    def _keep_secrets_out_of_params(self, secret: set[str]) -> None:
+        params = self.cleaned_data.get("params", {})
+        misplaced = sorted(secret & set(params))
+        if misplaced:
+            # The page that reports it must not show the value either.
+            harmless = {name: value for name, value in params.items() if name not in secret}
+            self.data = {**self.data.dict(), "params": json.dumps(harmless)}  # type: ignore[attr-defined]
+            self.add_error("params", f"{', '.join(misplaced)}: secret values go into their own field below.")
+
+    def _headers(self) -> Mapping[str, str] | None:
+        """None keeps what is stored."""
+        typed: dict[str, str] = dict(self.cleaned_data["headers"])
+        if self.cleaned_data["bearer"]:
+            typed["Authorization"] = f"Bearer {self.cleaned_data['bearer']}"
+        if typed or self.cleaned_data["forget_headers"]:
+            return typed
+        return None
+
+    def _params(self, instance: Server) -> Mapping[str, str]:
+        # A stored secret is carried on only while its slot is still secret: else it would become readable.
+        secret = self._secret_slots(instance.template)
+        kept = {name: value for name, value in instance.secrets["params"].items() if name in secret}
+        merged = {**self.cleaned_data["params"], **kept, **self.cleaned_data["secret_params"]}
+        forgotten = {name for name, value in self.cleaned_data["secret_params"].items() if not value}
+        return {name: value for name, value in merged.items() if name not in forgotten}
+
+    @staticmethod
+    def _secret_slots(template: CommandTemplate | None) -> set[str]:
+        slots = template.params if template else {}
+        return {name for name, slot in slots.items() if slot.get("secret")}
+
+
+@admin.register(Server)
+class ServerAdmin(OperatorOnlyAdmin[Server]):
+    form = ServerForm
+    fieldsets = (
+        (None, {"fields": ("project", "slug", "transport", "enabled", "timeout_seconds")}),
+        ("HTTP and SSE", {"fields": ("url", "bearer", "headers", "forget_headers")}),
+        ("stdio", {"fields": ("template", "params", "secret_params")}),
+        ("Stored", {"fields": ("stored_secrets",)}),
+    )
+    autocomplete_fields = ("project", "template")
+    list_display = ("slug", "project", "transport", "target", "enabled")
+    list_filter = ("enabled", "transport", "project")
+    list_select_related = ("project", "template")
+    search_fields = ("slug", "url", "project__slug")
+    actions = ("enable_servers", "disable_servers")
+
+    @admin.display(description="reaches")
+    def target(self, server: Server) -> str:
+        return str(server.template) if server.template else server.url
+
+    @admin.display(description="Stored secrets")
+    def stored_secrets(self, server: Server) -> str:
+        """Their names only."""
+        try:
+            secrets = server.secrets
+        except Unsealable:
+            return _UNREADABLE
+        names = {"headers": "headers", "params": "slots"}
+        texts = [
+            f"{label}: {', '.join(sorted(secrets[kind]))}" for kind, label in names.items() if secrets[kind]
+        ]
+        return "; ".join(texts) or "none"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Server | None = None) -> tuple[str, ...]:
+        return ("project", "stored_secrets") if obj else ("stored_secrets",)
+
+    def delete_model(self, request: HttpRequest, obj: Server) -> None:
+        services.delete_server(server=obj)
+
+    @admin.action(description="Switch the selected servers on")
+    def enable_servers(self, request: HttpRequest, queryset: QuerySet[Server]) -> None:
+        for server in queryset:
+            services.set_server_enabled(server=server, enabled=True)
+
+    @admin.action(description="Switch the selected servers off")
+    def disable_servers(self, request: HttpRequest, queryset: QuerySet[Server]) -> None:
+        for server in queryset:
+            services.set_server_enabled(server=server, enabled=False)
+
+
+# --- tools ------------------------------------------------------------------------------------------
+
+
+@admin.register(Tool)
+class ToolAdmin(ReadOnlyAdmin[Tool]):
+    """What servers say about themselves: other people's text, shown as text."""
+
+    fields = ("server", "kind", "shown_name", "digest", "first_seen_at", "last_seen_at", "shown_definition")
+    list_display = ("shown_name", "kind", "server", "last_seen_at")
+    list_filter = ("kind", "server__project")
+    list_select_related = ("server__project",)
+    search_fields = ("name", "server__slug")
+
+    @admin.display(description="name", ordering="name")
+    def shown_name(self, tool: Tool) -> str:
+        return visible(tool.name)
+
+    @admin.display(description="definition")
+    def shown_definition(self, tool: Tool) -> SafeString:
+        return format_html(
+            "<pre>{}</pre>", visible(json.dumps(tool.definition, indent=2, ensure_ascii=False))
+        )
