@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import Any
 
-from django.db import connection
+from django.db import DataError, IntegrityError, connection
 from prometheus_client import Counter, Gauge, Histogram
 
 from audit import storage
@@ -18,6 +18,8 @@ from gateway_site.lib import actor as acting
 _MAX_BATCH = 512
 _MAX_WAITING = 20_000
 _RETRY_PAUSE = 0.2
+# Trying again would not help: the event itself cannot be stored, or it is stored already.
+_UNSTORABLE = (DataError, IntegrityError, TypeError, ValueError)
 
 WAITING = Gauge("mcpgw_audit_waiting_events", "Events not yet committed.", multiprocess_mode="livesum")
 COMMIT_SECONDS = Histogram(
@@ -91,12 +93,19 @@ class Recorder:
                 return
 
     def _commit_next(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
+        self._store([self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))])
+
+    def _store(self, batch: list[tuple[Entry, asyncio.Future[None] | None]]) -> None:
         started = time.perf_counter()
         try:
             _commit([entry for entry, _ in batch])
         except Exception as error:  # noqa: BLE001  whatever the store raises, the waiting calls must be refused
             connection.close()
+            if len(batch) > 1 and isinstance(error, _UNSTORABLE):
+                # One event that can never be stored must not take the others with it.
+                for item in batch:
+                    self._store([item])
+                return
             self._refuse(batch, error)
             return
         COMMIT_SECONDS.observe(time.perf_counter() - started)
@@ -107,6 +116,8 @@ class Recorder:
     def _refuse(self, batch: list[tuple[Entry, asyncio.Future[None] | None]], error: Exception) -> None:
         FAILED.inc(len(batch))
         _resolve(batch, AuditUnavailable(type(error).__name__))
+        if isinstance(error, _UNSTORABLE):
+            return
         # An outcome whose call was made must not be lost: it is tried again until the store is back.
         kept = [(entry, None) for entry, future in batch if future is None or entry.kind == "mcp.call.outcome"]
         self._waiting.extendleft(reversed(kept))

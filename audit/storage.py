@@ -46,11 +46,33 @@ def make_commits_durable() -> None:
 
 def _row(entry: Entry) -> list[Any]:
     row: list[Any] = list(entry)
-    row[_DETAIL] = orjson.dumps(entry.detail or {}, default=str).decode()
+    row[_DETAIL] = _json(entry.detail or {})
     for index, limit in _BOUNDED:
-        if len(row[index]) > limit:
-            row[index] = row[index][:limit]
+        row[index] = _storable(row[index])[:limit]
     return row
+
+
+def _json(detail: Any) -> str:
+    try:
+        text = orjson.dumps(detail, default=str).decode()
+    except TypeError:  # a lone surrogate, or a name that is no text
+        text = "\\u0000"
+    return orjson.dumps(_clean(detail), default=str).decode() if "\\u0000" in text else text
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, dict):
+        return {_storable(str(name)): _clean(item) for name, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL takes no NUL and no lone surrogate, and one text of a caller must not stop the whole batch."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _sqlite_row(row: list[Any]) -> list[Any]:

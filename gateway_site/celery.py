@@ -6,6 +6,8 @@ import os
 import threading
 
 from celery import Celery
+from celery.signals import task_postrun
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
 
@@ -13,20 +15,34 @@ app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-_worker: threading.Thread | None = None
+_threads: list[threading.Thread] = []
 
 
 def start_embedded_worker() -> None:
     """A worker with two threads and the schedule, on the in-memory broker of this process. Starts once."""
-    global _worker
-    if _worker is None:
-        _worker = threading.Thread(target=_run_worker, name="embedded-worker", daemon=True)
-        _worker.start()
+    if not _threads:
+        for name, run in (("embedded-worker", _run_worker), ("embedded-beat", _run_beat)):
+            _threads.append(threading.Thread(target=run, name=name, daemon=True))
+            _threads[-1].start()
 
 
 def _run_worker() -> None:
     from celery.worker import WorkController
 
     # app.Worker would take over the process's signals and logging, which belong to the web server here.
-    WorkController(app=app, pool="threads", concurrency=2, without_heartbeat=True, without_mingle=True,
-                   without_gossip=True).start()  # fmt: skip
+    WorkController(
+        app=app, pool="threads", concurrency=2, without_heartbeat=True, without_mingle=True, without_gossip=True
+    ).start()
+
+
+def _run_beat() -> None:
+    from celery.beat import Scheduler, Service
+
+    # The plain scheduler keeps its times in memory; the default one would keep them in a file.
+    Service(app, max_interval=1, scheduler_cls=Scheduler).start(embedded_process=False)
+
+
+@task_postrun.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _give_back_connections(**_: object) -> None:
+    """A long-lived thread would keep its pooled connection for ever."""
+    close_old_connections()

@@ -78,6 +78,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = GATEWAY_HOME / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "admin:login"
@@ -122,7 +123,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"polling_interval": 0.05
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {"discover-due": {"task": "servers.discover_due", "schedule": 5.0}}
 EMBEDDED_WORKER = not REDIS_URL
+# How often each server's lists are read again for the catalogue.
+DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600)
 
 # --- the data plane ---------------------------------------------------------------------------------
 MAX_REQUEST_BYTES = positive("GATEWAY_MAX_REQUEST_BYTES", 4 * 1024 * 1024)

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -30,9 +31,14 @@ class Part:
 
 
 class Supervisor:
-    """Starts the parts, starts again those that die, and ends all of them within `stop_seconds`."""
+    """Starts the parts, starts again those that die, and ends all of them within `stop_seconds`.
 
-    def __init__(self, parts: Sequence[Part], stop_seconds: float) -> None:
+    What they print goes to `log`, or where this process prints.
+    """
+
+
+    def __init__(self, parts: Sequence[Part], stop_seconds: float, log: Path | None = None) -> None:
+        self._log = log.open("ab") if log is not None else None
         self._parts = parts
         self._stop_seconds = stop_seconds
         self._processes: dict[str, asyncio.subprocess.Process] = {}
@@ -70,7 +76,12 @@ class Supervisor:
     async def _start(self, part: Part) -> asyncio.subprocess.Process:
         # A session of its own: Ctrl-C reaches this process only, which then ends the parts in order.
         process = await asyncio.create_subprocess_exec(
-            *part.argv, env={**os.environ, **part.env}, start_new_session=True, preexec_fn=_die_with_parent
+            *part.argv,
+            env={**os.environ, **part.env},
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+            stdout=self._log,
+            stderr=self._log,
         )
         self._processes[part.name] = process
         return process

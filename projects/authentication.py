@@ -43,16 +43,22 @@ class KeyRecord:
 
     def covers(self, kind: str, server: str, name: str) -> bool:
         """`kind` is tool, prompt or resource. Prompts and resources need their own globs or `*`."""
-        if self.unrestricted:
-            return True
-        if kind == "tool":
-            names = (name, f"{server}/{name}")
-        else:
-            names = (f"{kind}:{name}", f"{kind}:{server}/{name}")
-        return any(fnmatchcase(candidate, pattern) for pattern in self.tools for candidate in names)
+        return self.unrestricted or any(_matches(pattern, kind, server, name) for pattern in self.tools)
 
     def allows_address(self, address: IPv4Address | IPv6Address | None) -> bool:
         return not self.networks or (address is not None and any(address in network for network in self.networks))
+
+
+def _matches(pattern: str, kind: str, server: str, name: str) -> bool:
+    """Servers choose their own names, so none may look like another kind's or another server's."""
+    prefix, _, glob = pattern.partition(":")
+    if prefix not in ("prompt", "resource"):
+        prefix, glob = "tool", pattern
+    if prefix != kind:
+        return False
+    if kind == "resource" and fnmatchcase(name, glob):
+        return True
+    return fnmatchcase(f"{server}/{name}" if "/" in glob else name, glob)
 
 
 @dataclass(frozen=True, slots=True)

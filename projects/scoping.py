@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
+from django.dispatch import receiver
 
 if TYPE_CHECKING:
     from django.db.models.query import QuerySet
@@ -49,8 +50,25 @@ def unscoped(reason: str) -> Iterator[None]:
         _active.reset(token)
 
 
+class TenantQuerySet(models.QuerySet[M]):
+    """Writes that pass by save() are held to the active project too."""
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        rows = list(objs)
+        for row in rows:
+            _check_active(row)
+        return super().bulk_create(rows, *args, **kwargs)
+
+    def update(self, **kwargs: Any) -> int:
+        if {"project", "project_id"} & kwargs.keys() and not isinstance(_active.get(), _Unscoped):
+            raise NoActiveProject(f"{self.model.__name__} was to be moved to another project")
+        return super().update(**kwargs)
+
+
 class TenantManager(models.Manager[M]):
     """Fails closed on every query path, because the query set itself cannot be made without a project."""
+
+    _queryset_class = TenantQuerySet
 
     def get_queryset(self) -> QuerySet[M]:
         active = _active.get()
@@ -70,7 +88,23 @@ class TenantModel(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Raises NoActiveProject when the row belongs to another project than the active one."""
-        active = _active.get()
-        if active is None or (not isinstance(active, _Unscoped) and active != self.project_id):
-            raise NoActiveProject(f"{type(self).__name__} of project {self.project_id} saved outside of it")
+        _check_active(self)
         super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raises NoActiveProject like save()."""
+        _check_active(self)
+        return super().delete(*args, **kwargs)
+
+
+@receiver(models.signals.class_prepared)
+def _guard_base_manager(sender: type[models.Model], **_: Any) -> None:
+    """Also foreign keys, refresh_from_db() and save() see the active project's rows only."""
+    if issubclass(sender, TenantModel):
+        sender._meta.base_manager_name = "objects"
+
+
+def _check_active(row: Any) -> None:
+    active = _active.get()
+    if active is None or (not isinstance(active, _Unscoped) and active != row.project_id):
+        raise NoActiveProject(f"{type(row).__name__} of project {row.project_id} written outside of it")

@@ -79,7 +79,9 @@ def remove_member(*, membership: Membership) -> None:
 
 
 def _keep_an_owner(leaving: Membership) -> None:
-    if not Membership.objects.filter(role=Role.OWNER).exclude(pk=leaving.pk).exists():
+    # Locked, so that two owners who leave at once do not each count on the other.
+    owners = Membership.objects.select_for_update().filter(role=Role.OWNER)
+    if not [owner for owner in owners if owner.pk != leaving.pk]:
         raise ValidationError("A project keeps at least one owner.")
 
 

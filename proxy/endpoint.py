@@ -121,6 +121,7 @@ class _Exchange:
             raise Refusal("invalid_token", reason=f"{reason}:{key_id}")
         if not principal.key.allows_address(head.address):
             raise Refusal("address_not_allowed", reason=f"address:{key_id}")
+        self._state.uses[key_id] = time.time()
         return principal, snapshot
 
     async def _read_call(self, head: Head, principal: Principal, snapshot: Snapshot, upstream: Upstream) -> Call:

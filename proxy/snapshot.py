@@ -15,13 +15,13 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 from prometheus_client import Counter, Gauge
 
-from gateway_site.lib.secrets import Unsealable
 from projects import versions
 from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project
 from projects.scoping import unscoped, with_project
 from proxy.errors import Refusal
-from servers.models import Server, Transport
+from servers.models import Server
+from servers.resolve import upstream_of
 from servers.upstream import Upstream
 
 logger = structlog.get_logger("proxy.snapshot")
@@ -59,28 +59,9 @@ def load(project_id: int) -> Snapshot | None:
             version=version,
             enabled=project.enabled,
             keys=load_keys(project_id),
-            upstreams={server.slug: upstream for server in servers if (upstream := _upstream(server)) is not None},
+            upstreams={server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None},
             digest_key=settings.KEYRING.project_digest_key(project_id),
         )
-
-
-def _upstream(server: Server) -> Upstream | None:
-    try:
-        headers = server.secrets["headers"] if server.transport == Transport.HTTP else {}
-    except Unsealable:
-        # Without its credentials the server is not called at all.
-        logger.error("server secrets do not open", server_id=server.pk)
-        return None
-    return Upstream(
-        server_id=server.pk,
-        project_id=server.project_id,
-        slug=server.slug,
-        transport=server.transport,
-        url=server.url,
-        config_hash=server.config_hash,
-        timeout_seconds=float(server.timeout_seconds),
-        headers=headers,
-    )
 
 
 def _project_of_key(key_id: str) -> int | None:
@@ -147,10 +128,11 @@ class Snapshots:
             raise Refusal("configuration_stale") from None
 
     async def _find_project(self, key_id: str) -> int | None:
-        project_id = await self._ask(_project_of_key, key_id)
+        asked_at = self._version
+        project_id = await self.ask(_project_of_key, key_id)
         if project_id is not None:
             self._project_of_key[key_id] = project_id
-        elif len(self._unknown_keys) < _UNKNOWN_KEYS:
+        elif asked_at == self._version and len(self._unknown_keys) < _UNKNOWN_KEYS:
             self._unknown_keys.add(key_id)
         return project_id
 
@@ -165,15 +147,21 @@ class Snapshots:
 
     async def _load_once(self, project_id: int) -> Snapshot | None:
         try:
-            snapshot = await self._ask(load, project_id)
+            snapshot = await self.ask(load, project_id)
         except Refusal:
             LOADS.labels("failed").inc()
             raise
-        LOADS.labels("ok").inc()
+        except Exception:
+            # Rows that cannot be understood close their own project and no other.
+            logger.exception("project cannot be loaded", project_id=project_id)
+            LOADS.labels("failed").inc()
+            snapshot = None
+        else:
+            LOADS.labels("ok").inc()
         self._projects[project_id] = snapshot
         return snapshot
 
-    async def _ask(self, function: Callable[[Any], T], argument: Any) -> T:
+    async def ask(self, function: Callable[[Any], T], argument: Any) -> T:
         """Runs a query in a thread. Raises Refusal when the database does not answer in time."""
         loop = asyncio.get_running_loop()
         try:
@@ -189,6 +177,9 @@ class Snapshots:
                 await self._poll()
             except Refusal:
                 pass
+            except Exception:
+                # Without the poll every project would be refused for good.
+                logger.exception("poll failed")
             AGE.set(max(0.0, min(time.monotonic() - self._confirmed_at, 86_400.0)))
             try:
                 async with asyncio.timeout(settings.CONFIG_POLL_SECONDS):
@@ -200,18 +191,22 @@ class Snapshots:
     async def _poll(self) -> None:
         started = time.monotonic()
         if self._version is None:
-            self._version = await self._ask(lambda _: versions.current(), None)
+            self._version = await self.ask(lambda _: versions.current(), None)
         else:
-            newest, changed = await self._ask(versions.changed_since, self._version)
+            newest, changed = await self.ask(versions.changed_since, self._version)
             if newest != self._version:
                 await self._reload(set(changed))
                 self._version = newest
+                self._unknown_keys.clear()
         self._confirmed_at = started
         self._first_poll.set()
 
     async def _reload(self, changed: set[int]) -> None:
-        self._unknown_keys.clear()
-        for project_id in changed & self._projects.keys():
+        for project_id in changed & (self._projects.keys() | self._loading.keys()):
+            running = self._loading.get(project_id)
+            if running is not None:
+                # It may have read before the change; its result must not come after ours.
+                await asyncio.wait([running])
             await self._load_once(project_id)
         self._project_of_key = {
             key_id: project_id for key_id, project_id in self._project_of_key.items() if project_id not in changed

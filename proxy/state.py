@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
+from projects import usage
 from projects.authentication import is_expired
+from proxy.errors import Refusal
 from proxy.snapshot import Snapshots
 from servers.catalogue import Catalogue
 from servers.upstream import Connections
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 OPEN = Gauge("mcpgw_open_calls", "Calls and streams under way.", multiprocess_mode="livesum")
 _EXPIRY_CHECK_SECONDS = 0.5
+_USES_FLUSH_SECONDS = 15.0
 
 
 class OpenCalls:
@@ -68,6 +72,9 @@ class State:
         self.connections = Connections()
         self.catalogue = Catalogue()
         self.meters: dict[str, Meter] = {}
+        # Key ids used since the last flush, with the time.
+        self.uses: dict[str, float] = {}
+        self._uses_flushed_at = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -78,6 +85,7 @@ class State:
     async def close(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
+        await self._flush_uses()
         await self.snapshots.close()
         await self.connections.close()
 
@@ -97,8 +105,18 @@ class State:
             for call in self.open_calls.calls():
                 if is_expired(call.principal.key, now):
                     self.open_calls.end(call)
+            if time.monotonic() - self._uses_flushed_at >= _USES_FLUSH_SECONDS:
+                await self._flush_uses()
             OPEN.set(len(self.open_calls))
             self.connections.measure()
+
+    async def _flush_uses(self) -> None:
+        uses, self.uses = self.uses, {}
+        self._uses_flushed_at = time.monotonic()
+        if uses:
+            # What cannot be written now is noted again with the key's next use.
+            with contextlib.suppress(Refusal):
+                await self.snapshots.ask(usage.store, uses)
 
 
 _states: dict[asyncio.AbstractEventLoop, State] = {}

@@ -11,6 +11,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -54,6 +55,10 @@ class StrictJSONField(forms.JSONField):
         except (ValueError, RecursionError) as error:
             raise ValidationError("Enter valid JSON.", code="invalid") from error
         return self._checked(parsed)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        # What was typed comes back as it was: to parse it for display is to fail on what was just refused.
+        return InvalidJSONInput(data or "")
 
     def _checked(self, value: Any) -> Any:
         if not isinstance(value, type(self._empty)):

@@ -117,7 +117,7 @@ class Catalogue:
 
     def replace(self, table: Table, tools: list[Any]) -> None:
         """What the server lists now is all there is."""
-        names = {tool.get("name") for tool in tools if isinstance(tool, dict)}
+        names = {tool["name"] for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)}
         for gone in set(table.definitions) - names:
             del table.definitions[gone]
         self.learn(table, tools)

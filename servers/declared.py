@@ -118,6 +118,9 @@ def read(text: str) -> Declaration:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DeclarationError(f"not YAML{f', line {mark.line + 1}' if mark else ''}") from None
+    except (ValueError, RecursionError):
+        # What looks like a date and is none, or endless nesting.
+        raise DeclarationError("not YAML: a value cannot be read") from None
     try:
         return Declaration.model_validate(raw)
     except SchemaError as error:
@@ -181,7 +184,7 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
         outcome.create.append(f"project {declared.slug}")
     wanted = {"name": declared.name or project.name, "enabled": declared.enabled}
     if any(getattr(project, attribute) != value for attribute, value in wanted.items()):
-        project_services.update_project(project=project, **wanted)
+        _at(place, lambda: project_services.update_project(project=project, **wanted))
         outcome.update.append(f"project {declared.slug}")
     with with_project(project.pk):
         for member in declared.members:
@@ -265,8 +268,9 @@ def _resolve(value: str) -> str:
     if kind == "file":
         try:
             return Path(rest).read_text().strip()
-        except OSError as error:
-            raise ValidationError(f"{rest} cannot be read: {error.strerror}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", "not text")
+            raise ValidationError(f"{rest} cannot be read: {reason}.") from error
     return value
 
 

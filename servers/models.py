@@ -58,6 +58,10 @@ class Server(TenantModel):
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # The configuration that the catalogue was read from, and when it is to be read again.
+    discovered_hash = models.CharField(max_length=16, blank=True, editable=False)
+    discovery_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    discovery_error = models.CharField(max_length=200, blank=True, editable=False)
 
     objects = TenantManager["Server"]()
 

@@ -55,6 +55,8 @@ def save_server(
     with with_project(server.project_id):
         _check_transport(server, secret)
         server.full_clean()
+        # New and changed servers are read at once.
+        server.discovery_due_at = None
         server.save()
     _record("server.created" if created else "server.changed", server)
     return server

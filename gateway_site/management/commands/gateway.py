@@ -34,16 +34,20 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="Web processes (uvicorn only).")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--log", type=Path, help="A file for what the processes print; else standard error.")
         parser.add_argument("--demo", action="store_true", help="Keep a demo project with two servers.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         _check(options)
+        if options["demo"] and options["log"] is None:
+            # A newcomer's terminal shows the key and the addresses, not a line for each call.
+            options["log"] = settings.GATEWAY_HOME / "gateway.log"
         settings.RUN_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         call_command("migrate", verbosity=0)
         demo = _Demo(_free_port(settings.DEMO_PORT)) if options["demo"] else None
         key = demo.apply() if demo else None
         environment = _environment(options, demo)
-        supervisor = Supervisor(_parts(options, demo, environment), _STOP_SECONDS)
+        supervisor = Supervisor(_parts(options, demo, environment), _STOP_SECONDS, options["log"])
         try:
             asyncio.run(self._run(supervisor, options, _greeting(options, key)))
         except KeyboardInterrupt:
@@ -75,6 +79,8 @@ def _greeting(options: dict[str, Any], key: str | None) -> str:
         lines.append(f"  Admin        {base}/admin/")
     if options["demo"]:
         lines += [f"  MCP          {base}/mcp/demo/demo   and   {base}/mcp/demo/clock", *_demo_lines(base, key)]
+    if options["log"] is not None:
+        lines += ["", f"  Log          {options['log']}"]
     if settings.AUDIT == "off":
         lines.append("  WARNING      GATEWAY_AUDIT=off: calls are not recorded. Use it for measuring only.")
     return "\n".join([*lines, ""])
@@ -178,7 +184,7 @@ def _web(options: dict[str, Any]) -> list[str]:
     return [
         sys.executable, "-m", "uvicorn", "gateway_site.asgi:application", *address,
         "--workers", str(options["workers"]), "--http", "gateway_site.uvicorn_protocol:HardenedProtocol",
-        "--loop", "uvloop", "--ws", "websockets", "--lifespan", "on", "--no-access-log", "--no-server-header",
+        "--loop", "uvloop", "--ws", "websockets-sansio", "--lifespan", "on", "--no-access-log", "--no-server-header",
         "--no-proxy-headers", "--timeout-keep-alive", "75", "--log-level", "warning",
         "--timeout-graceful-shutdown", str(settings.DRAIN_SECONDS),
     ]  # fmt: skip

@@ -1,0 +1,211 @@
+"""Asks a server what it offers, in whichever era it speaks, and puts the definitions into the catalogue."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
+
+from audit.recorder import record
+from gateway_site.lib.secrets import sha256_hex
+from projects.scoping import with_project
+from servers.catalogue import MAX_PAGES, MAX_TOOLS
+from servers.models import Server, Tool
+from servers.resolve import upstream_of
+from servers.upstream import Connections, Exchange, Upstream, UpstreamError
+
+_CLIENT = {"name": "secure-mcp-gateway", "version": "1"}
+# Kind, method, the member that lists, the member that names.
+_LISTS = (
+    (Tool.Kind.TOOL, "tools/list", "tools", "name"),
+    (Tool.Kind.PROMPT, "prompts/list", "prompts", "name"),
+    (Tool.Kind.RESOURCE, "resources/list", "resources", "uri"),
+    (Tool.Kind.TEMPLATE, "resources/templates/list", "resourceTemplates", "uriTemplate"),
+)
+_RETRY = timedelta(minutes=5)
+Found = list[tuple[str, str, dict[str, Any]]]
+
+
+class _Refused(Exception):
+    """The server answered with a JSON-RPC error."""
+
+
+async def discover(upstream: Upstream) -> Found:
+    """Kind, name and definition of everything the server lists. Raises UpstreamError."""
+    connections = Connections()
+    try:
+        for conversation in (_modern, _legacy):
+            try:
+                async with conversation(connections, upstream) as ask:
+                    return await _list_all(ask)
+            except _Refused:
+                continue
+        raise UpstreamError("invalid", "speaks neither era")
+    finally:
+        await connections.close()
+
+
+async def _list_all(ask: Any) -> Found:
+    found: Found = []
+    for kind, method, member, name_of in _LISTS:
+        cursor: str | None = None
+        for page in range(MAX_PAGES):
+            try:
+                result = await ask(method, {"cursor": cursor} if cursor else {})
+            except _Refused:
+                if kind == Tool.Kind.TOOL and page == 0 and not found:
+                    raise
+                break
+            for entry in result.get(member) or []:
+                if isinstance(entry, dict) and isinstance(entry.get(name_of), str) and len(found) < MAX_TOOLS:
+                    found.append((kind, entry[name_of][:500], entry))
+            cursor = result.get("nextCursor")
+            if not isinstance(cursor, str):
+                break
+    return found
+
+
+@asynccontextmanager
+async def _modern(connections: Connections, upstream: Upstream) -> AsyncIterator[Any]:
+    ids = itertools.count(1)
+    meta = {
+        PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
+        CLIENT_CAPABILITIES_META_KEY: {},
+        CLIENT_INFO_META_KEY: _CLIENT,
+    }
+
+    async def ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
+        headers = {"MCP-Protocol-Version": LATEST_MODERN_VERSION, "Mcp-Method": method}
+        result, _ = await _request(connections, upstream, next(ids), method, {**params, "_meta": meta}, headers)
+        return result
+
+    await ask("server/discover", {})
+    yield ask
+
+
+@asynccontextmanager
+async def _legacy(connections: Connections, upstream: Upstream) -> AsyncIterator[Any]:
+    ids = itertools.count(1)
+    offer = {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": _CLIENT}
+    result, session = await _request(connections, upstream, next(ids), "initialize", offer, {})
+    headers = {"MCP-Protocol-Version": str(result.get("protocolVersion", LATEST_HANDSHAKE_VERSION))}
+    if session:
+        headers["Mcp-Session-Id"] = session
+
+    async def ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
+        answer, _ = await _request(connections, upstream, next(ids), method, params, headers)
+        return answer
+
+    try:
+        await _notify(connections, upstream, "notifications/initialized", headers)
+        yield ask
+    finally:
+        if session:
+            exchange = await connections.send(upstream, "DELETE", headers, None)
+            exchange.close()
+
+
+async def _request(
+    connections: Connections, upstream: Upstream, message_id: int, method: str, params: Any, headers: dict[str, str]
+) -> tuple[dict[str, Any], str]:
+    """The result, and the session id that came with it. Raises _Refused and UpstreamError."""
+    exchange = await _post(connections, upstream, {"id": message_id, "method": method, "params": params}, headers)
+    try:
+        if exchange.status in (401, 403) or exchange.status >= 500:
+            raise UpstreamError("unavailable", f"status {exchange.status}", exchange.status)
+        message = await _response(exchange, message_id)
+        if message is None or not isinstance(message.get("result"), dict):
+            raise _Refused
+        return message["result"], exchange.headers.get("Mcp-Session-Id", "")
+    finally:
+        exchange.close()
+
+
+async def _notify(connections: Connections, upstream: Upstream, method: str, headers: dict[str, str]) -> None:
+    exchange = await _post(connections, upstream, {"method": method}, headers)
+    exchange.close()
+
+
+async def _post(
+    connections: Connections, upstream: Upstream, message: dict[str, Any], headers: dict[str, str]
+) -> Exchange:
+    return await connections.send(
+        upstream, "POST",
+        {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity",
+         "Content-Type": "application/json", **headers},
+        orjson.dumps({"jsonrpc": "2.0", **message}),
+    )  # fmt: skip
+
+
+async def _response(exchange: Exchange, message_id: int) -> dict[str, Any] | None:
+    if exchange.content_type == "text/event-stream":
+        async for event in exchange.events(settings.MAX_RESPONSE_BYTES):
+            message = _parse(event.data or "")
+            if message is not None and message.get("id") == message_id and "method" not in message:
+                return message
+        return None
+    return _parse(await exchange.read(settings.MAX_RESPONSE_BYTES))
+
+
+def _parse(data: bytes | str) -> dict[str, Any] | None:
+    try:
+        message = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def claim(server: Server, retry_at: Any) -> Upstream | None:
+    """Takes the server for discovery and writes that down before anything is sent. None when somebody else has it."""
+    with transaction.atomic(), with_project(server.project_id):
+        taken = Server.objects.filter(pk=server.pk, discovery_due_at=server.discovery_due_at).update(
+            discovery_due_at=retry_at
+        )
+        upstream = upstream_of(server) if taken else None
+        if upstream is not None:
+            _record("discovery.started", server)
+        return upstream
+
+
+def store(server: Server, found: Found) -> None:
+    """The catalogue then holds what was found, and nothing else of this server."""
+    with transaction.atomic(), with_project(server.project_id):
+        Tool.objects.filter(server=server).exclude(name__in=[name for _, name, _ in found]).delete()
+        for kind, name, definition in found:
+            digest = sha256_hex(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS))
+            Tool.objects.update_or_create(
+                project_id=server.project_id, server=server, kind=kind, name=name,
+                defaults={"definition": definition, "digest": digest},
+            )  # fmt: skip
+        _finish(server, "")
+        _record("discovery.finished", server, found=len(found))
+
+
+def store_failure(server: Server, error: UpstreamError) -> None:
+    """The catalogue keeps what it had; the error is readable where the admin looks."""
+    with transaction.atomic(), with_project(server.project_id):
+        _finish(server, f"{error.kind}: {error.detail}"[:200], timezone.now() + _RETRY)
+        _record("discovery.failed", server, error=f"{error.kind}: {error.detail}"[:200])
+
+
+def _finish(server: Server, error: str, again_at: datetime | None = None) -> None:
+    changes: dict[str, Any] = {"discovered_hash": server.config_hash, "discovery_error": error}
+    if again_at is not None:
+        changes["discovery_due_at"] = again_at
+    Server.objects.filter(pk=server.pk).update(**changes)
+
+
+def _record(kind: str, server: Server, **detail: Any) -> None:
+    record(
+        kind, project_ref=server.project_id, project=server.project.slug, server_ref=server.pk, server=server.slug,
+        subject=server.slug, detail=detail,
+    )  # fmt: skip

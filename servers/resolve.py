@@ -1,0 +1,30 @@
+"""From a server's row to the Upstream that the data plane and discovery call."""
+
+from __future__ import annotations
+
+import structlog
+
+from gateway_site.lib.secrets import Unsealable
+from servers.models import Server, Transport
+from servers.upstream import Upstream
+
+logger = structlog.get_logger("servers.resolve")
+
+
+def upstream_of(server: Server) -> Upstream | None:
+    """None when the server's credentials do not open: without them it is not called at all."""
+    try:
+        headers = server.secrets["headers"] if server.transport == Transport.HTTP else {}
+    except Unsealable:
+        logger.error("server secrets do not open", server_id=server.pk)
+        return None
+    return Upstream(
+        server_id=server.pk,
+        project_id=server.project_id,
+        slug=server.slug,
+        transport=server.transport,
+        url=server.url,
+        config_hash=server.config_hash,
+        timeout_seconds=float(server.timeout_seconds),
+        headers=headers,
+    )

@@ -1,0 +1,100 @@
+"""People, one of each kind, and a gateway with one row of everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from gateway_site.lib.actor import Actor, acting_as
+from projects import services as projects
+from projects.models import ApiKey, Membership, Project, User
+from projects.scoping import unscoped
+from servers import services as servers
+from servers.models import CommandTemplate, Server, Tool, Transport
+
+PASSWORD = "a long enough passphrase"
+HOSTILE = '<script>alert("tool")</script><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return User.objects.create_superuser("operator@gateway.test", PASSWORD)
+
+
+@pytest.fixture
+def pages(operator: User) -> Client:
+    """The operator's browser."""
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    """May enter the admin and holds no operator's rights, though Django would give every permission."""
+    from django.contrib.auth.models import Permission
+
+    user = User.objects.create_user("staff@gateway.test", PASSWORD, is_staff=True)
+    user.user_permissions.set(Permission.objects.all())
+    return user
+
+
+@dataclass
+class Stored:
+    project: Project
+    user: User
+    membership: Membership
+    key: ApiKey
+    text: str
+    template: CommandTemplate
+    server: Server
+    stdio: Server
+    tool: Tool
+
+
+@pytest.fixture
+def stored(db: None) -> Stored:
+    """One row of everything, with canaries where secrets are."""
+    with unscoped("the test makes rows of any project"), acting_as(Actor("command")):
+        project = projects.create_project(slug="acme")
+        user = User.objects.create_user("ada@acme.test", PASSWORD)
+        membership = projects.set_member(project=project, user=user, role="owner")
+        key, text = projects.issue_key(project=project, user=user, label="laptop")
+        template = servers.save_template(
+            template=CommandTemplate(
+                slug="clock",
+                executable="{python}",
+                args=["-m", "clock", "--zone={zone}"],
+                params={"zone": {"pattern": "[A-Za-z_/]+"}, "token": {"pattern": ".+", "secret": True}},
+                env={"API_TOKEN": "{token}"},
+            )
+        )
+        server = servers.save_server(
+            server=Server(project=project, slug="docs", url="http://127.0.0.1:9001/mcp"),
+            headers={"Authorization": "Bearer canary-bearer", "X-Team": "canary-team"},
+        )
+        stdio = servers.save_server(
+            server=Server(project=project, slug="clock", transport=Transport.STDIO, template=template),
+            params={"zone": "Europe/Paris", "token": "canary-token"},
+        )
+        tool = Tool.objects.create(
+            project=project,
+            server=server,
+            name=f"echo {HOSTILE}",
+            definition={"description": HOSTILE, "hidden": "safe\u202etxt.exe\u200b"},
+            digest="0" * 64,
+        )
+    return Stored(project, user, membership, key, text, template, server, stdio, tool)
+
+
+def everything_stored() -> str:
+    """All rows of all tables as text."""
+    with connection.cursor() as cursor:
+        parts = []
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            parts.append(f"{table}: {cursor.fetchall()!r}")
+    return "\n".join(parts)

@@ -1,0 +1,138 @@
+"""The log's pages: a window of time, filters, pages by key, and a call's two lines together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from audit import storage
+from audit.entry import Entry, new_id, now
+from audit.models import Event
+from projects.models import Project
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/audit/event/"
+
+
+def write(kind: str = "test.made", ago: timedelta = timedelta(), **fields: Any) -> Entry:
+    entry = Entry(id=new_id(), at=now() - ago, kind=kind, **fields)
+    storage.insert([entry])
+    return entry
+
+
+def listed(pages: Client, query: str = "") -> list[str]:
+    response = pages.get(LIST + query)
+    assert response.status_code == 200, response
+    return [event.subject for event in response.context["cl"].result_list]
+
+
+def call(**outcome: Any) -> tuple[Event, Event | None]:
+    call_id = new_id()
+    write("mcp.call.intent", call_id=call_id, subject="echo", params_digest="a" * 64)
+    intent = Event.objects.latest("ord")
+    if not outcome:
+        return intent, None
+    write("mcp.call.outcome", call_id=call_id, subject="echo", **outcome)
+    return intent, Event.objects.latest("ord")
+
+
+def test_only_the_last_day_is_listed_unless_asked_otherwise(pages: Client) -> None:
+    write(subject="fresh")
+    write(subject="old", ago=timedelta(days=2))
+    write(subject="ancient", ago=timedelta(days=400))
+    assert listed(pages, "?kind=test.made") == ["fresh"]
+    assert listed(pages, "?kind=test.made&within=1h") == ["fresh"]
+    assert listed(pages, "?kind=test.made&within=7d") == ["old", "fresh"]
+    assert listed(pages, "?kind=test.made&within=all") == ["ancient", "old", "fresh"]
+
+
+@pytest.mark.parametrize("query", ["?within=x", "?before=x", "?before=-1", f"?before={'9' * 30}", "?before=²", "?before="])
+def test_nonsense_in_the_address_leads_back_to_the_list(pages: Client, query: str) -> None:
+    response = pages.get(LIST + query)
+    assert response.status_code == 302
+    assert response.url == LIST + "?e=1"
+
+
+def test_events_are_filtered_by_kind_decision_project_and_server(pages: Client) -> None:
+    project = Project.objects.create(slug="acme")
+    write(subject="one", project_ref=project.pk, project="acme", server="docs", decision="ok")
+    write("test.other", subject="two", project="gone", server="clock", decision="refused")
+    assert listed(pages, "?kind=test.other") == ["two"]
+    assert listed(pages, "?decision=ok") == ["one"]
+    assert listed(pages, "?project=acme") == ["one"]
+    assert listed(pages, "?project=gone") == ["two"]
+    assert listed(pages, "?server=clock") == ["two"]
+    assert listed(pages, "?server=nothing") == []
+    assert listed(pages, "?kind=test.other&decision=ok") == []
+
+
+def test_a_project_is_found_under_the_name_it_had_before(pages: Client) -> None:
+    project = Project.objects.create(slug="new-name")
+    write(subject="one", project_ref=project.pk, project="old-name")
+    assert listed(pages, "?project=new-name") == ["one"]
+
+
+def test_pages_follow_one_another_without_gap_or_count(pages: Client) -> None:
+    for number in range(250):
+        write(subject=str(number), server="docs")
+    seen, query = [], "?server=docs"
+    with CaptureQueriesContext(connection) as queries:
+        while query:
+            response = pages.get(LIST + query)
+            seen += [event.subject for event in response.context["cl"].result_list]
+            query = response.context["cl"].older
+    assert seen == [str(number) for number in reversed(range(250))]
+    assert not [query for query in queries.captured_queries if "COUNT(" in query["sql"].upper()]
+    assert not [query for query in queries.captured_queries if "OFFSET" in query["sql"].upper()]
+
+
+def test_a_new_filter_starts_at_the_newest_page(pages: Client) -> None:
+    for number in range(101):
+        write(subject=str(number), server="docs")
+    response = pages.get(LIST + pages.get(LIST).context["cl"].older)
+    assert "before=" not in "".join(
+        choice["query_string"]
+        for spec in response.context["cl"].filter_specs
+        for choice in spec.choices(response.context["cl"])
+    )
+    assert response.context["cl"].newest
+
+
+def test_a_call_is_found_by_its_id_however_old(pages: Client) -> None:
+    entry = write(subject="old", ago=timedelta(days=90), call_id=new_id(), request_id="r-1", actor="ada@acme.test")
+    write(subject="other")
+    assert listed(pages, f"?q={entry.call_id}") == ["old"]
+    assert listed(pages, f"?q={entry.id}") == ["old"]
+    assert listed(pages, "?q=r-1&within=all") == ["old"]
+    assert listed(pages, "?q=ada@acme.test&within=all") == ["old"]
+    assert listed(pages, "?q=ada") == []
+
+
+def test_intent_and_outcome_stand_side_by_side_on_both_pages(pages: Client) -> None:
+    intent, outcome = call(decision="ok", http_status=200, duration_us=1500, result_digest="b" * 64)
+    assert outcome is not None
+    for event in (intent, outcome):
+        body = pages.get(reverse("admin:audit_event_change", args=[event.pk])).content.decode()
+        assert "mcp.call.intent" in body
+        assert "mcp.call.outcome" in body
+        assert "a" * 64 in body
+        assert "b" * 64 in body
+
+
+def test_a_call_without_an_outcome_says_so(pages: Client) -> None:
+    intent, _ = call()
+    body = pages.get(reverse("admin:audit_event_change", args=[intent.pk])).content.decode()
+    assert "No outcome is on record" in body
+
+
+def test_other_events_have_no_call(pages: Client) -> None:
+    write(subject="plain")
+    body = pages.get(reverse("admin:audit_event_change", args=[Event.objects.latest("ord").pk])).content.decode()
+    assert "The whole call" not in body
