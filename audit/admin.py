@@ -35,9 +35,7 @@ _COMPARED = (
 class EventPages(ChangeList):
     """One page of events and the way to older ones, without a count."""
 
-    def get_queryset(
-        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
-    ) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         before = self.params.pop(_BEFORE, None)
         self.filter_params.pop(_BEFORE, None)
         queryset = super().get_queryset(request, exclude_parameters)
@@ -54,7 +52,8 @@ class EventPages(ChangeList):
         rows = list(self.queryset[: self.list_per_page + 1])
         self.result_list = rows[: self.list_per_page]
         self.result_count = len(self.result_list)
-        self.full_result_count = None
+        # The two are compared to decide whether a page speaks of counts.
+        self.full_result_count = self.result_count
         self.show_full_result_count = self.can_show_all = self.multi_page = self.show_admin_actions = False
         self.paginator = Paginator(self.result_list, self.list_per_page)
         more = len(rows) > self.list_per_page
@@ -153,16 +152,13 @@ def _as_uuid(text: str) -> uuid.UUID | None:
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin[Event]):
     fieldsets = (
-        (None, {"fields": ("at", "kind", "project", "subject_text", "decision", "reason")}),
+        (None, {"fields": ("moment", "kind", "project", "subject_text", "decision", "reason")}),
         ("Who", {"fields": ("actor_kind", "actor", "actor_id", "session")}),
         ("Call", {"fields": ("server", "method_text", "call_id", "request_id", "trace_id")}),
         ("Record", {"fields": ("ord", "id", "project_ref", "server_ref", "policy_version", "payload_ref")}),
         ("Detail", {"fields": ("detail_text",)}),
     )
-    list_display = (
-        "at", "kind", "project", "actor", "server", "method_text", "subject_text", "decision", "reason",
-        "milliseconds",
-    )  # fmt: skip
+    list_display = ("moment", "kind", "decision", "project", "actor", "server", "subject_text", "method_text", "reason")
     list_filter = (WithinFilter, KindFilter, DecisionFilter, ProjectFilter, ServerFilter)
     list_per_page = 100
     sortable_by = ()
@@ -172,6 +168,10 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     change_list_template = "admin/audit/event/change_list.html"
     change_form_template = "admin/audit/event/change_form.html"
 
+    @admin.display(description="at (UTC)")
+    def moment(self, event: Event) -> str:
+        return event.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
     @admin.display(description="subject")
     def subject_text(self, event: Event) -> str:
         return visible(event.subject)
@@ -179,10 +179,6 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     @admin.display(description="method")
     def method_text(self, event: Event) -> str:
         return visible(event.method)
-
-    @admin.display(description="ms")
-    def milliseconds(self, event: Event) -> str:
-        return "" if event.duration_us is None else f"{event.duration_us / 1000:.1f}"
 
     @admin.display(description="detail")
     def detail_text(self, event: Event) -> SafeString:
@@ -222,9 +218,14 @@ def _call_of(object_id: str) -> dict[str, Any] | None:
     if event is None or event.call_id is None:
         return None
     events = list(Event.objects.filter(call_id=event.call_id).order_by("ord")[:20])
-    rows = [(name.replace("_", " "), [getattr(event, name) for event in events]) for name in _COMPARED]
+    rows = [(name.replace("_", " "), [str(_shown(event, name)) for event in events]) for name in _COMPARED]
     return {
         "events": events,
         "rows": rows,
         "has_outcome": any(event.kind == "mcp.call.outcome" for event in events),
     }
+
+
+def _shown(event: Event, name: str) -> Any:
+    value = getattr(event, name)
+    return "" if value is None else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -10,6 +11,9 @@ from audit.recorder import record
 from gateway_site.lib.actor import Actor, acting_as
 from projects.models import Project, User
 from projects.signals import acted
+
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def connect() -> None:
@@ -39,4 +43,10 @@ def _record_sign_out(user: User | None, **_: Any) -> None:
 
 def _record_failed_sign_in(credentials: dict[str, Any], **_: Any) -> None:
     with acting_as(Actor("anonymous")):
-        record("auth.sign_in_failed", subject=str(credentials.get("username", ""))[:254], decision="refused")
+        record("auth.sign_in_failed", subject=_as_email(credentials.get("username")), decision="refused")
+
+
+def _as_email(typed: Any) -> str:
+    """People type their password into the wrong field; only what looks like an address is kept."""
+    text = str(typed or "")[:254]
+    return text if _EMAIL.fullmatch(text) else ""

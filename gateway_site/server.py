@@ -21,6 +21,7 @@ from twisted.web.http import HTTPChannel
 
 # Before anything else of ours, since it sets Django up.
 from gateway_site.asgi import application
+from proxy import errors, metrics
 from proxy.lifecycle import stop
 
 _HEADER_SECONDS = 10
@@ -61,6 +62,7 @@ class HardenedRequest(WebRequest):  # type: ignore[misc]  # Daphne has no types
 
     def _refuse(self) -> None:
         self._refused = True
+        metrics.REFUSALS.labels("body_too_large", errors.KINDS["body_too_large"].fault).inc()
         self.channel.transport.write(
             b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         )
@@ -68,22 +70,32 @@ class HardenedRequest(WebRequest):  # type: ignore[misc]  # Daphne has no types
 
 
 class HardenedChannel(HTTPChannel):
+    """Counts the time of a head from its first byte, so that a byte now and then gains a client nothing."""
+
     maxHeaders = _MAX_HEADERS
     totalHeadersSize = settings.MAX_HEADER_BYTES
+    _in_head = False
+
+    def resetTimeout(self) -> None:
+        """Called for all that is received, before it is read."""
+        if not self._in_head:
+            super().resetTimeout()
+            self._in_head = not self.requests
+
+    def allHeadersReceived(self) -> None:
+        self._in_head = False
+        super().allHeadersReceived()
 
 
 class HardenedFactory(HTTPFactory):  # type: ignore[misc]  # Daphne has no types
     """Gives each connection a short time to say what it wants."""
 
+    protocol = HardenedChannel
+
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = HardenedRequest
         protocol.timeOut = _HEADER_SECONDS
-        channel = getattr(protocol, "_channel", protocol)
-        channel.requestFactory = HardenedRequest
-        channel.maxHeaders = HardenedChannel.maxHeaders
-        channel.totalHeadersSize = HardenedChannel.totalHeadersSize
-        channel.timeOut = _HEADER_SECONDS
         return protocol
 
 

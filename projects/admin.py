@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Model, ProtectedError, QuerySet
+from django.db.models import ForeignKey, Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -78,6 +79,14 @@ class ServiceForm(ModelForm[M]):
             self.add_error(field if field in self.fields else None, ValidationError(errors))
 
 
+class Autocomplete(AutocompleteSelect):
+    """Shows an unusable value as no choice, where Django's own fails on it."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
+        usable = [item for item in value if item.isdecimal() and len(item) < 19]
+        return super().optgroups(name, usable, attrs)
+
+
 class OperatorOnlyAdmin(ModelAdmin[M]):
     """Pages for platform operators; nobody else gets in, whatever Django permissions they hold."""
 
@@ -103,6 +112,13 @@ class OperatorOnlyAdmin(ModelAdmin[M]):
         if not is_operator(request):
             raise PermissionDenied
         return super().get_queryset(request)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelChoiceField[Any] | None:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = Autocomplete(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Read-only rows, such as tools, go with their owner."""
@@ -137,9 +153,7 @@ class OperatorOnlyAdmin(ModelAdmin[M]):
         except (ValidationError, ProtectedError) as error:
             return self._refuse(request, error)
 
-    def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
-    ) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
         try:
             with transaction.atomic():
                 return super().response_action(request, queryset, *args)
@@ -151,9 +165,7 @@ class OperatorOnlyAdmin(ModelAdmin[M]):
         self.message_user(request, " ".join(texts), messages.ERROR)
         return redirect(request.get_full_path())
 
-    def ask_first(
-        self, request: HttpRequest, queryset: QuerySet[M], action: str, question: str
-    ) -> HttpResponse | None:
+    def ask_first(self, request: HttpRequest, queryset: QuerySet[M], action: str, question: str) -> HttpResponse | None:
         """The page that asks whether an action is meant, or None when the answer was yes."""
         if request.POST.get("confirmed"):
             return None
@@ -371,9 +383,7 @@ def name_servers_with(function: Callable[[Project], Iterable[str]]) -> None:
 
 
 class ApiKeyForm(ServiceForm[ApiKey]):
-    servers = LinesField(
-        initial=["*"], help_text="Globs of server slugs, one on each line; * is every server."
-    )
+    servers = LinesField(initial=["*"], help_text="Globs of server slugs, one on each line; * is every server.")
     tools = LinesField(
         initial=["*"],
         help_text="Globs of tool, server/tool, prompt:name or resource:uri, one on each line; * is all.",
@@ -398,6 +408,28 @@ class ApiKeyForm(ServiceForm[ApiKey]):
         return services.update_key(key=ApiKey.objects.get(pk=instance.pk), **changes)
 
 
+class StateFilter(admin.SimpleListFilter):
+    """The same words as the column."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(word, word) for word in ("live", "disabled", "expired", "revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        held = queryset.filter(revoked_at=None)
+        now = timezone.now()
+        valid = held.exclude(expires_at__lte=now)
+        chosen = {
+            "revoked": queryset.exclude(revoked_at=None),
+            "expired": held.filter(expires_at__lte=now),
+            "disabled": valid.exclude(disabled_at=None),
+            "live": valid.filter(disabled_at=None),
+        }
+        return chosen.get(self.value() or "", queryset)
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
     """Keys of all projects. A secret is in exactly one answer: the one to the request that made it."""
@@ -407,11 +439,7 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
     shown = ("visible_id", "state", "created_at", "last_used_at", "disabled_at", "revoked_at")
     autocomplete_fields = ("project", "user")
     list_display = ("label", "visible_id", "project", "user", "state", "expires_at", "last_used_at")
-    list_filter = (
-        ("revoked_at", admin.EmptyFieldListFilter),
-        ("disabled_at", admin.EmptyFieldListFilter),
-        "project",
-    )
+    list_filter = (StateFilter, "project")
     list_select_related = ("user", "project")
     search_fields = ("label", "key_id", "user__email")
     actions = ("disable_keys", "enable_keys", "rotate_keys", "revoke_keys")
@@ -438,9 +466,7 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
         super().save_model(request, obj, form, change)
         request.new_key = form.text  # type: ignore[attr-defined]  # lives as long as the request does
 
-    def response_add(
-        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
-    ) -> HttpResponse:
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         return self._show_once(request, [(obj, request.new_key)])  # type: ignore[attr-defined]
 
     @transaction.atomic

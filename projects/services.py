@@ -142,7 +142,12 @@ def update_key(*, key: ApiKey, **changes: Any) -> ApiKey:
 
 @transaction.atomic
 def rotate_key(*, key: ApiKey, overlap: timedelta = OVERLAP) -> tuple[ApiKey, str]:
-    """A successor with the same rights; the old key goes on for `overlap` at most."""
+    """A successor with the same rights; the old key goes on for `overlap` at most.
+
+    Raises ValidationError for a key that is revoked or disabled, whose successor would be a way around that.
+    """
+    if key.revoked_at is not None or key.disabled_at is not None:
+        raise ValidationError("A revoked or disabled key cannot be rotated; issue a new one.")
     successor, text = issue_key(
         project=key.project, user=key.user, label=key.label, servers=key.servers, tools=key.tools,
         networks=key.networks, expires_at=key.expires_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -138,7 +139,7 @@ class _Exchange:
         elif modern or head.method not in ("GET", "DELETE") or sealed is None:
             raise Refusal("method_not_allowed")
         elif head.method == "GET":
-            _check_accepts(head.headers.get("accept", ""), [_SSE])
+            _check_accepts(head, [_SSE])
             call.last_event_id = head.headers.get("last-event-id")
         if sealed is not None:
             call.sealed_session = sealed
@@ -148,10 +149,14 @@ class _Exchange:
     async def _read_message(self, call: Call, head: Head, sealed: str | None) -> None:
         if head.headers.get("content-type", "").split(";")[0].strip().lower() != _JSON:
             raise Refusal("unsupported_media_type")
-        _check_accepts(head.headers.get("accept", ""), [_JSON, _SSE])
+        _check_accepts(head, [_JSON, _SSE])
         body = await self._read_body(head)
         call.bytes_in = len(body)
-        message = wire.parse_request(body)
+        try:
+            message = wire.parse_request(body)
+        except Refusal as refusal:
+            self._message_id = refusal.message_id
+            raise
         call.message = message
         if "method" in message:
             self._message_id = message.get("id")
@@ -330,7 +335,8 @@ class _RefusalLog:
 
     def __init__(self) -> None:
         self._second = 0
-        self._written = 0
+        # By kind, so that a flood of one cannot hide another.
+        self._written: Counter[str] = Counter()
         self._suppressed = 0
 
     def record(self, refusal: Refusal, request_id: str, scope: Scope, call: Call | None) -> None:
@@ -338,11 +344,12 @@ class _RefusalLog:
             return
         second = int(time.monotonic())
         if second != self._second:
-            self._second, self._written = second, 0
-        if self._written >= _REFUSALS_RECORDED_PER_SECOND:
+            self._second = second
+            self._written.clear()
+        if self._written[refusal.kind] >= _REFUSALS_RECORDED_PER_SECOND:
             self._suppressed += 1
             return
-        self._written += 1
+        self._written[refusal.kind] += 1
         reason, _, key_id = refusal.reason.partition(":")
         client = scope.get("client") or ("",)
         entry = Entry(
@@ -350,7 +357,7 @@ class _RefusalLog:
             request_id=request_id, decision="refused", reason=reason, http_status=refusal.status,
             rpc_code=refusal.code or None,
             project_ref=call.principal.project_id if call else None, project=call.snapshot.slug if call else "",
-            subject=str(scope.get("path", ""))[:200],
+            subject=keys.PATTERN.sub("<key>", str(scope.get("path", "")))[:200],
             detail={"address": client[0], "suppressed_before": self._suppressed},
         )  # fmt: skip
         try:
@@ -377,9 +384,10 @@ def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Up
 def _check_modern(message: wire.Message, head: Head) -> None:
     if "method" not in message:
         raise Refusal("not_one_message")
-    if "id" not in message:
-        return
-    rejection = protocol.modern_rejection(message, head.headers, head.pairs)
+    if "id" in message:
+        rejection = protocol.modern_rejection(message, head.headers, head.pairs)
+    else:
+        rejection = protocol.version_rejection(head.headers.get("mcp-protocol-version", ""))
     if rejection is not None:
         raise Refusal(
             "protocol", rejection.message, status=rejection.status, code=rejection.code, data=rejection.data
@@ -395,8 +403,10 @@ def _check_legacy(message: wire.Message, sealed: str | None) -> None:
         raise Refusal("session_missing")
 
 
-def _check_accepts(accept: str, wanted: list[str]) -> None:
-    offered = {part.split(";")[0].strip().lower() for part in accept.split(",")}
+def _check_accepts(head: Head, wanted: list[str]) -> None:
+    """RFC 9110 section 5.3: a list may come in several lines."""
+    lists = [value for name, value in head.pairs if name == "accept"]
+    offered = {part.split(";")[0].strip().lower() for accept in lists for part in accept.split(",")}
     for media_type in wanted:
         if not offered & {media_type, media_type.split("/")[0] + "/*", "*/*"}:
             raise Refusal("not_acceptable")

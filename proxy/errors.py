@@ -61,6 +61,8 @@ KINDS: dict[str, Kind] = {
     "upstream_timeout": Kind(504, -31002, "The upstream server did not answer in time", "upstream"),
     "upstream_invalid": Kind(502, -31003, "The upstream server sent an invalid answer", "upstream"),
     "response_too_large": Kind(502, -31004, "The upstream server's answer is too large", "upstream"),
+    # Nothing bounds what it would unfold to.
+    "upstream_encoded": Kind(502, -31004, "The upstream server sent a compressed answer", "upstream"),
     "upstream_overloaded": Kind(503, -31007, "The upstream server is busy; try again", "upstream"),
     "cancelled": Kind(499, -31010, "Cancelled", "client"),
     "revoked": Kind(401, -31401, "Authentication required"),
@@ -71,6 +73,7 @@ UPSTREAM_KINDS = {
     "timeout": "upstream_timeout",
     "invalid": "upstream_invalid",
     "too_large": "response_too_large",
+    "encoded": "upstream_encoded",
     "overloaded": "upstream_overloaded",
 }
 
@@ -119,6 +122,8 @@ class Refusal(Exception):
         self.reason = reason or kind
         self.headers = {**_ADVICE.get(kind, {}), **(headers or {})}
         self.upstream_status = upstream_status
+        # The id of the message that is refused, where it was found before anything was wrong.
+        self.message_id: str | int | None = None
 
     def body(self, request_id: str, message_id: str | int | None) -> dict[str, Any]:
         """The JSON-RPC error response."""

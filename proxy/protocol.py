@@ -16,6 +16,7 @@ from mcp.shared.inbound import (
     classify_inbound_request,
     encode_header_value,
     find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
 )
 from mcp_types.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
@@ -35,6 +36,7 @@ __all__ = [
     "modern_headers",
     "modern_rejection",
     "status_of",
+    "version_rejection",
 ]
 
 PROTOCOL_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -65,13 +67,31 @@ def modern_rejection(
     message: Mapping[str, Any], headers: Mapping[str, str], pairs: Iterable[tuple[str, str]]
 ) -> Rejection | None:
     """Why a 2026-07-28 request is not well-formed, or None: `_meta`, header and body agreement, version."""
-    duplicate = find_duplicated_routing_header(pairs)
+    pairs = list(pairs)
+    duplicate = find_duplicated_routing_header(pairs) or _duplicated_parameter(pairs)
     if duplicate is not None:
         return Rejection(400, HEADER_MISMATCH, f"{duplicate} header appears more than once")
     found = classify_inbound_request(message, headers=headers)
     if not isinstance(found, InboundLadderRejection):
         return None
     return Rejection(status_of(found.code), found.code, found.message, found.data)
+
+
+def version_rejection(version: str) -> Rejection | None:
+    """Why a 2026-07-28 message other than a request is not served, or None."""
+    found = unsupported_protocol_version_rejection(version)
+    return None if found is None else Rejection(status_of(found.code), found.code, found.message, found.data)
+
+
+def _duplicated_parameter(pairs: Iterable[tuple[str, str]]) -> str | None:
+    """Two readers could take one value each."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name.startswith("mcp-param-"):
+            if name in seen:
+                return name
+            seen.add(name)
+    return None
 
 
 def modern_headers(message: Mapping[str, Any], version: str) -> dict[str, str]:

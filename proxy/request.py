@@ -41,10 +41,12 @@ def read_head(scope: Any) -> Head:
         # Servers that turn "-" into "_" would read two headers as one.
         raise Refusal("invalid_header")
     _check_host([value for name, value in pairs if name == "host"])
-    _check_origin(headers.get("origin"), headers["host"])
+    for name, value in pairs:
+        if name == "origin":
+            _check_origin(value, headers["host"])
     head = Head(scope["method"], headers, pairs, _client_address(scope, headers))
-    head.project, head.server = _route(scope)
     _refuse_exposed_credentials(scope, headers)
+    head.project, head.server = _route(scope)
     head.credential = _credential(pairs)
     return head
 
@@ -65,9 +67,9 @@ def _is_served(host: str) -> bool:
     return bool(name) and (host in allowed or name in allowed or "*" in allowed)
 
 
-def _check_origin(origin: str | None, host: str) -> None:
+def _check_origin(origin: str, host: str) -> None:
     """Browsers send Origin; one that is neither ours nor allowed must not reach a server (DNS rebinding)."""
-    if origin is None or origin in settings.GATEWAY_ALLOWED_ORIGINS:
+    if origin in settings.GATEWAY_ALLOWED_ORIGINS:
         return
     scheme, separator, rest = origin.partition("://")
     if not separator or scheme not in ("http", "https") or rest.lower() != host.lower():
@@ -87,9 +89,9 @@ def _route(scope: Any) -> tuple[str | None, str | None]:
 def _refuse_exposed_credentials(scope: Any, headers: dict[str, str]) -> None:
     query = scope.get("query_string", b"").decode("latin-1")
     cookie = headers.get("cookie", "")
-    if not query and not cookie:
+    if not query and not cookie and "mgw_" not in scope["path"]:
         return
-    found = PATTERN.search(unquote(query)) or PATTERN.search(cookie)
+    found = PATTERN.search(unquote(query)) or PATTERN.search(cookie) or PATTERN.search(scope["path"])
     if found is not None:
         # The visible id only: with it the key's owner can be told.
         raise Refusal("credential_in_url", reason=f"exposed:{found[0][4:14]}")

@@ -37,7 +37,13 @@ def parse_request(body: bytes) -> Message:
         raise Refusal("invalid_request", 'The member "jsonrpc" must be "2.0"', )
     if "id" in value:
         _check_id(value["id"])
-    return _rebuild_call(value) if "method" in value else _rebuild_response(value)
+    if "method" not in value:
+        return _rebuild_response(value)
+    try:
+        return _rebuild_call(value)
+    except Refusal as refusal:
+        refusal.message_id = value.get("id")
+        raise
 
 
 def _rebuild_call(value: Message) -> Message:

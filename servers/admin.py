@@ -196,9 +196,7 @@ class ServerForm(ServiceForm[Server]):
 
     def perform(self, instance: Server) -> Server:
         try:
-            return services.save_server(
-                server=instance, headers=self._headers(), params=self._params(instance)
-            )
+            return services.save_server(server=instance, headers=self._headers(), params=self._params(instance))
         except Unsealable as error:
             raise ValidationError(_UNREADABLE) from error
 
@@ -241,7 +239,7 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         (None, {"fields": ("project", "slug", "transport", "enabled", "timeout_seconds")}),
         ("HTTP and SSE", {"fields": ("url", "bearer", "headers", "forget_headers")}),
         ("stdio", {"fields": ("template", "params", "secret_params")}),
-        ("Stored", {"fields": ("stored_secrets",)}),
+        ("State", {"fields": ("stored_secrets", "discovery")}),
     )
     autocomplete_fields = ("project", "template")
     list_display = ("slug", "project", "transport", "target", "enabled")
@@ -262,13 +260,17 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         except Unsealable:
             return _UNREADABLE
         names = {"headers": "headers", "params": "slots"}
-        texts = [
-            f"{label}: {', '.join(sorted(secrets[kind]))}" for kind, label in names.items() if secrets[kind]
-        ]
+        texts = [f"{label}: {', '.join(sorted(secrets[kind]))}" for kind, label in names.items() if secrets[kind]]
         return "; ".join(texts) or "none"
 
+    @admin.display(description="Catalogue")
+    def discovery(self, server: Server) -> str:
+        if server.discovery_error:
+            return f"could not be read: {visible(server.discovery_error)}"
+        return "read" if server.discovered_hash else "not read yet"
+
     def get_readonly_fields(self, request: HttpRequest, obj: Server | None = None) -> tuple[str, ...]:
-        return ("project", "stored_secrets") if obj else ("stored_secrets",)
+        return ("project", "stored_secrets", "discovery") if obj else ("stored_secrets", "discovery")
 
     def delete_model(self, request: HttpRequest, obj: Server) -> None:
         services.delete_server(server=obj)
@@ -303,6 +305,4 @@ class ToolAdmin(ReadOnlyAdmin[Tool]):
 
     @admin.display(description="definition")
     def shown_definition(self, tool: Tool) -> SafeString:
-        return format_html(
-            "<pre>{}</pre>", visible(json.dumps(tool.definition, indent=2, ensure_ascii=False))
-        )
+        return format_html("<pre>{}</pre>", visible(json.dumps(tool.definition, indent=2, ensure_ascii=False)))

@@ -6,12 +6,19 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 from mcp.shared.inbound import InboundLadderRejection, find_invalid_x_mcp_header, validate_mcp_param_headers
 
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=50_000)
 _MAX_SERVERS = 5_000
+# Some 2 ms of evaluation.
+_MAX_COST = 100_000
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_DATA = frozenset({"const", "enum", "default", "examples"})
+_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"})
+_EMBEDDED = "an embedded schema with its own $id"
 MAX_PAGES = 100
 MAX_TOOLS = 2_000
 FRESH_SECONDS = 4 * 3600.0
@@ -62,6 +69,7 @@ class Definition:
 
     def _compiled(self) -> Any:
         if self._validator is None:
+            check_cost(self.input_schema)
             try:
                 self._validator = jsonschema_rs.validator_for(
                     self.input_schema if isinstance(self.input_schema, (dict, bool)) else {},
@@ -70,6 +78,76 @@ class Definition:
             except (ValueError, jsonschema_rs.ReferencingError) as error:
                 raise UnusableSchema(type(error).__name__) from error
         return self._validator
+
+
+def check_cost(schema: Any) -> None:
+    """Raises UnusableSchema when references multiply the work: 30 definitions can ask for 2**30 evaluations."""
+    try:
+        anchors = _anchors(schema, {}, is_root=True)
+        _cost(schema, schema, anchors, {})
+    except RecursionError as error:
+        raise UnusableSchema("too deep") from error
+
+
+def _parts(schema: Any) -> Iterable[Any]:
+    """The schemas inside; what a property is called does not make its schema data."""
+    if isinstance(schema, list):
+        yield from schema
+    elif isinstance(schema, dict):
+        for name, value in schema.items():
+            if name in _MAPS and isinstance(value, dict):
+                yield from value.values()
+            elif name not in _DATA and isinstance(value, (dict, list)):
+                yield value
+
+
+def _anchors(schema: Any, found: dict[str, Any], *, is_root: bool) -> dict[str, Any]:
+    if isinstance(schema, dict):
+        for name in ("$anchor", "$dynamicAnchor"):
+            if isinstance(schema.get(name), str):
+                found[f"#{schema[name]}"] = schema
+        if not is_root and any(isinstance(schema.get(name), str) for name in ("$id", "id")):
+            # Inside it references mean something else.
+            found[_EMBEDDED] = schema
+    for part in _parts(schema):
+        _anchors(part, found, is_root=False)
+    return found
+
+
+def _cost(schema: Any, root: Any, anchors: Mapping[str, Any], known: dict[int, int]) -> int:
+    """How many schemas are visited when every reference is followed; a recursive one counts once."""
+    if id(schema) in known:
+        return known[id(schema)]
+    known[id(schema)] = cost = 1
+    for part in _parts(schema):
+        cost += _cost(part, root, anchors, known)
+    if isinstance(schema, dict):
+        for name in _REFERENCES:
+            if isinstance(schema.get(name), str):
+                cost += _cost(_target(schema[name], root, anchors), root, anchors, known)
+    if cost > _MAX_COST:
+        raise UnusableSchema("too costly")
+    known[id(schema)] = cost
+    return cost
+
+
+def _target(reference: str, root: Any, anchors: Mapping[str, Any]) -> Any:
+    if reference.startswith(("http://json-schema.org/", "https://json-schema.org/")):
+        return None
+    if _EMBEDDED in anchors:
+        raise UnusableSchema("embedded schema")
+    if reference in anchors:
+        return anchors[reference]
+    if reference != "#" and not reference.startswith("#/"):
+        raise UnusableSchema("reference to another document")
+    target = root
+    for step in unquote(reference[2:]).split("/") if reference != "#" else ():
+        name = step.replace("~1", "/").replace("~0", "~")
+        try:
+            target = target[int(name)] if isinstance(target, list) else target[name]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise UnusableSchema("reference to nothing") from error
+    return target
 
 
 @dataclass(slots=True)

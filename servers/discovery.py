@@ -66,12 +66,19 @@ async def _list_all(ask: Any) -> Found:
                     raise
                 break
             for entry in result.get(member) or []:
-                if isinstance(entry, dict) and isinstance(entry.get(name_of), str) and len(found) < MAX_TOOLS:
+                if _is_storable(entry, name_of) and len(found) < MAX_TOOLS:
                     found.append((kind, entry[name_of][:500], entry))
             cursor = result.get("nextCursor")
             if not isinstance(cursor, str):
                 break
     return found
+
+
+def _is_storable(entry: Any, name_of: str) -> bool:
+    """A definition has a name, and no null characters, which databases cannot hold."""
+    if not isinstance(entry, dict) or not isinstance(entry.get(name_of), str):
+        return False
+    return b"\\u0000" not in orjson.dumps(entry)
 
 
 @asynccontextmanager

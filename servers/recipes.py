@@ -53,9 +53,12 @@ def _check_slot(name: str, slot: Any) -> None:
         raise ValidationError({"params": f"{name!r} is not a slot name."})
     if not isinstance(slot, dict) or not set(slot) <= _SLOT_KEYS or not ({"pattern", "enum"} & set(slot)):
         raise ValidationError({"params": f"Slot {name} needs a pattern or an enum."})
+    enum = slot.get("enum", [])
+    if not isinstance(enum, list) or not all(isinstance(value, str) for value in enum):
+        raise ValidationError({"params": f"Slot {name}: enum is a list of texts."})
     try:
         re.compile(slot.get("pattern", ""))
-    except re.error as error:
+    except (re.error, TypeError) as error:
         raise ValidationError({"params": f"Slot {name}: {error}"}) from error
 
 

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from audit.recorder import record
+from gateway_site.lib.secrets import Unsealable
 from projects.models import Project
 from projects.scoping import with_project
 from servers import egress, recipes
@@ -45,7 +46,7 @@ def save_server(
     `params` fill the template's slots; those that the template marks secret are sealed. Raises ValidationError.
     """
     created = server.pk is None
-    kept = server.secrets
+    kept = _stored_secrets(server, needed=headers is None or params is None)
     new_headers = dict(kept["headers"] if headers is None else headers)
     _check_headers(new_headers)
     plain, secret = _split_params(server, kept["params"], params)
@@ -82,11 +83,23 @@ def new_server(*, project: Project, slug: str, **fields: Any) -> Server:
     return Server(project=project, slug=slug, **fields)
 
 
+def _stored_secrets(server: Server, needed: bool) -> dict[str, Any]:
+    """What is stored; nothing when it does not open and is not needed, so that it can be replaced."""
+    try:
+        return server.secrets
+    except Unsealable as error:
+        if needed and server.sealed and server.transport != Transport.STDIO:
+            raise ValidationError({"headers": "The stored secrets do not open any more; give them again."}) from error
+        return {"headers": {}, "params": {}}
+
+
 def _split_params(
     server: Server, kept: Mapping[str, str], params: Mapping[str, str] | None
 ) -> tuple[dict[str, str], dict[str, str]]:
     slots = server.template.params if server.template else {}
-    values = {**server.params, **kept} if params is None else dict(params)
+    # A value stays sealed or is dropped: a slot that is no longer secret must be filled anew.
+    still_secret = {name: value for name, value in kept.items() if slots.get(name, {}).get("secret")}
+    values = {**server.params, **still_secret} if params is None else dict(params)
     secret = {name: value for name, value in values.items() if slots.get(name, {}).get("secret")}
     return {name: value for name, value in values.items() if name not in secret}, secret
 

@@ -29,7 +29,7 @@ POOLED = Gauge(
 
 
 class UpstreamError(Exception):
-    """`kind` is unavailable, timeout, invalid, too_large or overloaded; the text is for the operator only."""
+    """`kind` is unavailable, timeout, invalid, too_large, encoded or overloaded; the text is for the operator."""
 
     def __init__(self, kind: str, detail: str = "", status: int | None = None) -> None:
         super().__init__(detail or kind)

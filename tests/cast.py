@@ -49,4 +49,5 @@ def two_tenants() -> Cast:
     for user, role in zip(people, (Role.OWNER, Role.MEMBER, Role.AUDITOR), strict=True):
         services.set_member(project=acme, user=user, role=role)
     services.set_member(project=globex, user=mallory, role=Role.OWNER)
-    return Cast(acme, globex, *people, mallory)
+    ada, bob, carla = people
+    return Cast(acme, globex, ada, bob, carla, mallory)

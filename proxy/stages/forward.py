@@ -13,7 +13,7 @@ from gateway_site.lib import tracing
 from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
-from proxy.protocol import modern_headers
+from proxy.protocol import METHOD_NOT_FOUND, modern_headers
 from proxy.wire import encode, is_response, parse_answer
 from servers.events import RawEvent
 from servers.upstream import Exchange, UpstreamError
@@ -25,6 +25,9 @@ _BOTH = "application/json, text/event-stream"
 _MAX_STREAM_SECONDS = 3600.0
 _META_KEPT = 8192
 _ENVELOPE_PREFIX = "io.modelcontextprotocol/"
+_CANCEL_SECONDS = 2.0
+# Notices under way, kept here so that none is collected before it is sent.
+_notices: set[asyncio.Task[None]] = set()
 
 
 async def forward(call: Call, _: CallNext) -> Answer:
@@ -34,19 +37,45 @@ async def forward(call: Call, _: CallNext) -> Answer:
             # 2026-07-28 has no notifications from clients over HTTP.
             return Answer(202)
         body = _body(call)
-        exchange = await _send(call, call.http_method, _headers(call), body)
+        try:
+            exchange = await _send(call, call.http_method, _headers(call), body)
+        except UpstreamError as error:
+            _note_given_up(call, error)
+            raise
     keep = False
     try:
         answer = await _answer(call, exchange)
         keep = answer.events is not None
         return answer
+    except UpstreamError as error:
+        _note_given_up(call, error)
+        raise
     finally:
         if not keep:
             exchange.close()
 
 
+def _note_given_up(call: Call, error: UpstreamError) -> None:
+    """2025-11-25 and earlier: who stops waiting says so. Nobody waits for that, or is told when it fails."""
+    if error.kind == "timeout" and call.is_request and call.session and call.method != "initialize":
+        notice = asyncio.create_task(_send_cancelled(call), name="cancel-upstream")
+        _notices.add(notice)
+        notice.add_done_callback(_notices.discard)
+
+
+async def _send_cancelled(call: Call) -> None:
+    params = {"requestId": call.message_id, "reason": "No answer in time"}
+    message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+    try:
+        async with asyncio.timeout(_CANCEL_SECONDS):
+            exchange = await _send(call, "POST", _message_headers(call, message), encode(message))
+            exchange.close()
+    except (TimeoutError, UpstreamError):
+        pass
+
+
 async def ask_upstream(call: Call, method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """A request of our own on the caller's session: its result. UpstreamError "refused" for a JSON-RPC error."""
+    """A request of our own on the caller's session: its result. UpstreamError "refused" for an unknown method."""
     message = {"jsonrpc": "2.0", "id": f"mcpgw-{uuid.uuid4().hex}", "method": method, "params": dict(params)}
     if call.modern:
         meta = call.params.get("_meta", {})
@@ -60,9 +89,13 @@ async def ask_upstream(call: Call, method: str, params: dict[str, Any]) -> dict[
         answer = await _find_response(exchange, message["id"])
     finally:
         exchange.close()
-    result = answer.get("result")
+    result, error = answer.get("result"), answer.get("error")
+    if isinstance(error, dict):
+        # Only this one says that there is no such list; any other may be gone the next time.
+        kind = "refused" if error.get("code") == METHOD_NOT_FOUND else "unavailable"
+        raise UpstreamError(kind, f"{method} was answered with an error", exchange.status)
     if not isinstance(result, dict):
-        raise UpstreamError("refused" if "error" in answer else "invalid", status=exchange.status)
+        raise UpstreamError("invalid", "no result", exchange.status)
     return result
 
 
@@ -73,10 +106,21 @@ async def _find_response(exchange: Exchange, message_id: Any) -> dict[str, Any]:
             if is_response(message) and message is not None and message.get("id") == message_id:
                 return message
         raise UpstreamError("unavailable", "stream ended without an answer")
-    message = _parse(await exchange.read(settings.MAX_RESPONSE_BYTES))
-    if not is_response(message):
-        raise UpstreamError("invalid", "no answer", exchange.status)
+    message = _parse_or_none(await exchange.read(settings.MAX_RESPONSE_BYTES))
+    if message is None or not is_response(message) or 300 <= exchange.status < 400:
+        raise _unusable(exchange.status)
+    if message.get("id") != message_id and (message.get("id") is not None or "error" not in message):
+        raise UpstreamError("invalid", "answer to something else", exchange.status)
     return message
+
+
+def _unusable(status: int) -> UpstreamError:
+    """What an answer without a JSON-RPC message means."""
+    if status in (401, 403):
+        return UpstreamError("unavailable", "the server refused our credentials", status)
+    if status in (404, 405) or status >= 500:
+        return UpstreamError("unavailable", f"status {status}", status)
+    return UpstreamError("invalid", "not a JSON-RPC answer", status)
 
 
 async def _send(call: Call, method: str, headers: dict[str, str], body: bytes | None) -> Exchange:
@@ -84,7 +128,7 @@ async def _send(call: Call, method: str, headers: dict[str, str], body: bytes | 
     exchange = await call.state.connections.send(call.upstream, method, headers, body, streaming=streaming)
     if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
         exchange.close()
-        raise UpstreamError("invalid", "encoded answer", exchange.status)
+        raise UpstreamError("encoded", "encoded answer", exchange.status)
     return exchange
 
 
@@ -179,11 +223,7 @@ async def _read_message(call: Call, exchange: Exchange) -> dict[str, Any]:
         raise UpstreamError("invalid", "answer to something else", status)
     if status == 404 and call.session:
         raise Refusal("session_not_found", upstream_status=status)
-    if status in (401, 403):
-        raise UpstreamError("unavailable", "the server refused our credentials", status)
-    if status == 404 or status == 405 or status >= 500:
-        raise UpstreamError("unavailable", f"status {status}", status)
-    raise UpstreamError("invalid", "not a JSON-RPC answer", status)
+    raise _unusable(status)
 
 
 def _answers(call: Call, message: dict[str, Any], status: int) -> bool:
@@ -221,9 +261,13 @@ async def _events(call: Call, exchange: Exchange) -> AsyncGenerator[Event, None]
         if call.is_request and not resumable:
             raise UpstreamError("unavailable", "stream ended without an answer")
     except TimeoutError:
-        yield _error_event(call, UpstreamError("timeout", "stream open for too long"))
+        given_up = UpstreamError("timeout", "stream open for too long")
+        _note_given_up(call, given_up)
+        yield _error_event(call, given_up)
     except UpstreamError as error:
-        if call.is_request and not resumable:
+        # A client can take up a stream that broke off, but not one that says what it must not say.
+        if call.is_request and (not resumable or error.kind in ("invalid", "too_large")):
+            _note_given_up(call, error)
             yield _error_event(call, error)
     finally:
         exchange.close()

@@ -46,11 +46,12 @@ Headers = Sequence[tuple[bytes, bytes]]
 MAX_BODY: Final = 8 * 1024 * 1024
 KEEP_ALIVE: Final = 15.0
 DRAIN: Final = 0.8
+RETRY_MS: Final = 1000
+# The first revision whose clients expect an empty first event; to older ones it is a parse error.
+_RESUMABLE: Final = "2025-11-25"
 
 _PATH = re.compile(r"/(\d{1,18})/(\d{1,18})/([A-Za-z0-9_.:~-]{1,200})/?")
-_REMOVED: Final = frozenset(
-    {"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"}
-)
+_REMOVED: Final = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 _JSON: Final = (b"content-type", b"application/json")
 _EVENTS: Final = [
     (b"content-type", b"text/event-stream"),
@@ -70,9 +71,7 @@ class _Answered(Exception):
 class RunnerApp:
     """The application of the runner: `/<project>/<server>/<config>`, `/healthz` and `/children`."""
 
-    def __init__(
-        self, *, load: Load, sse_session_factory: SseSessionFactory, keep_alive: float = KEEP_ALIVE
-    ) -> None:
+    def __init__(self, *, load: Load, sse_session_factory: SseSessionFactory, keep_alive: float = KEEP_ALIVE) -> None:
         self.pool = Pool(load, sse_session_factory)
         self._keep_alive = keep_alive
         self._draining = False
@@ -224,7 +223,10 @@ class _Exchange:
                 bridge.notify(message)
             else:
                 call = bridge.call(message, streams=self._takes_events)
-                await self._deliver(bridge, call, modern=False)
+                if self._takes_events and self._headers.get("mcp-protocol-version") == _RESUMABLE:
+                    await self._deliver_events(bridge, call, _priming(call))
+                else:
+                    await self._deliver(bridge, call, modern=False)
                 return
         except Trouble as trouble:
             raise _trouble(message.get("id"), trouble.code) from None
@@ -276,10 +278,10 @@ class _Exchange:
         """JSON when the answer comes first, otherwise a stream that the answer ends."""
         watcher = asyncio.create_task(_watch(self._receive, call.end))
         try:
-            queued = await self._first(call)
-            if queued or not call.over:
+            await self._first(call)
+            if call.waiting or not call.over:
                 await _start_events(self._send)
-                await self._pour(call, queued, lambda: False)
+                await self._pour(call, lambda: False, _event)
                 if call.answer is not None:
                     await _send_body(self._send, _event(call.answer), more=False)
             elif call.answer is not None:
@@ -288,37 +290,58 @@ class _Exchange:
             watcher.cancel()
             bridge.drop(call)
 
-    async def _first(self, call: Call) -> list[bytes]:
+    async def _first(self, call: Call) -> None:
         await call.wait(self._keep_alive)
-        while not self._takes_events and not call.over:
+        while not self._takes_events and (call.waiting or not call.over):
             call.take()
             await call.wait(self._keep_alive)
-        queued = call.take()
-        return queued if self._takes_events else []
 
-    async def _pour(self, stream: Stream, queued: list[bytes], gone: Callable[[], bool]) -> None:
-        while (queued or not stream.over) and not gone():
-            await _send_body(self._send, b"".join(map(_event, queued)) or b": keep-alive\n\n")
-            await stream.wait(self._keep_alive)
+    async def _deliver_events(self, bridge: LegacyBridge, call: Call, start: bytes) -> None:
+        """A stream from the first moment, which a client that loses it can take up again."""
+        gone = _Flag(call)
+        watcher = asyncio.create_task(_watch(self._receive, gone.set))
+        told = False
+        try:
+            await _start_events(self._send)
+            await _send_body(self._send, start)
+            await call.wait(self._keep_alive)
+            await self._pour(call, gone.is_set, call.frame)
+            if call.answer is not None and not gone.is_set():
+                await _send_body(self._send, call.frame(call.answer), more=False)
+                told = True
+        finally:
+            watcher.cancel()
+            (bridge.drop if told else bridge.park)(call)
+
+    async def _pour(self, stream: Stream, gone: Callable[[], bool], frame: Callable[[bytes], bytes]) -> None:
+        # Nothing is taken once the reader has left: it stays for the next one.
+        while not gone():
             queued = stream.take()
+            if stream.over and not queued:
+                return
+            await _send_body(self._send, b"".join(map(frame, queued)) or b": keep-alive\n\n")
+            await stream.wait(self._keep_alive)
 
     async def _get(self) -> None:
         if not self._takes_events:
             raise _Answered(406)
         bridge = self._session(self._headers.get("mcp-session-id"), None)
-        if bridge.attached:
+        found = bridge.resume(self._headers.get("last-event-id", ""))
+        if found is not None:
+            call, number = found
+            await self._deliver_events(bridge, call, call.framed_after(number))
+        elif bridge.attached:
             raise _refusal(409, None, INVALID_REQUEST, "Only one stream per session")
+        else:
+            await self._attach(bridge)
+
+    async def _attach(self, bridge: LegacyBridge) -> None:
         bridge.attached = True
-        gone = asyncio.Event()
-
-        def leave() -> None:
-            gone.set()
-            bridge.standalone.nudge()
-
-        watcher = asyncio.create_task(_watch(self._receive, leave))
+        gone = _Flag(bridge.standalone)
+        watcher = asyncio.create_task(_watch(self._receive, gone.set))
         try:
             await _start_events(self._send)
-            await self._pour(bridge.standalone, bridge.standalone.take(), gone.is_set)
+            await self._pour(bridge.standalone, gone.is_set, _event)
             await _send_body(self._send, b"", more=False)
         finally:
             watcher.cancel()
@@ -330,6 +353,20 @@ class _Exchange:
         self._session(name, None)
         self._pool.end_session(self._key, name or "")
         raise _Answered(200)
+
+
+class _Flag:
+    """Remembers that a reader has left its stream, and wakes it to see that; the stream itself goes on."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream, self._set = stream, False
+
+    def set(self) -> None:
+        self._set = True
+        self._stream.nudge()
+
+    def is_set(self) -> bool:
+        return self._set
 
 
 async def _read_body(receive: Receive) -> bytes:
@@ -377,6 +414,10 @@ def _check(verdict: object, identity: Any) -> None:
 
 def _event(message: bytes) -> bytes:
     return b"event: message\ndata: " + message + b"\n\n"
+
+
+def _priming(call: Call) -> bytes:
+    return b"id: %d-0\nretry: %d\ndata: \n\n" % (call.own, RETRY_MS)
 
 
 async def _start_events(send: Send) -> None:

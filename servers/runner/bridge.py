@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 MAX_CALLS: Final = 1024
 _MAX_REMEMBERED: Final = 1024
+_MAX_PARKED: Final = 8
 _GLANCE: Final = 0.02
 _STANDALONE: Final = frozenset(
     {
@@ -226,12 +227,13 @@ class LegacyBridge(Bridge):
         self.attached = False
         self._asked: OrderedDict[str | int, None] = OrderedDict()
         self._tokens: OrderedDict[int, Any] = OrderedDict()
+        self._parked: OrderedDict[int, Call] = OrderedDict()
         super().__init__(channel, on_end)
 
     @property
     def busy(self) -> int:
-        """How many calls and streams are open, the GET stream included."""
-        return len(self._calls) + self.attached
+        """How many calls and streams are open, the GET stream included, calls nobody listens to not."""
+        return len(self._calls.keys() - self._parked.keys()) + self.attached
 
     def call(self, message: Message, *, streams: bool) -> Call:
         """As in every era; the token outlives the call, because a task's progress does."""
@@ -258,6 +260,21 @@ class LegacyBridge(Bridge):
         if (isinstance(identity, str) or type(identity) is int) and identity in self._asked:
             del self._asked[identity]
             self.channel.send(answer(identity, message))
+
+    def park(self, call: Call) -> None:
+        """The client has lost the stream of this call: keep what comes, it may be back for it."""
+        self.last_used = time.monotonic()
+        self._parked[call.own] = call
+        if len(self._parked) > _MAX_PARKED:
+            _, oldest = self._parked.popitem(last=False)
+            self._forget(oldest)
+
+    def resume(self, event: str) -> tuple[Call, int] | None:
+        """The parked call that the event id belongs to, and the event's number; None when it is not here."""
+        call_part, _, number = event.partition("-")
+        own, sent = own_id(call_part), own_id(number)
+        call = self._parked.pop(own, None) if own is not None and sent is not None else None
+        return (call, sent) if call is not None and sent is not None else None
 
     def _cancel(self, params: dict[str, Any]) -> None:
         identity = params.get("requestId")
@@ -302,7 +319,8 @@ class LegacyBridge(Bridge):
         stream.push(notification("notifications/progress", {**params, "progressToken": self._tokens[number]}))
 
     def _newest(self) -> Stream:
-        return next((call for call in reversed(self._calls.values()) if call.streams), self.standalone)
+        listening = (c for c in reversed(self._calls.values()) if c.streams and c.own not in self._parked)
+        return next(listening, self.standalone)
 
 
 async def quiet(bridges: Sequence[Bridge], seconds: float) -> None:

@@ -12,6 +12,8 @@ from servers.runner.messages import Message, error_code
 
 MAX_QUEUED: Final = 1024
 MAX_QUEUED_BYTES: Final = 4 * 1024 * 1024
+MAX_REPLAYED: Final = 256
+MAX_REPLAYED_BYTES: Final = 1024 * 1024
 
 
 class Stream:
@@ -35,6 +37,11 @@ class Stream:
         self._size += len(encoded)
         self.nudge()
         return True
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `take` has something to give."""
+        return bool(self._messages)
 
     def take(self) -> list[bytes]:
         """All queued messages, encoded."""
@@ -86,6 +93,23 @@ class Call(Stream):
         self.answer: bytes | None = None
         self.answer_message: Message | None = None
         self.code: int | None = None
+        self._sent = 0
+        self._replay: deque[tuple[int, bytes]] = deque()
+        self._replay_size = 0
+
+    def frame(self, message: bytes) -> bytes:
+        """The message as a numbered event, remembered for a client that loses its connection."""
+        self._sent += 1
+        event = b"id: %d-%d\nevent: message\ndata: %b\n\n" % (self.own, self._sent, message)
+        self._replay.append((self._sent, event))
+        self._replay_size += len(event)
+        while len(self._replay) > MAX_REPLAYED or self._replay_size > MAX_REPLAYED_BYTES:
+            self._replay_size -= len(self._replay.popleft()[1])
+        return event
+
+    def framed_after(self, number: int) -> bytes:
+        """The remembered events after the one with that number."""
+        return b"".join(event for sent, event in self._replay if sent > number)
 
     def finish(self, message: Message) -> None:
         """Give the answer; whatever was queued before it is still delivered first."""

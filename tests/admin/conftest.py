@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -17,6 +18,11 @@ from servers.models import CommandTemplate, Server, Tool, Transport
 
 PASSWORD = "a long enough passphrase"
 HOSTILE = '<script>alert("tool")</script><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -53,11 +53,13 @@ def test_only_the_last_day_is_listed_unless_asked_otherwise(pages: Client) -> No
     assert listed(pages, "?kind=test.made&within=all") == ["ancient", "old", "fresh"]
 
 
-@pytest.mark.parametrize("query", ["?within=x", "?before=x", "?before=-1", f"?before={'9' * 30}", "?before=²", "?before="])
+@pytest.mark.parametrize(
+    "query", ["?within=x", "?before=x", "?before=-1", f"?before={'9' * 30}", "?before=²", "?before="]
+)
 def test_nonsense_in_the_address_leads_back_to_the_list(pages: Client, query: str) -> None:
     response = pages.get(LIST + query)
     assert response.status_code == 302
-    assert response.url == LIST + "?e=1"
+    assert response["Location"] == LIST + "?e=1"
 
 
 def test_events_are_filtered_by_kind_decision_project_and_server(pages: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from audit.models import Event
 from projects import authentication, keys, services, versions
@@ -23,7 +25,13 @@ from tests.admin.conftest import PASSWORD, Stored, everything_stored
 pytestmark = pytest.mark.django_db
 
 KEY = re.compile(r"mgw_[0-9A-Za-z]{10}_[0-9A-Za-z]{49}")
-SERVER = {"slug": "docs", "transport": "http", "url": "http://127.0.0.1:9001/mcp", "timeout_seconds": 60, "enabled": "on"}
+SERVER = {
+    "slug": "docs",
+    "transport": "http",
+    "url": "http://127.0.0.1:9001/mcp",
+    "timeout_seconds": 60,
+    "enabled": "on",
+}
 TEMPLATE = {"slug": "clock", "executable": "{python}", "memory_mb": 512, "max_processes": 4, "idle_seconds": 60}
 
 
@@ -42,6 +50,11 @@ def delete(pages: Client, model: str, pk: int) -> Any:
 def act(pages: Client, model: str, action: str, *pks: int, **fields: Any) -> Any:
     data = {"action": action, "_selected_action": list(pks), **fields}
     return pages.post(reverse(f"admin:{model}_changelist"), data)
+
+
+def issue(pages: Client, stored: Stored, **fields: Any) -> Any:
+    wanted = {"user": stored.user.pk, "servers": "*", "tools": "*", **fields}
+    return add(pages, "projects_apikey", project=stored.project.pk, **wanted)
 
 
 def errors_of(response: Any) -> dict[str, list[str]]:
@@ -70,7 +83,12 @@ class TestFromNothingToAWorkingKey:
         assert add(pages, "projects_project", slug="acme", name="Acme").status_code == 302
         project = Project.objects.get(slug="acme")
         added = add(
-            pages, "projects_user", email="Ada@Acme.test", usable_password="true", password1=PASSWORD, password2=PASSWORD
+            pages,
+            "projects_user",
+            email="Ada@Acme.test",
+            usable_password="true",
+            password1=PASSWORD,
+            password2=PASSWORD,
         )
         assert added.status_code == 302
         user = User.objects.get(email="ada@acme.test")
@@ -79,7 +97,14 @@ class TestFromNothingToAWorkingKey:
         assert add(pages, "servers_server", project=project.pk, **SERVER).status_code == 302
 
         page = add(
-            pages, "projects_apikey", project=project.pk, user=user.pk, label="laptop", servers="*", tools="*", networks=""
+            pages,
+            "projects_apikey",
+            project=project.pk,
+            user=user.pk,
+            label="laptop",
+            servers="*",
+            tools="*",
+            networks="",
         )
 
         assert page.status_code == 200
@@ -89,19 +114,15 @@ class TestFromNothingToAWorkingKey:
         assert (found.project_id, found.key.user) == (project.pk, "ada@acme.test")
 
     def test_the_page_of_the_new_key_has_lines_to_paste_into_clients(self, pages: Client, stored: Stored) -> None:
-        page = add(
-            pages, "projects_apikey", project=stored.project.pk, user=stored.user.pk, label="l", servers="doc*", tools="*"
-        )
+        page = issue(pages, stored, label="l", servers="doc*")
         text, body = shown_keys(page)[0], html.unescape(page.content.decode())
-        line = f'claude mcp add --transport http docs http://testserver/mcp/acme/docs --header "Authorization: Bearer {text}"'
-        assert line in body
+        url = "http://testserver/mcp/acme/docs"
+        assert f'claude mcp add --transport http docs {url} --header "Authorization: Bearer {text}"' in body
         assert '"type": "http"' in body
         assert "mcp/acme/clock" not in body
 
     def test_a_project_without_servers_gets_the_projects_own_address(self, pages: Client, stored: Stored) -> None:
-        page = add(
-            pages, "projects_apikey", project=stored.project.pk, user=stored.user.pk, label="l", servers="other", tools="*"
-        )
+        page = issue(pages, stored, label="l", servers="other")
         assert "http://testserver/mcp/acme " in html.unescape(page.content.decode())
 
 
@@ -109,9 +130,7 @@ class TestAKeyIsShownOnce:
     @pytest.fixture
     def page(self, pages: Client, stored: Stored, caplog: pytest.LogCaptureFixture) -> Any:
         caplog.set_level(logging.DEBUG)
-        return add(
-            pages, "projects_apikey", project=stored.project.pk, user=stored.user.pk, label="phone", servers="*", tools="*"
-        )
+        return issue(pages, stored, label="phone", servers="*")
 
     def test_the_page_must_not_be_stored_by_anyone(self, page: Any) -> None:
         assert "no-store" in page["Cache-Control"]
@@ -174,6 +193,22 @@ class TestKeyActions:
         act(pages, "projects_apikey", "enable_keys", stored.key.pk)
         assert principal(stored.text) is None
 
+    def test_keys_are_found_by_their_state(self, pages: Client, stored: Stored) -> None:
+        ended = timezone.now() - timedelta(days=1)
+        with unscoped("the test makes keys of each state"):
+            made = {"live": stored.key}
+            for label, fields in (
+                ("expired", {"expires_at": ended}),
+                ("disabled", {"disabled_at": ended}),
+                ("revoked", {"revoked_at": ended, "expires_at": ended}),
+            ):
+                made[label], _ = services.issue_key(project=stored.project, user=stored.user, label=label)
+                ApiKey.objects.filter(pk=made[label].pk).update(**fields)
+        for state, key in made.items():
+            found = pages.get(reverse("admin:projects_apikey_changelist") + f"?state={state}").context["cl"]
+            assert [row.pk for row in found.result_list] == [key.pk], state
+            assert found.model_admin.state(found.result_list[0]) == state
+
     def test_a_revoked_key_cannot_be_rotated(self, pages: Client, stored: Stored) -> None:
         with unscoped("the test revokes"):
             services.revoke_key(key=stored.key)
@@ -204,9 +239,7 @@ class TestWrongInputIsAFormError:
         assert "slug" in errors_of(add(pages, "projects_project", slug="acme", name=""))
 
     def test_a_second_membership_of_the_same_person(self, pages: Client, stored: Stored) -> None:
-        errors = errors_of(
-            add(pages, "projects_membership", project=stored.project.pk, user=stored.user.pk, role="member")
-        )
+        errors = errors_of(add(pages, "projects_membership", project=stored.project.pk, role="member"))
         assert errors
 
     def test_the_last_owner_cannot_become_a_member(self, pages: Client, stored: Stored) -> None:
@@ -214,9 +247,7 @@ class TestWrongInputIsAFormError:
         assert "at least one owner" in str(errors)
 
     def test_a_key_for_someone_who_is_no_member(self, pages: Client, stored: Stored, operator: User) -> None:
-        errors = errors_of(
-            add(pages, "projects_apikey", project=stored.project.pk, user=operator.pk, label="x", servers="*", tools="*")
-        )
+        errors = errors_of(issue(pages, stored, user=operator.pk, label="x", servers="*"))
         assert "not a member" in str(errors)
 
     @pytest.mark.parametrize(
@@ -359,8 +390,12 @@ class TestWrongInputIsAFormError:
 
     def test_trying_leaves_no_trace(self, pages: Client, stored: Stored) -> None:
         before, version = Event.objects.count(), versions.current()
-        add(pages, "projects_apikey", project=stored.project.pk, user=stored.user.pk, label="", servers="*", tools="*")
-        add(pages, "servers_server", **{**SERVER, "project": stored.project.pk, "slug": "new", "url": "http://10.0.0.1/"})
+        issue(pages, stored, label="", servers="*")
+        add(
+            pages,
+            "servers_server",
+            **{**SERVER, "project": stored.project.pk, "slug": "new", "url": "http://10.0.0.1/"},
+        )
         assert (Event.objects.count(), versions.current()) == (before, version)
 
 
@@ -370,8 +405,9 @@ class TestChangesAreRecordedOnceAndByName:
         change(pages, "projects_project", stored.project.pk, slug="acme", name="Acme", enabled="on")
         change(pages, "servers_server", stored.server.pk, **{**SERVER, "timeout_seconds": 5})
         add(pages, "servers_commandtemplate", **{**TEMPLATE, "slug": "other"})
-        change(pages, "servers_commandtemplate", CommandTemplate.objects.get(slug="other").pk, **{**TEMPLATE, "slug": "o2"})
-        delete(pages, "servers_commandtemplate", CommandTemplate.objects.get(slug="o2").pk)
+        template = CommandTemplate.objects.get(slug="other")
+        change(pages, "servers_commandtemplate", template.pk, **{**TEMPLATE, "slug": "o2"})
+        delete(pages, "servers_commandtemplate", template.pk)
         act(pages, "servers_server", "disable_servers", stored.server.pk)
         act(pages, "servers_server", "enable_servers", stored.server.pk)
         delete(pages, "projects_apikey", stored.key.pk)

@@ -138,7 +138,8 @@ def test_a_tools_markup_and_invisible_characters_are_only_text(pages: Client, st
 def test_hostile_names_in_events_are_only_text(pages: Client, stored: Stored) -> None:
     from audit.recorder import record
 
-    record("test.made", subject=HOSTILE, method=HOSTILE[:128], detail={"x": HOSTILE, HOSTILE: "\u202e"}, server=HOSTILE[:60])
+    detail = {"x": HOSTILE, HOSTILE: "\u202e"}
+    record("test.made", subject=HOSTILE, method=HOSTILE[:128], detail=detail, server=HOSTILE[:60])
     event = Event.objects.latest("ord")
     for path in (reverse("admin:audit_event_changelist"), reverse("admin:audit_event_change", args=[event.pk])):
         body = pages.get(path).content.decode()

@@ -59,9 +59,7 @@ def test_the_link_stays_gone_when_the_operator_goes(client: Client, link: str) -
     assert Client().get(link).status_code == 404
 
 
-def test_two_requests_at_once_make_one_operator(
-    client: Client, link: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_requests_at_once_make_one_operator(client: Client, link: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second request passed all checks before the first had used the link up."""
     client.post(link, FORM)
     monkeypatch.setattr(setup, "_is_valid", lambda token: True)

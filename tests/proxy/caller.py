@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.conformance.gateway import Gateway
@@ -19,6 +20,7 @@ META: dict[str, Any] = {VERSION_KEY: MODERN, CAPABILITIES_KEY: {}}
 TIMEOUT = 20.0
 Era = Literal["modern", "legacy"]
 Headers = Iterable[tuple[str, str]]
+_sessions: dict[tuple[int, str | None, str], str] = {}
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def send_on(
         connection.putheader(name, value)
     if body is not None:
         connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body)
+    # A server may answer and leave before it has all of a body that it does not want.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.endheaders(body)
     response = connection.getresponse()
     return Reply(response.status, response.getheaders(), response.read())
 
@@ -113,7 +117,6 @@ class Caller:
     key: str | None = "laptop"
     project: str = "acme"
     server: str = "well"
-    _session: str | None = field(default=None, repr=False)
 
     def with_(self, **changes: Any) -> Caller:
         return Caller(**{"gateway": self.gateway, "era": self.era, "key": self.key, "project": self.project,
@@ -136,12 +139,13 @@ class Caller:
 
     @property
     def session(self) -> str:
-        """The legacy session, begun on first use."""
-        if self._session is None:
+        """The legacy session of this key with this server, begun on first use and shared by all tests."""
+        place = (self.gateway.port, self.key, self.path)
+        if place not in _sessions:
             reply = self.initialize()
             assert reply.status == 200, reply.body
-            self._session = reply.header("mcp-session-id") or ""
-        return self._session
+            _sessions[place] = reply.header("mcp-session-id") or ""
+        return _sessions[place]
 
     def initialize(self, **overrides: Any) -> Reply:
         params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "caller", "version": "1"}}

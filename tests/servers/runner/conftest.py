@@ -52,9 +52,7 @@ def child(behaviour: str, **changes: Any) -> Recipe:
 class Stage:
     """A running runner and a client for it."""
 
-    def __init__(
-        self, app: RunnerApp, base: str, http: aiohttp.ClientSession, launches: dict[Any, Any]
-    ) -> None:
+    def __init__(self, app: RunnerApp, base: str, http: aiohttp.ClientSession, launches: dict[Any, Any]) -> None:
         self.app, self.base, self.http, self.launches = app, base, http, launches
 
     def path(self, recipe: Recipe) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from .conftest import HANDSHAKE, Recipe, Stage, child, events, runner, until
+from .conftest import BOTH, HANDSHAKE, Recipe, Stage, child, events, runner, until
 
 
 def tool(identity: Any, name: str, **params: Any) -> dict[str, Any]:
@@ -92,9 +92,7 @@ async def test_a_question_waits_for_the_get_stream_when_the_call_cannot_carry_it
     async with runner() as stage:
         url = stage.add(child("legacy"))
         session = await stage.open(url)
-        call = asyncio.ensure_future(
-            stage.legacy(url, tool(1, "ask"), session, "application/json").__aenter__()
-        )
+        call = asyncio.ensure_future(stage.legacy(url, tool(1, "ask"), session, "application/json").__aenter__())
         async with stage.listen(url, session) as stream:
             question = await anext(events(stream))
             assert question["id"] == "q1"
@@ -220,3 +218,50 @@ async def test_a_published_server_asks_lists_and_logs_over_a_session() -> None:
                 result = await client.call_tool("get_current_time", {"timezone": "UTC"})
                 assert not result.is_error
         assert [entry for entry in await stage.children() if entry["state"] == "ready"] == []
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_lost_its_stream_takes_it_up_again_where_it_was() -> None:
+    async with runner() as stage:
+        url = stage.add(child("legacy"))
+        session = await stage.open(url)
+        headers = {"accept": BOTH, "mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
+        body = {"jsonrpc": "2.0", **tool(5, "ask", _meta={"progressToken": "t"})}
+        async with stage.http.post(url, json=body, headers=headers) as response:
+            assert await response.content.readuntil(b"\n\n") == b"id: 2-0\nretry: 1000\ndata: \n\n"
+            question = await response.content.readuntil(b"\n\n")
+            assert question.startswith(b"id: 2-1\nevent: message\n")
+            response.close()
+        bridge = stage.app.pool.bridges()[0]
+        await until(lambda: not bridge.busy)
+        reply = {"id": "q1", "result": {"action": "accept", "content": {"name": "eve"}}}
+        async with stage.legacy(url, reply, session):
+            pass
+        again = {**headers, "last-event-id": "2-0"}
+        async with stage.http.get(url, headers=again) as response:
+            assert await response.content.readuntil(b"\n\n") == question
+            last = await response.content.readuntil(b"\n\n")
+        assert last.startswith(b"id: 2-2\nevent: message\n")
+        answer = json.loads(last.split(b"data: ", 1)[1])
+        assert (answer["id"], answer["result"]["content"][0]["text"]) == (5, "hello eve")
+        for unknown in ("2-0", "9-9", "x", "-"):
+            async with stage.http.get(url, headers={**headers, "last-event-id": unknown}) as response:
+                assert (response.status, bridge.busy) == (200, 1)
+                response.close()
+            await until(lambda: not bridge.busy)
+        assert await words(stage, url, session, "seen") != []
+
+
+@pytest.mark.asyncio
+async def test_calls_that_nobody_comes_back_for_are_few_and_do_not_keep_a_session() -> None:
+    async with runner() as stage:
+        url = stage.add(child("legacy"))
+        session = await stage.open(url)
+        headers = {"accept": BOTH, "mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
+        bridge = stage.app.pool.bridges()[0]
+        for number in range(20):
+            body = {"jsonrpc": "2.0", **tool(number, "silence")}
+            async with stage.http.post(url, json=body, headers=headers) as response:
+                response.close()
+            await until(lambda: not bridge.busy)
+        assert len(bridge._calls) <= 8

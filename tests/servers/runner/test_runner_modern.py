@@ -36,9 +36,7 @@ async def test_a_published_server_answers_the_sdk_client_in_both_eras(mode: str)
 async def test_an_answer_keeps_its_unknown_fields_and_the_id_of_its_caller() -> None:
     async with runner() as stage:
         url = stage.add(child("plain"))
-        async with stage.modern(
-            url, "tools/call", {"name": "echo", "arguments": {"text": "ä"}}, identity="a-1"
-        ) as r:
+        async with stage.modern(url, "tools/call", {"name": "echo", "arguments": {"text": "ä"}}, identity="a-1") as r:
             assert (r.status, r.content_type) == (200, "application/json")
             assert await r.json() == {
                 "jsonrpc": "2.0",
@@ -140,9 +138,7 @@ async def test_a_log_line_reaches_its_caller_only_when_there_is_no_doubt_whose_i
         assert [event.get("method") for event in found] == ["notifications/message", None]
         async with stage.modern(url, "tools/call", {"name": "log"}) as response:
             assert response.content_type == "application/json"
-        other = asyncio.ensure_future(
-            stage.modern(url, "tools/call", {"name": "silence"}, meta=LOG).__aenter__()
-        )
+        other = asyncio.ensure_future(stage.modern(url, "tools/call", {"name": "silence"}, meta=LOG).__aenter__())
         bridge = stage.app.pool.bridges()[0]
         await until(lambda: bridge.busy == 1)
         async with stage.modern(url, "tools/call", {"name": "log"}, meta=LOG) as response:
@@ -215,9 +211,7 @@ async def test_headers_that_disagree_with_the_body_are_refused() -> None:
             ({"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call"}, -32020),
             ({"mcp-protocol-version": "1900-01-01", "mcp-method": "tools/list"}, -32020),
         ):
-            async with stage.http.post(
-                url, json=body, headers={"accept": "application/json", **headers}
-            ) as response:
+            async with stage.http.post(url, json=body, headers={"accept": "application/json", **headers}) as response:
                 assert (response.status, (await response.json())["error"]["code"]) == (400, code)
 
 

@@ -112,9 +112,7 @@ async def test_told_to_end_it_takes_stubborn_children_and_open_streams_along_wit
     started, http, path = process
     pids = [await use(http, server) for server in (1, 2, 3)]
     start = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HANDSHAKE}
-    async with http.post(
-        "http://runner/1/1/h1", json=start, headers={"accept": "application/json"}
-    ) as response:
+    async with http.post("http://runner/1/1/h1", json=start, headers={"accept": "application/json"}) as response:
         session = response.headers["mcp-session-id"]
     headers = {"accept": "text/event-stream", "mcp-session-id": session}
     async with http.get("http://runner/1/1/h1", headers=headers) as stream:
@@ -154,7 +152,5 @@ async def test_it_ends_when_its_parent_dies(tmp_path: Path, alive: Callable[[int
 
 def test_the_runner_needs_no_django() -> None:
     script = "import sys; sys.path.insert(0, sys.argv[1]); import servers.runner.serve; print(*sys.modules)"
-    found = subprocess.run(
-        [sys.executable, "-c", script, str(ROOT)], capture_output=True, text=True, check=True
-    )
+    found = subprocess.run([sys.executable, "-c", script, str(ROOT)], capture_output=True, text=True, check=True)
     assert not {name for name in found.stdout.split() if name.split(".")[0] == "django"}

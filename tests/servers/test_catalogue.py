@@ -1,0 +1,270 @@
+"""What a server says of its tools, and what of it can be relied on."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servers.catalogue import MAX_TOOLS, Catalogue, Definition, UnusableSchema, Violation
+from tests.json_values import json_values
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def tool(name: str, schema: Any = None) -> dict[str, Any]:
+    return {"name": name, "inputSchema": CITY if schema is None else schema}
+
+
+@pytest.mark.claim("catalogue.schema")
+@pytest.mark.parametrize(
+    ("arguments", "violation"),
+    [
+        ({"city": "Paris"}, None),
+        ({"city": 7}, Violation("/city", "type")),
+        ({}, Violation("/", "required")),
+        ({"town": "Paris"}, Violation("/", "required")),
+    ],
+)
+def test_arguments_are_held_to_the_schema(arguments: dict[str, Any], violation: Violation | None) -> None:
+    assert Definition("weather", CITY).violation(arguments) == violation
+
+
+@pytest.mark.claim("catalogue.schema")
+def test_a_violation_says_where_and_never_what() -> None:
+    schema = {"properties": {"a/b": {"properties": {"c~d": {"items": {"enum": ["x"]}}}}}}
+    violation = Definition("t", schema).violation({"a/b": {"c~d": ["x", "canary"]}})
+    assert violation == Violation("/a~1b/c~0d/1", "enum")
+    assert "canary" not in repr(violation)
+
+
+@pytest.mark.claim("catalogue.schema")
+def test_a_schema_is_2020_12_unless_it_says_otherwise() -> None:
+    prefix = {"properties": {"a": {"prefixItems": [{"type": "integer"}]}}}
+    assert Definition("t", prefix).violation({"a": ["x"]}) is not None
+    draft7 = {"$schema": "http://json-schema.org/draft-07/schema#", **prefix}
+    assert Definition("t", draft7).violation({"a": ["x"]}) is None
+
+
+@pytest.mark.claim("catalogue.schema")
+@given(st.sampled_from([None, 5, "x", [], True, {}]), st.dictionaries(st.text(), json_values()))
+def test_a_schema_that_demands_nothing_takes_everything(schema: Any, arguments: dict[str, Any]) -> None:
+    assert Definition("t", schema).violation(arguments) is None
+
+
+@pytest.mark.claim("catalogue.unusable")
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "nope"},
+        {"properties": {"a": {"pattern": "("}}},
+        {"properties": {"a": {"pattern": "((a{100}){100}){100}"}}},
+        {"properties": {"a": {"$ref": "#/$defs/none"}}},
+        {"$schema": 5},
+        {"$schema": "https://example.test/own-dialect"},
+    ],
+    ids=str,
+)
+def test_a_schema_that_cannot_be_evaluated_is_said_to_be_so(schema: Any) -> None:
+    with pytest.raises(UnusableSchema):
+        Definition("t", schema).violation({"a": "b"})
+
+
+@pytest.mark.claim("catalogue.no-fetch")
+@pytest.mark.parametrize(
+    "place", ["$ref", "$dynamicRef", "$schema", "nested", "embedded"]
+)
+def test_a_schema_never_makes_the_gateway_fetch_anything(place: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/schema.json"
+        schema = {
+            "$ref": {"$ref": url},
+            "$dynamicRef": {"$dynamicRef": f"{url}#x"},
+            "$schema": {"$schema": url},
+            "nested": {"properties": {"a": {"anyOf": [{"items": {"$ref": url}}]}}},
+            "embedded": {"properties": {"a": {"$id": url, "$ref": "other.json"}}},
+        }[place]
+        with pytest.raises(UnusableSchema):
+            Definition("t", schema).violation({"a": [1]})
+        listener.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+@pytest.mark.claim("catalogue.bounded")
+@pytest.mark.parametrize("pattern", ["^(a+)+$", r"^(?=(a+)+$)\1", "^(([a-z])+.)+[A-Z]([a-z])+$", "(x+x+)+y"])
+@pytest.mark.parametrize("keyword", ["pattern", "patternProperties"])
+def test_a_catastrophic_pattern_costs_milliseconds(pattern: str, keyword: str) -> None:
+    text = "a" * 60 + "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx!"
+    if keyword == "pattern":
+        definition, arguments = Definition("t", {"properties": {"a": {"pattern": pattern}}}), {"a": text}
+    else:
+        definition, arguments = Definition("t", {"patternProperties": {pattern: False}}), {text: 1}
+    assert within(1.0, lambda: definition.violation(arguments))
+
+
+def _chain(length: int, **last: Any) -> dict[str, Any]:
+    twice = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(length)}
+    return {"$defs": {**twice, f"d{length}": last}, "$ref": "#/$defs/d0"}
+
+
+def _anchored(length: int) -> dict[str, Any]:
+    twice = {f"d{i}": {"$anchor": f"d{i}", "allOf": [{"$ref": f"#d{i + 1}"}] * 2} for i in range(length)}
+    return {"$defs": {**twice, "end": {"$anchor": f"d{length}"}}, "$ref": "#d0"}
+
+
+def _in_data(length: int) -> dict[str, Any]:
+    """The same under a property that is called like a keyword."""
+    return {"properties": {"const": {"$ref": "#/$defs/d0"}}, "$defs": _chain(length)["$defs"]}
+
+
+@pytest.mark.claim("catalogue.bounded")
+@pytest.mark.parametrize("schema", [_chain(45), _anchored(45), _in_data(45)], ids=["defs", "anchors", "named const"])
+def test_references_that_multiply_are_refused_before_they_are_followed(schema: dict[str, Any]) -> None:
+    def judge() -> None:
+        with pytest.raises(UnusableSchema):
+            Definition("t", schema).violation({"const": {"a": 1}})
+
+    assert within(1.0, judge)
+
+
+@pytest.mark.claim("catalogue.bounded")
+@pytest.mark.parametrize(
+    "schema",
+    [
+        _chain(8),
+        _anchored(8),
+        {"$ref": "#"},
+        {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"},
+        {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}},
+        {"$defs": {"a/b": {"x~y": {}}}, "$ref": "#/$defs/a~1b/x~0y"},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}},
+        {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"default": {"id": "x"}, "examples": [{"id": "y"}]}}},
+        {"properties": {"id": {"type": "string"}, "$id": {"type": "string"}, "$ref": {"$ref": "#/$defs/a"}},
+         "$defs": {"a": {}}},
+    ],
+    ids=lambda schema: str(schema)[:50],
+)  # fmt: skip
+def test_ordinary_references_are_followed(schema: dict[str, Any]) -> None:
+    assert Definition("t", schema).violation({"left": {"right": {}}}) is None
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_a_recursive_schema_on_deep_arguments_costs_milliseconds() -> None:
+    both = {"anyOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/y"}]}
+    node = {"type": "object", "properties": {"a": both}}
+    schema = {"$defs": {"x": node, "y": {**node, "title": "y"}}, "$ref": "#/$defs/x"}
+    arguments: Any = 0
+    for _ in range(60):
+        arguments = {"a": arguments}
+    assert within(1.0, lambda: Definition("t", schema).violation(arguments))
+
+
+def within(seconds: float, work: Any) -> bool:
+    """In a thread, so that endless work fails the test and does not hang it."""
+    done = threading.Event()
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  handed on below
+            failed.append(error)
+        done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    finished = done.wait(seconds)
+    if failed:
+        raise failed[0]
+    return finished
+
+
+@pytest.mark.claim("catalogue.headers")
+def test_parameter_headers_must_agree_with_the_arguments() -> None:
+    schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
+    definition = Definition("t", schema)
+    assert definition.header_mismatch({"region": "eu"}, {"mcp-param-region": "eu"}) is None
+    assert definition.header_mismatch({"region": "eu"}, {"mcp-param-region": "us"})
+    assert definition.header_mismatch({"region": "eu"}, {})
+
+
+@pytest.mark.claim("catalogue.headers")
+def test_a_tool_without_parameter_headers_asks_for_none() -> None:
+    assert Definition("t", CITY).header_mismatch({"city": "Paris"}, {}) is None
+    broken = {"properties": {"a": {"x-mcp-header": "bad header name"}}}
+    assert Definition("t", broken).header_mismatch({"a": "x"}, {}) is None
+
+
+@pytest.mark.claim("catalogue.table")
+def test_a_list_replaces_what_was_known() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h")
+    catalogue.replace(table, [tool("a"), tool("b")])
+    catalogue.replace(table, [tool("b"), tool("c")])
+    assert set(table.definitions) == {"b", "c"}
+    assert table.is_fresh()
+
+
+@pytest.mark.claim("catalogue.table")
+def test_a_tool_that_did_not_change_keeps_its_compiled_schema() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h")
+    catalogue.replace(table, [tool("a")])
+    before = table.definitions["a"]
+    catalogue.replace(table, [tool("a")])
+    assert table.definitions["a"] is before
+    catalogue.replace(table, [tool("a", {"type": "object"})])
+    assert table.definitions["a"] is not before
+
+
+@pytest.mark.claim("catalogue.table")
+def test_servers_and_configurations_share_nothing() -> None:
+    catalogue = Catalogue()
+    catalogue.replace(catalogue.table(1, "h"), [tool("a")])
+    assert not catalogue.table(2, "h").definitions
+    assert not catalogue.table(1, "other").definitions
+
+
+@pytest.mark.claim("catalogue.table")
+def test_a_change_that_the_server_announces_makes_the_table_stale() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h")
+    catalogue.replace(table, [tool("a")])
+    catalogue.mark_stale(1, "h")
+    catalogue.mark_stale(9, "never seen")
+    assert not table.is_fresh()
+    assert table.may_relearn()
+
+
+@pytest.mark.claim("catalogue.table")
+@given(st.lists(st.one_of(json_values(), st.dictionaries(st.sampled_from(["name", "inputSchema"]), json_values()))))
+def test_a_list_of_anything_is_survived(tools: list[Any]) -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h")
+    catalogue.replace(table, tools)
+    named = {each["name"] for each in tools if isinstance(each, dict) and isinstance(each.get("name"), str)}
+    assert set(table.definitions) == named
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_a_server_cannot_fill_the_memory_with_names() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h")
+    catalogue.learn(table, (tool(f"t{number}") for number in range(MAX_TOOLS + 50)))
+    assert len(table.definitions) == MAX_TOOLS
+
+
+@pytest.mark.claim("catalogue.table")
+def test_a_server_is_not_asked_again_and_again() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h")
+    catalogue.mark_unlistable(table)
+    assert table.is_fresh()
+    assert not table.may_relearn()
+    table.learnt_at = time.monotonic() - 5 * 3600
+    assert not table.is_fresh()
