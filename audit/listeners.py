@@ -12,7 +12,6 @@ from gateway_site.lib.actor import Actor, acting_as
 from projects.models import Project, User
 from projects.signals import acted
 
-
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 

@@ -79,12 +79,12 @@ class HardenedChannel(HTTPChannel):
     def resetTimeout(self) -> None:
         """Called for all that is received, before it is read."""
         if not self._in_head:
-            super().resetTimeout()
+            super().resetTimeout()  # type: ignore[no-untyped-call]  # Twisted has no types here
             self._in_head = not self.requests
 
     def allHeadersReceived(self) -> None:
         self._in_head = False
-        super().allHeadersReceived()
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]  # Twisted has no types here
 
 
 class HardenedFactory(HTTPFactory):  # type: ignore[misc]  # Daphne has no types

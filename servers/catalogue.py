@@ -13,12 +13,13 @@ from mcp.shared.inbound import InboundLadderRejection, find_invalid_x_mcp_header
 
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=50_000)
 _MAX_SERVERS = 5_000
-# Some 2 ms of evaluation.
+# In schemas visited, of which a millisecond has some 50,000; to find what failed is dearer.
 _MAX_COST = 100_000
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_MAX_WORK = 20_000_000
+_MAX_SEARCH = 5_000
+_REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _DATA = frozenset({"const", "enum", "default", "examples"})
 _MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"})
-_EMBEDDED = "an embedded schema with its own $id"
 MAX_PAGES = 100
 MAX_TOOLS = 2_000
 FRESH_SECONDS = 4 * 3600.0
@@ -44,17 +45,26 @@ class Definition:
 
     name: str
     input_schema: Any
-    _validator: Any = field(default=None, repr=False)
+    _compilation: tuple[Any, Survey] | None = field(default=None, repr=False)
     _has_headers: bool | None = None
 
     def violation(self, arguments: Mapping[str, Any]) -> Violation | None:
         """Raises UnusableSchema. JSON Schema 2020-12 unless the schema names another draft; nothing is fetched."""
-        validator = self._compiled()
+        validator, survey = self._compiled()
+        work = survey.cost * _size(arguments, _MAX_WORK // survey.cost)
+        if work > _MAX_WORK - survey.cost:
+            raise UnusableSchema("too costly for these arguments")
         if validator.is_valid(arguments):
             return None
-        error = next(iter(validator.iter_errors(arguments)))
-        pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
-        return Violation(pointer or "/", str(error.kind.name))
+        if survey.is_recursive or work > _MAX_SEARCH:
+            # To find what failed takes up to a million times as long as to see that something did.
+            return Violation("/", "schema")
+        try:
+            validator.validate(arguments)
+        except jsonschema_rs.ValidationError as error:
+            steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path)
+            return Violation("".join(f"/{step}" for step in steps) or "/", str(error.kind.name))
+        return None
 
     def header_mismatch(self, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
         """Why the `Mcp-Param-*` headers do not agree with the arguments, or None (2026-07-28, custom headers)."""
@@ -67,32 +77,91 @@ class Definition:
         rejection = validate_mcp_param_headers(self.input_schema, arguments, headers)
         return rejection.message if isinstance(rejection, InboundLadderRejection) else None
 
-    def _compiled(self) -> Any:
-        if self._validator is None:
-            check_cost(self.input_schema)
+    def _compiled(self) -> tuple[Any, Survey]:
+        if self._compilation is None:
+            schema = self.input_schema if isinstance(self.input_schema, (dict, bool)) else {}
+            survey = Survey(schema)
             try:
-                self._validator = jsonschema_rs.validator_for(
-                    self.input_schema if isinstance(self.input_schema, (dict, bool)) else {},
-                    pattern_options=_PATTERNS, offline=True, validate_formats=False,
-                )  # fmt: skip
+                validator = jsonschema_rs.validator_for(
+                    schema, pattern_options=_PATTERNS, offline=True, validate_formats=False, mask="a value"
+                )
             except (ValueError, jsonschema_rs.ReferencingError) as error:
                 raise UnusableSchema(type(error).__name__) from error
-        return self._validator
+            self._compilation = validator, survey
+        return self._compilation
 
 
-def check_cost(schema: Any) -> None:
-    """Raises UnusableSchema when references multiply the work: 30 definitions can ask for 2**30 evaluations."""
-    try:
-        anchors = _anchors(schema, {}, is_root=True)
-        _cost(schema, schema, anchors, {})
-    except RecursionError as error:
-        raise UnusableSchema("too deep") from error
+class Survey:
+    """How much work a schema is: references can multiply it, 30 definitions to 2**30 evaluations.
+
+    `cost` counts the schemas that are visited when every reference is followed, a recursive one once.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        """Raises UnusableSchema."""
+        self._root = schema
+        self._anchors: dict[str, Any] = {}
+        self._embeds = False
+        self._costs: dict[int, int] = {}
+        self._open: set[int] = set()
+        self.is_recursive = False
+        try:
+            self._find_anchors(schema)
+            self.cost = self._cost(schema)
+        except RecursionError as error:
+            raise UnusableSchema("too deep") from error
+
+    def _find_anchors(self, schema: Any) -> None:
+        if isinstance(schema, dict):
+            for name in ("$anchor", "$dynamicAnchor"):
+                if isinstance(schema.get(name), str):
+                    self._anchors[f"#{schema[name]}"] = schema
+            if schema is not self._root and any(isinstance(schema.get(name), str) for name in ("$id", "id")):
+                # Inside it references mean something else.
+                self._embeds = True
+        for part in _parts(schema):
+            self._find_anchors(part)
+
+    def _cost(self, schema: Any) -> int:
+        if id(schema) in self._open:
+            self.is_recursive = True
+            return 1
+        if id(schema) in self._costs:
+            return self._costs[id(schema)]
+        self._open.add(id(schema))
+        cost = 1 + sum(self._cost(part) for part in _parts(schema))
+        if isinstance(schema, dict):
+            cost += sum(self._cost(self._target(schema[name])) for name in _REFERENCES & schema.keys()
+                        if isinstance(schema[name], str))  # fmt: skip
+        self._open.discard(id(schema))
+        if cost > _MAX_COST:
+            raise UnusableSchema("too costly")
+        self._costs[id(schema)] = cost
+        return cost
+
+    def _target(self, reference: str) -> Any:
+        if reference.startswith(("http://json-schema.org/", "https://json-schema.org/")):
+            return True
+        if self._embeds:
+            raise UnusableSchema("embedded schema")
+        if reference in self._anchors:
+            return self._anchors[reference]
+        if reference != "#" and not reference.startswith("#/"):
+            raise UnusableSchema("reference to another document")
+        target = self._root
+        for step in unquote(reference[2:]).split("/") if reference != "#" else ():
+            name = step.replace("~1", "/").replace("~0", "~")
+            try:
+                target = target[int(name)] if isinstance(target, list) else target[name]
+            except (KeyError, IndexError, TypeError, ValueError) as error:
+                raise UnusableSchema("reference to nothing") from error
+        return target
 
 
 def _parts(schema: Any) -> Iterable[Any]:
     """The schemas inside; what a property is called does not make its schema data."""
     if isinstance(schema, list):
-        yield from schema
+        yield from (part for part in schema if isinstance(part, (dict, list)))
     elif isinstance(schema, dict):
         for name, value in schema.items():
             if name in _MAPS and isinstance(value, dict):
@@ -101,53 +170,17 @@ def _parts(schema: Any) -> Iterable[Any]:
                 yield value
 
 
-def _anchors(schema: Any, found: dict[str, Any], *, is_root: bool) -> dict[str, Any]:
-    if isinstance(schema, dict):
-        for name in ("$anchor", "$dynamicAnchor"):
-            if isinstance(schema.get(name), str):
-                found[f"#{schema[name]}"] = schema
-        if not is_root and any(isinstance(schema.get(name), str) for name in ("$id", "id")):
-            # Inside it references mean something else.
-            found[_EMBEDDED] = schema
-    for part in _parts(schema):
-        _anchors(part, found, is_root=False)
-    return found
-
-
-def _cost(schema: Any, root: Any, anchors: Mapping[str, Any], known: dict[int, int]) -> int:
-    """How many schemas are visited when every reference is followed; a recursive one counts once."""
-    if id(schema) in known:
-        return known[id(schema)]
-    known[id(schema)] = cost = 1
-    for part in _parts(schema):
-        cost += _cost(part, root, anchors, known)
-    if isinstance(schema, dict):
-        for name in _REFERENCES:
-            if isinstance(schema.get(name), str):
-                cost += _cost(_target(schema[name], root, anchors), root, anchors, known)
-    if cost > _MAX_COST:
-        raise UnusableSchema("too costly")
-    known[id(schema)] = cost
-    return cost
-
-
-def _target(reference: str, root: Any, anchors: Mapping[str, Any]) -> Any:
-    if reference.startswith(("http://json-schema.org/", "https://json-schema.org/")):
-        return None
-    if _EMBEDDED in anchors:
-        raise UnusableSchema("embedded schema")
-    if reference in anchors:
-        return anchors[reference]
-    if reference != "#" and not reference.startswith("#/"):
-        raise UnusableSchema("reference to another document")
-    target = root
-    for step in unquote(reference[2:]).split("/") if reference != "#" else ():
-        name = step.replace("~1", "/").replace("~0", "~")
-        try:
-            target = target[int(name)] if isinstance(target, list) else target[name]
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise UnusableSchema("reference to nothing") from error
-    return target
+def _size(value: Any, limit: int) -> int:
+    """How many values it holds, counted up to `limit`."""
+    waiting, count = [value], 0
+    while waiting and count < limit:
+        count += 1
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return count
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ Ranges: IANA special-purpose registries (RFC 6890), with the transition prefixes
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -34,6 +35,9 @@ _DENIED = {
 }  # fmt: skip
 _NETWORKS = [(ip_network(network), category) for category, networks in _DENIED.items() for network in networks]
 _MAPPED = IPv6Network("::ffff:0:0/96")
+# The only part of IPv6 from which global addresses are given out (RFC 4291 section 2.4).
+_GLOBAL = IPv6Network("2000::/3")
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _PUBLIC_PORTS = {"https": {443}, "http": set()}
 Address = IPv4Address | IPv6Address
 
@@ -84,7 +88,10 @@ def classify(address: Address) -> str | None:
     if isinstance(address, IPv6Address) and address in _MAPPED:
         mapped = address.ipv4_mapped
         return classify(mapped) if mapped is not None and classify(mapped) else "translated"
-    return next((category for network, category in _NETWORKS if address in network), None)
+    found = next((category for network, category in _NETWORKS if address in network), None)
+    if found is None and isinstance(address, IPv6Address) and address not in _GLOBAL:
+        return "reserved"
+    return found
 
 
 def check_url(url: str) -> URL:
@@ -104,6 +111,8 @@ def check_url(url: str) -> URL:
     literal = _literal(host)
     if literal is not None:
         check_address(literal, port, parsed.scheme)
+    elif not _NAME.fullmatch(parsed.raw_host or ""):
+        raise EgressDenied("not a server's URL")
     elif not allowed.host(host.lower(), port):
         if _looks_numeric(host):
             raise EgressDenied("unusual spelling of an address")

@@ -86,7 +86,7 @@ def _parse(lines: list[bytes]) -> RawEvent:
             event.id = value
         elif name == "event":
             event.event = value
-        elif name == "retry" and value.isdigit():
+        elif name == "retry" and value.isascii() and value.isdigit():
             event.retry = value
     if data:
         event.data = "\n".join(data)

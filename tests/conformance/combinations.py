@@ -10,11 +10,9 @@ from typing import Any, Literal
 from tests.conformance.gateway import Gateway
 from tests.conformance.processes import fixture_command
 from tests.conformance.shim import Shim
-from tests.conformance.suite import CheckKey, Run, run_suite
+from tests.conformance.suite import Run, run_suite
 
 PROJECT, LABEL, USER = "conformance", "suite", "suite@conformance.test"
-# A stdio server has no stream that it could close, and none that it could ask the bridge to close.
-NOT_OVER_STDIO = (CheckKey("server-sse-polling", "server-sse-disconnect-resume"),)
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,6 @@ class Combination:
     @property
     def name(self) -> str:
         return f"{self.transport}-{self.server}"
-
-    @property
-    def excused(self) -> tuple[CheckKey, ...]:
-        return NOT_OVER_STDIO if self.transport == "stdio" else ()
 
 
 COMBINATIONS = {

@@ -43,6 +43,9 @@ WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 PAUSE = 0.05
 # Long enough for the client to notice the closed stream and to ask for the rest.
 RECONNECTION_PAUSE = 0.2
+# Over stdio no stream can be closed by the server. The suite gives up a silent one after 10 s itself and then comes
+# back for the answer, which must still be there.
+ABANDONED_PAUSE = 12.0
 RETRY_MS = 500
 # Fixed, so that state minted by one process of this server is accepted by another one.
 STATE_KEY = b"conformance fixture, nothing secret in here"
@@ -267,9 +270,11 @@ async def test_elicitation_sep1330_enums(ctx: Context, params: types.CallToolReq
 
 @tool("Closes the stream of its own call and answers once the client has come back.")
 async def test_reconnection(ctx: Context, params: types.CallToolRequestParams) -> ToolOutcome:
-    if ctx.close_sse_stream is not None:
+    if ctx.close_sse_stream is None:
+        await anyio.sleep(ABANDONED_PAUSE)
+    else:
         await ctx.close_sse_stream()
-    await anyio.sleep(RECONNECTION_PAUSE)
+        await anyio.sleep(RECONNECTION_PAUSE)
     return said("Answered after the stream was closed.")
 
 

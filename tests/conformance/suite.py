@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -85,20 +85,14 @@ def tally(checks: list[dict[str, str]]) -> Tally:
     return Tally(worst["status"], passed, len(checks), worst.get("errorMessage") or "")
 
 
-def compare(direct: Run, through: Run, excused: Iterable[CheckKey] = ()) -> list[Missing]:
-    """Every check that passes directly and not through the gateway, or there in fewer of its runs.
-
-    An excused check may be reported as not applicable; it may not fail.
-    """
-    allowed = set(excused)
+def compare(direct: Run, through: Run) -> list[Missing]:
+    """Every check that passes directly and not through the gateway, or there in fewer of its runs."""
     missing = []
     for key, tally_direct in direct.items():
         if tally_direct.status != "SUCCESS":
             continue
         tally_through = through.get(key, NOT_RUN)
         if tally_through.status == "SUCCESS" and tally_through.passed >= tally_direct.passed:
-            continue
-        if key in allowed and tally_through.status == "INFO":
             continue
         missing.append(Missing(key, tally_direct, tally_through))
     return missing

@@ -22,7 +22,7 @@ ServerName = Literal["uvicorn", "daphne"]
 SERVERS: tuple[ServerName, ...] = ("uvicorn", "daphne")
 ERAS: tuple[Era, ...] = ("modern", "legacy")
 QUICK = ("silent", "all-silent", "stream-silent")
-TOKEN = "metrics-token-of-the-tests"  # noqa: S105  of nothing that lasts
+TOKEN = "metrics-token-of-the-tests"
 # Applied with the first, run with the second, so that one declared server is closed afterwards.
 WIDE, NARROW = "127.0.0.0/8", "127.0.0.1"
 ENVIRONMENT = {
@@ -48,13 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def declarations(recorder: Recorder) -> dict[str, Any]:
     """Two projects: acme has the well-behaved server and all the others, globex one of its own."""
     everything = [*recording.PATHS, "all-silent", "all-html", "all-broken", "all-redirect-answer", "all-wrong-id"]
-    servers = [{"slug": path, "url": recorder.url(path)} for path in everything]
-    servers += [
-        {"slug": "refused", "url": recorder.refusing_url},
-        {"slug": "raw", "url": recorder.raw_url},
-        {"slug": "denied", "url": recorder.url("denied").replace("127.0.0.1", "127.0.0.2")},
+    urls = {path: recorder.url(path) for path in everything}
+    urls["refused"], urls["raw"] = recorder.refusing_url, recorder.raw_url
+    urls["denied"] = recorder.url("denied").replace("127.0.0.1", "127.0.0.2")
+    servers = [
+        {"slug": slug, "url": url, "timeout_seconds": 1 if slug in QUICK else 60} for slug, url in urls.items()
     ]
-    servers = [{**server, "timeout_seconds": 1 if server["slug"] in QUICK else 60} for server in servers]
     ada, grace, vera = "ada@acme.test", "grace@acme.test", "vera@acme.test"
     return {
         "version": 1,
@@ -87,7 +86,7 @@ def declarations(recorder: Recorder) -> dict[str, Any]:
 
 
 class Gateways:
-    """Started side by side from copies of one home, each when it is asked for at the latest."""
+    """Started side by side from copies of one home, while the first tests run already."""
 
     def __init__(self, folder: Path, recorder: Recorder) -> None:
         self._folder = folder
@@ -108,17 +107,16 @@ class Gateways:
                     f"UPDATE projects_apikey SET {column}_at = ? WHERE label = ?", (now, column)
                 )
                 assert changed.rowcount == 1
-        for server in SERVERS:
-            self._gateways[server] = self._starters.submit(self._start, server, server, ENVIRONMENT)
+        for kind, environment in (("main", ENVIRONMENT), ("limited", LIMITS)):
+            for server in SERVERS:
+                name = f"{server}-{kind}"
+                self._gateways[name] = self._starters.submit(self._start, name, server, environment)
 
     def main(self, server: ServerName) -> Gateway:
-        return self._gateways[server].result()
+        return self._gateways[f"{server}-main"].result()
 
     def limited(self, server: ServerName) -> Gateway:
-        name = f"{server}-limited"
-        if name not in self._gateways:
-            self._gateways[name] = self._starters.submit(self._start, name, server, LIMITS)
-        return self._gateways[name].result()
+        return self._gateways[f"{server}-limited"].result()
 
     def stop(self) -> None:
         self._starters.shutdown(wait=True)

@@ -109,12 +109,12 @@ def test_a_catastrophic_pattern_costs_milliseconds(pattern: str, keyword: str) -
 
 
 def _chain(length: int, **last: Any) -> dict[str, Any]:
-    twice = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(length)}
+    twice: dict[str, Any] = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(length)}
     return {"$defs": {**twice, f"d{length}": last}, "$ref": "#/$defs/d0"}
 
 
 def _anchored(length: int) -> dict[str, Any]:
-    twice = {f"d{i}": {"$anchor": f"d{i}", "allOf": [{"$ref": f"#d{i + 1}"}] * 2} for i in range(length)}
+    twice: dict[str, Any] = {f"d{i}": {"$anchor": f"d{i}", "allOf": [{"$ref": f"#d{i + 1}"}] * 2} for i in range(length)}
     return {"$defs": {**twice, "end": {"$anchor": f"d{length}"}}, "$ref": "#d0"}
 
 
@@ -144,7 +144,8 @@ def test_references_that_multiply_are_refused_before_they_are_followed(schema: d
         {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}},
         {"$defs": {"a/b": {"x~y": {}}}, "$ref": "#/$defs/a~1b/x~0y"},
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}},
-        {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"default": {"id": "x"}, "examples": [{"id": "y"}]}}},
+        {"properties": {"a": {"$ref": "#/$defs/a"}},
+         "$defs": {"a": {"default": {"id": "x"}, "examples": [{"id": "y"}]}}},
         {"properties": {"id": {"type": "string"}, "$id": {"type": "string"}, "$ref": {"$ref": "#/$defs/a"}},
          "$defs": {"a": {}}},
     ],
@@ -163,6 +164,31 @@ def test_a_recursive_schema_on_deep_arguments_costs_milliseconds() -> None:
     for _ in range(60):
         arguments = {"a": arguments}
     assert within(1.0, lambda: Definition("t", schema).violation(arguments))
+
+
+@pytest.mark.claim("catalogue.bounded")
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}},
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        {"items": {"type": "string"}},
+    ],
+    ids=str,
+)
+def test_many_wrong_arguments_cost_milliseconds(schema: dict[str, Any]) -> None:
+    definition = Definition("t", {"properties": {"a": schema}})
+    assert within(1.0, lambda: definition.violation({"a": [1] * 100_000}))
+    assert definition.violation({"a": [1] * 100_000}) == Violation("/", "schema")
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_much_work_for_every_one_of_many_arguments_is_refused() -> None:
+    schema = {"properties": {"a": {"items": {"$ref": "#/$defs/d0"}}}, "$defs": _chain(11)["$defs"]}
+    definition = Definition("t", schema)
+    assert definition.violation({"a": [1] * 3}) is None
+    with pytest.raises(UnusableSchema):
+        definition.violation({"a": [1] * 100_000})
 
 
 def within(seconds: float, work: Any) -> bool:
