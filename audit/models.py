@@ -19,6 +19,12 @@ class EventQuerySet(models.QuerySet["Event"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         raise ReadOnlyLog("Events are never deleted.")
 
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Event]:
+        raise ReadOnlyLog("Events are written by audit.recorder only.")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> int:
+        raise ReadOnlyLog("Events are never changed.")
+
 
 class Event(models.Model):
     """One line of the log. A call has two: its intent, before anything leaves, and its outcome."""

@@ -72,13 +72,13 @@ class Recorder:
         if len(self._waiting) >= _MAX_WAITING:
             raise AuditUnavailable("too many events are waiting")
         self._waiting.append((entry, future))
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._start()
         self._wake.set()
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
                 self._thread.start()
 

@@ -85,6 +85,11 @@ class Call:
         return self.message is not None and "id" in self.message and "method" in self.message
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it stays open for what the server may say, rather than for one answer."""
+        return self.http_method == "GET" or self.method == "subscriptions/listen"
+
+    @property
     def subject(self) -> tuple[str, str]:
         """What the call is about: its kind (tool, prompt, resource or "") and its name."""
         method, params = self.method, self.params

@@ -20,7 +20,7 @@ async def drain() -> None:
     current = state.current()
     current.open_calls.draining = True
     for call in current.open_calls.calls():
-        if call.http_method == "GET" or call.method == "subscriptions/listen":
+        if call.is_stream:
             current.open_calls.end(call)
     try:
         async with asyncio.timeout(settings.DRAIN_SECONDS):

@@ -9,13 +9,15 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
+from aiohappyeyeballs import AddrInfoType, start_connection
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
 from yarl import URL
@@ -40,10 +42,18 @@ _GLOBAL = IPv6Network("2000::/3")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _PUBLIC_PORTS = {"https": {443}, "http": set()}
 Address = IPv4Address | IPv6Address
+P = TypeVar("P", bound=asyncio.Protocol)
+_CONNECT_SECONDS = 5.0
+# RFC 8305 section 5: how long one address is tried before the next is tried beside it.
+_NEXT_ADDRESS_SECONDS = 0.25
 
 
 class EgressDenied(Exception):
     """The address may not be reached. The text names the kind of address, never the address itself."""
+
+
+class ConnectFailed(ConnectionError):
+    """There is no connection, so nothing was sent."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +183,7 @@ class CheckedResolver(AbstractResolver):
 
 
 def open_session(
-    url: str, *, limit: int = 100, connect_seconds: float = 5.0, tls: ssl.SSLContext | None = None
+    url: str, *, limit: int = 100, connect_seconds: float = _CONNECT_SECONDS, tls: ssl.SSLContext | None = None
 ) -> aiohttp.ClientSession:
     """A pooled client for one server: no redirects are to be followed, no cookies, no proxies, no decompression.
 
@@ -189,7 +199,7 @@ def open_session(
 
 def open_unix_session(path: str, *, limit: int = 1000) -> aiohttp.ClientSession:
     """To a process of our own on this machine."""
-    return _session(aiohttp.UnixConnector(path=path, limit=limit, keepalive_timeout=30), 5.0)
+    return _session(aiohttp.UnixConnector(path=path, limit=limit, keepalive_timeout=30), _CONNECT_SECONDS)
 
 
 def _session(connector: aiohttp.BaseConnector, connect_seconds: float) -> aiohttp.ClientSession:
@@ -205,3 +215,58 @@ def _session(connector: aiohttp.BaseConnector, connect_seconds: float) -> aiohtt
 
 
 _SKIPPED: Iterable[str] = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+async def connect(url: str, factory: Callable[[], P]) -> P:
+    """One connection outside of any pool. Raises EgressDenied, ConnectFailed and TimeoutError."""
+    checked = check_url(url)
+    loop = asyncio.get_running_loop()
+    host = checked.raw_host or ""
+    tls = _default_tls() if checked.scheme == "https" else None
+    name = host.rstrip(".") if tls is not None else None
+    async with _connecting():
+        found = await _checked_addresses(checked)
+    async with _connecting(), asyncio.timeout(_CONNECT_SECONDS):
+        opened = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=loop)
+        try:
+            _, protocol = await loop.create_connection(factory, sock=opened, ssl=tls, server_hostname=name)
+        except BaseException:
+            opened.close()
+            raise
+    return protocol
+
+
+async def connect_unix(path: str, factory: Callable[[], P]) -> P:
+    """To a process of our own on this machine. Raises ConnectFailed and TimeoutError."""
+    async with _connecting(), asyncio.timeout(_CONNECT_SECONDS):
+        _, protocol = await asyncio.get_running_loop().create_unix_connection(factory, path)
+    return protocol
+
+
+@asynccontextmanager
+async def _connecting() -> AsyncIterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # A time-out of ours has no number; the system's own is one of many ways not to get through.
+        if isinstance(error, TimeoutError) and error.errno is None:
+            raise
+        raise ConnectFailed(type(error).__name__) from error
+
+
+async def _checked_addresses(checked: URL) -> list[AddrInfoType]:
+    host, port = checked.raw_host or "", checked.port or 0
+    literal = _literal(host)
+    if literal is not None:
+        # Checked with the URL.
+        family = socket.AF_INET if literal.version == 4 else socket.AF_INET6
+        return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
+    answers = await CheckedResolver(checked.scheme).resolve(host, port)
+    return [(each["family"], socket.SOCK_STREAM, each["proto"], "", (each["host"], port)) for each in answers]
+
+
+@lru_cache(maxsize=1)
+def _default_tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -11,7 +11,7 @@ from django.db import transaction
 from audit.recorder import record
 from gateway_site.lib.secrets import Unsealable
 from projects.models import Project
-from projects.scoping import with_project
+from projects.scoping import unscoped, with_project
 from servers import egress, recipes
 from servers.models import CommandTemplate, Server, Transport
 
@@ -34,7 +34,8 @@ def save_template(*, template: CommandTemplate) -> CommandTemplate:
 def delete_template(*, template: CommandTemplate) -> None:
     """Raises ProtectedError while a server uses it."""
     record("template.deleted", subject=template.slug)
-    template.delete()
+    with unscoped("a template may serve any project"):
+        template.delete()
 
 
 @transaction.atomic

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import aiohttp
 from prometheus_client import Counter, Gauge, Histogram
 
 from gateway_site.lib.registry import Registry
-from servers.egress import EgressDenied
+from servers import streaming
+from servers.egress import ConnectFailed, EgressDenied
 from servers.events import EventParser, EventTooLarge, RawEvent
 
 REQUESTS = Counter("mcpgw_upstream_requests_total", "Requests to upstream servers.", ["transport", "outcome"])
@@ -23,7 +25,7 @@ SECONDS = Histogram(
 FAILING = Gauge(
     "mcpgw_upstream_failing_servers", "Servers whose last request failed.", multiprocess_mode="livemax"
 )
-POOLED = Gauge(
+OPEN = Gauge(
     "mcpgw_upstream_connections", "Open connections to upstream servers.", multiprocess_mode="livesum"
 )
 
@@ -62,29 +64,62 @@ class Transport(Protocol):
     def open(self, upstream: Upstream) -> aiohttp.ClientSession:
         """Raises EgressDenied."""
 
+    async def connect(self, upstream: Upstream, factory: Callable[[], streaming.Reply]) -> streaming.Reply:
+        """One connection outside of the pool. Raises EgressDenied, ConnectFailed and TimeoutError."""
+
     def address(self, upstream: Upstream) -> str: ...
 
 
 transports: Registry[Transport] = Registry("servers.upstreams")
 
 
+class Body(Protocol):
+    """Where the bytes of an answer come from."""
+
+    def read(self) -> Awaitable[bytes]:
+        """What has come; empty at the end. Raises aiohttp.ClientError and OSError."""
+
+    def close(self) -> None: ...
+
+
+class Pooled:
+    """The body of an answer on a pooled connection."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    def read(self) -> Awaitable[bytes]:
+        return self._response.content.readany()
+
+    def close(self) -> None:
+        """Returns the connection to the pool when the body was read to its end, else cuts it."""
+        if self._response.content.is_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
 class Exchange:
     """An answer whose status and headers are there and whose body is not yet read. Close it when done."""
 
-    def __init__(self, response: aiohttp.ClientResponse, idle_seconds: float | None) -> None:
-        self._response = response
+    __slots__ = ("_body", "_idle_seconds", "content_type", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: Body, idle_seconds: float | None) -> None:
+        self.status = status
+        self.headers = headers
+        self.content_type = headers.get("Content-Type", "").split(";")[0].strip().lower()
+        self._body = body
         self._idle_seconds = idle_seconds
-        self.status = response.status
-        self.headers = response.headers
-        self.content_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError."""
-        length = self._response.content_length
-        if length is not None and length > limit:
-            raise UpstreamError("too_large", f"{length} bytes announced")
+        announced = self.headers.get("Content-Length", "")
+        if announced.isdigit() and int(announced) > limit:
+            raise UpstreamError("too_large", f"{announced} bytes announced")
         chunks, size = [], 0
-        async for chunk in self._chunks():
+        while chunk := await self._next():
             size += len(chunk)
             if size > limit:
                 raise UpstreamError("too_large", f"more than {limit} bytes")
@@ -94,35 +129,28 @@ class Exchange:
     async def events(self, limit: int) -> AsyncIterator[RawEvent]:
         """The events of a stream, each at most `limit` bytes. Raises UpstreamError."""
         parser = EventParser(limit)
-        async for chunk in self._chunks():
+        while chunk := await self._next():
             try:
                 for event in parser.feed(chunk):
                     yield event
             except EventTooLarge as error:
                 raise UpstreamError("too_large", f"an event of more than {limit} bytes") from error
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        content = self._response.content
-        while True:
-            try:
-                async with asyncio.timeout(self._idle_seconds):
-                    chunk = await content.readany()
-            except TimeoutError as error:
-                raise UpstreamError("timeout", "silent in the middle of an answer") from error
-            except aiohttp.ClientPayloadError as error:
-                raise UpstreamError("unavailable", "ended in the middle of an answer") from error
-            except (aiohttp.ClientError, OSError) as error:
-                raise UpstreamError("unavailable", type(error).__name__) from error
-            if not chunk:
-                return
-            yield chunk
+    async def _next(self) -> bytes:
+        try:
+            if self._idle_seconds is None:
+                return await self._body.read()
+            async with asyncio.timeout(self._idle_seconds):
+                return await self._body.read()
+        except TimeoutError as error:
+            raise UpstreamError("timeout", "silent in the middle of an answer") from error
+        except (aiohttp.ClientPayloadError, streaming.BrokenAnswer) as error:
+            raise UpstreamError("unavailable", "ended in the middle of an answer") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamError("unavailable", type(error).__name__) from error
 
     def close(self) -> None:
-        """Returns the connection to the pool when the body was read to its end, else cuts it."""
-        if self._response.content.is_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        self._body.close()
 
 
 class Connections:
@@ -136,13 +164,13 @@ class Connections:
 
     async def send(
         self, upstream: Upstream, method: str, headers: Mapping[str, str], body: bytes | None, *,
-        streaming: bool = False,
+        alone: bool = False,
     ) -> Exchange:
-        """The answer's head. `streaming` lifts the limit on silence. Raises UpstreamError."""
+        """The answer's head. `alone`: on a connection of its own, without a limit on silence. Raises UpstreamError."""
         started = time.perf_counter()
         outcome = "ok"
         try:
-            return await self._send(upstream, method, headers, body, streaming)
+            return await self._send(upstream, method, headers, body, alone)
         except UpstreamError as error:
             outcome = error.kind
             raise
@@ -153,21 +181,18 @@ class Connections:
             self._count(upstream, outcome, time.perf_counter() - started)
 
     async def _send(
-        self, upstream: Upstream, method: str, headers: Mapping[str, str], body: bytes | None, streaming: bool
+        self, upstream: Upstream, method: str, headers: Mapping[str, str], body: bytes | None, alone: bool
     ) -> Exchange:
         transport = self._transports[upstream.transport]
-        idle = None if streaming else upstream.timeout_seconds
         patience = time.monotonic() + transport.connect_patience
+        begin = self._begin_alone if alone else self._begin
+        headers = {**headers, **upstream.headers}
         try:
             async with asyncio.timeout(upstream.timeout_seconds):
                 while True:
                     try:
-                        response = await self._session(upstream, transport).request(
-                            method, transport.address(upstream), headers={**headers, **upstream.headers},
-                            data=body, allow_redirects=False,
-                        )  # fmt: skip
-                        return Exchange(response, idle)
-                    except aiohttp.ClientConnectorError:
+                        return await begin(upstream, transport, method, headers, body)
+                    except (aiohttp.ClientConnectorError, ConnectFailed):
                         if time.monotonic() >= patience:
                             raise
                         await asyncio.sleep(0.05)
@@ -179,6 +204,22 @@ class Connections:
             raise UpstreamError("unavailable", type(error).__name__) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UpstreamError("invalid", type(error).__name__) from error
+
+    async def _begin(
+        self, upstream: Upstream, transport: Transport, method: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Exchange:
+        response = await self._session(upstream, transport).request(
+            method, transport.address(upstream), headers=headers, data=body, allow_redirects=False
+        )
+        return Exchange(response.status, response.headers, Pooled(response), upstream.timeout_seconds)
+
+    async def _begin_alone(
+        self, upstream: Upstream, transport: Transport, method: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Exchange:
+        reply = await streaming.ask(
+            partial(transport.connect, upstream), method, transport.address(upstream), headers, body
+        )
+        return Exchange(reply.status, reply.headers, reply, None)
 
     def _session(self, upstream: Upstream, transport: Transport) -> aiohttp.ClientSession:
         known = self._sessions.get(upstream.server_id)
@@ -215,7 +256,8 @@ class Connections:
     def measure(self) -> None:
         """Brings the gauges up to date."""
         connectors = [session.connector for _, session in self._sessions.values()]
-        POOLED.set(sum(len(connector._conns) + len(connector._acquired) for connector in connectors if connector))
+        pooled = sum(len(connector._conns) + len(connector._acquired) for connector in connectors if connector)
+        OPEN.set(pooled + streaming.Reply.connected)
 
     async def close(self) -> None:
         for task in list(self._closing):

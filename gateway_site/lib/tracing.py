@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -12,6 +12,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 _propagator = TraceContextTextMapPropagator()
 _tracer: trace.Tracer | None = None
+# Every call enters several spans and an idle stream stays in two, so without tracing they all are this one.
+_OFF: AbstractContextManager[None] = nullcontext()
 
 
 def configure(endpoint: str) -> None:
@@ -51,22 +53,20 @@ def _instrument_libraries() -> None:
         instrumentor().instrument()
 
 
-@contextmanager
-def span(name: str, **attributes: str | int | bool) -> Iterator[trace.Span | None]:
+def span(name: str, **attributes: str | int | bool) -> AbstractContextManager[trace.Span | None]:
     """A child of the current span; None when tracing is off."""
     if _tracer is None:
-        yield None
-        return
-    with _tracer.start_as_current_span(name, attributes=attributes, record_exception=False) as current:
-        yield current
+        return _OFF
+    return _tracer.start_as_current_span(name, attributes=attributes, record_exception=False)
+
+
+def joined(carrier: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Continues the trace that the carrier's `traceparent` names (W3C Trace Context); ignores a malformed one."""
+    return _OFF if _tracer is None else _attached(carrier)
 
 
 @contextmanager
-def joined(carrier: Mapping[str, Any]) -> Iterator[None]:
-    """Continues the trace that the carrier's `traceparent` names (W3C Trace Context); ignores a malformed one."""
-    if _tracer is None:
-        yield
-        return
+def _attached(carrier: Mapping[str, Any]) -> Iterator[None]:
     texts = {key: value for key, value in carrier.items() if isinstance(value, str)}
     token = otel_context.attach(_propagator.extract(texts))
     try:

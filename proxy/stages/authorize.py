@@ -56,8 +56,9 @@ def check(call: Call) -> None:
     kind, name = call.subject
     if not decide(call.principal, call.upstream.slug, kind, name):
         raise not_there(kind, name)
-    if call.method == "subscriptions/listen":
-        _check_listen(call)
+    for uri in _listened(call):
+        if not decide(call.principal, call.upstream.slug, "resource", uri):
+            raise not_there("resource", uri)
 
 
 def not_there(kind: str, name: str) -> Refusal:
@@ -67,12 +68,13 @@ def not_there(kind: str, name: str) -> Refusal:
     return Refusal(_REFUSED[kind], f"Unknown {kind}: {name[:256]}", reason="not_permitted")
 
 
-def _check_listen(call: Call) -> None:
+def _listened(call: Call) -> list[str]:
+    """The resources whose changes a listening call asks for."""
+    if call.method != "subscriptions/listen":
+        return []
     wanted = call.params.get("notifications", {})
     uris = wanted.get("resourceSubscriptions", []) if isinstance(wanted, dict) else []
-    for uri in uris if isinstance(uris, list) else []:
-        if isinstance(uri, str) and not decide(call.principal, call.upstream.slug, "resource", uri):
-            raise not_there("resource", uri)
+    return [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
 
 
 def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
@@ -83,10 +85,12 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
     upstream = snapshot.upstreams.get(call.upstream.slug)
     if key is None or is_expired(key) or upstream is None or upstream.server_id != call.upstream.server_id:
         return False
-    if call.upstream.config_hash != upstream.config_hash and call.http_method == "GET":
+    if call.upstream.config_hash != upstream.config_hash and call.is_stream:
         return False
-    kind, name = call.subject
-    return decide(Principal(call.principal.project_id, key), call.upstream.slug, kind, name)
+    principal, (kind, name) = Principal(call.principal.project_id, key), call.subject
+    return decide(principal, call.upstream.slug, kind, name) and all(
+        decide(principal, call.upstream.slug, "resource", uri) for uri in _listened(call)
+    )
 
 
 def filter_message(call: Call, message: dict[str, Any]) -> None:

@@ -124,8 +124,7 @@ def _unusable(status: int) -> UpstreamError:
 
 
 async def _send(call: Call, method: str, headers: dict[str, str], body: bytes | None) -> Exchange:
-    streaming = method == "GET" or call.method == "subscriptions/listen"
-    exchange = await call.state.connections.send(call.upstream, method, headers, body, streaming=streaming)
+    exchange = await call.state.connections.send(call.upstream, method, headers, body, alone=call.is_stream)
     if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
         exchange.close()
         raise UpstreamError("encoded", "encoded answer", exchange.status)

@@ -36,6 +36,12 @@ class Meter:
             return 0.0
         return (1 - self.tokens) * 60 / per_minute
 
+    def leave_stream(self) -> None:
+        self.streams -= 1
+
+    def leave_call(self) -> None:
+        self.calls -= 1
+
 
 async def limit(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal rate_limited or overloaded."""
@@ -46,16 +52,16 @@ async def limit(call: Call, call_next: CallNext) -> Answer:
         wait = meter.take(settings.KEY_RATE, time.monotonic())
         if wait:
             raise _slow_down(wait)
-    if _is_stream(call):
+    if call.is_stream:
         if meter.streams >= settings.KEY_STREAMS:
             raise _slow_down(1)
         meter.streams += 1
-        call.closers.append(lambda: _leave_stream(meter))
+        call.closers.append(meter.leave_stream)
     else:
         if meter.calls >= settings.KEY_CONCURRENCY:
             raise _slow_down(1)
         meter.calls += 1
-        call.closers.append(lambda: _leave_call(meter))
+        call.closers.append(meter.leave_call)
     return await call_next(call)
 
 
@@ -66,18 +72,6 @@ def _slow_down(seconds: float) -> Refusal:
         headers={"Retry-After": wait, "RateLimit-Policy": f'"key";q={settings.KEY_RATE};w=60',
                  "RateLimit": f'"key";r=0;t={wait}'},
     )  # fmt: skip
-
-
-def _is_stream(call: Call) -> bool:
-    return call.http_method == "GET" or call.method == "subscriptions/listen"
-
-
-def _leave_stream(meter: Meter) -> None:
-    meter.streams -= 1
-
-
-def _leave_call(meter: Meter) -> None:
-    meter.calls -= 1
 
 
 def _meter(call: Call) -> Meter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import time
 from collections.abc import AsyncGenerator
@@ -27,10 +28,15 @@ async def record(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal audit_unavailable when either line cannot be committed in time; turns every failure into one."""
     if settings.AUDIT == "off":
         return await _unrecorded(call, call_next)
+    outcome = _Outcome(call)
     with tracing.span("mcpgw.record"):
         call.call_id = new_id()
-        await _commit(_intent(call))
-    outcome = _Outcome(call)
+        try:
+            await _commit(_intent(call))
+        except Refusal:
+            # A slow store may commit the intent after all; it must not stay open.
+            outcome.ended("refused", "audit_unavailable")
+            raise
     try:
         answer = await call_next(call)
         if answer.message is not None:
@@ -117,7 +123,8 @@ class _Outcome:
     def ended(self, decision: str, reason: str) -> None:
         """Queues without waiting."""
         self.written = True
-        recorder.write_behind(self._entry(decision=decision, reason=reason))
+        with contextlib.suppress(AuditUnavailable):
+            recorder.write_behind(self._entry(decision=decision, reason=reason))
 
     async def _write(self, **fields: Any) -> None:
         self.written = True

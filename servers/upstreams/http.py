@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import aiohttp
 
 from servers import egress
+from servers.streaming import Reply
 from servers.upstream import Upstream, transports
 
 
@@ -15,6 +18,9 @@ class Http:
 
     def open(self, upstream: Upstream) -> aiohttp.ClientSession:
         return egress.open_session(upstream.url, limit=0)
+
+    async def connect(self, upstream: Upstream, factory: Callable[[], Reply]) -> Reply:
+        return await egress.connect(upstream.url, factory)
 
     def address(self, upstream: Upstream) -> str:
         return upstream.url

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import aiohttp
 from django.conf import settings
 
 from servers import egress
+from servers.streaming import Reply
 from servers.upstream import Upstream, transports
 
 
@@ -17,6 +20,9 @@ class Stdio:
 
     def open(self, upstream: Upstream) -> aiohttp.ClientSession:
         return egress.open_unix_session(str(settings.RUNNER_SOCKET), limit=0)
+
+    async def connect(self, upstream: Upstream, factory: Callable[[], Reply]) -> Reply:
+        return await egress.connect_unix(str(settings.RUNNER_SOCKET), factory)
 
     def address(self, upstream: Upstream) -> str:
         return f"http://runner/{upstream.project_id}/{upstream.server_id}/{upstream.config_hash}"

@@ -51,9 +51,7 @@ def declarations(recorder: Recorder) -> dict[str, Any]:
     urls = {path: recorder.url(path) for path in everything}
     urls["refused"], urls["raw"] = recorder.refusing_url, recorder.raw_url
     urls["denied"] = recorder.url("denied").replace("127.0.0.1", "127.0.0.2")
-    servers = [
-        {"slug": slug, "url": url, "timeout_seconds": 1 if slug in QUICK else 60} for slug, url in urls.items()
-    ]
+    servers = [{"slug": slug, "url": url, "timeout_seconds": 1 if slug in QUICK else 60} for slug, url in urls.items()]
     ada, grace, vera = "ada@acme.test", "grace@acme.test", "vera@acme.test"
     return {
         "version": 1,
@@ -103,9 +101,7 @@ class Gateways:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         with sqlite3.connect(self._model.home / "gateway.sqlite3") as database:
             for column in ("revoked", "disabled"):
-                changed = database.execute(
-                    f"UPDATE projects_apikey SET {column}_at = ? WHERE label = ?", (now, column)
-                )
+                changed = database.execute(f"UPDATE projects_apikey SET {column}_at = ? WHERE label = ?", (now, column))
                 assert changed.rowcount == 1
         for kind, environment in (("main", ENVIRONMENT), ("limited", LIMITS)):
             for server in SERVERS:

@@ -52,6 +52,8 @@ TOOLS: dict[str, list[dict[str, Any]]] = {
     ],
     "secret": [{"name": "globex_only", "inputSchema": {"type": "object"}}],
 }
+# Servers that answer `tools/list` with an error: the first has no such method, the other is only unwell.
+LIST_ERRORS = {"list-absent": -32601, "list-failing": -32603}
 ANY_TOOL: list[dict[str, Any]] = [{"name": "echo", "inputSchema": {"type": "object"}}]
 
 
@@ -261,7 +263,7 @@ class _Exchange:
             return
         result = self._well(message)
         if result is None:
-            error = {"code": -32601, "message": "Method not found"}
+            error = {"code": LIST_ERRORS.get(self.seen.path, -32601), "message": "Not now"}
             await self.json({"jsonrpc": "2.0", "id": self.id, "error": error}, 404 if self.is_modern else 200)
             return
         if self.is_modern:
@@ -282,6 +284,8 @@ class _Exchange:
                     "ttlMs": 0, "cacheScope": "private"}  # fmt: skip
         if method == "ping":
             return {}
+        if method == "tools/list" and self.seen.path in LIST_ERRORS:
+            return None
         if method == "tools/list":
             tools = TOOLS.get(self.seen.path, ANY_TOOL)
             return {"tools": tools, **({"ttlMs": 0, "cacheScope": "private"} if self.is_modern else {})}
@@ -432,4 +436,4 @@ _BEHAVIOURS: dict[str, Callable[[_Exchange], Awaitable[None]]] = {
     "stream-silent": _stream_silent,
     "stream-cut": _stream_cut,
 }
-PATHS = ("well", *_BEHAVIOURS)
+PATHS = ("well", *LIST_ERRORS, *_BEHAVIOURS)

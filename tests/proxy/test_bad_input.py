@@ -133,9 +133,7 @@ def test_a_posted_response_is_no_request_in_the_modern_era(modern: Caller, recor
         (arguments('{"text":"a:b\\":","text":"{:::}"}'), "text"),
     ],
 )
-def test_a_duplicate_member_is_refused_at_any_depth(
-    caller: Caller, recorder: Recorder, body: bytes, name: str
-) -> None:
+def test_a_duplicate_member_is_refused_at_any_depth(caller: Caller, recorder: Recorder, body: bytes, name: str) -> None:
     assert_refused(caller.post(body), 400, -32600, f"Duplicate JSON member '{name}'", recorder)
 
 
@@ -171,9 +169,7 @@ def test_meta_stays_open(modern: Caller, recorder: Recorder) -> None:
 
 @claim("bad-input.06")
 @pytest.mark.parametrize("message_id", ["null", "1.5", "1.0", "1e2", "true", "{}", "[]"])
-def test_an_id_that_is_no_string_or_integer_is_refused(
-    caller: Caller, recorder: Recorder, message_id: str
-) -> None:
+def test_an_id_that_is_no_string_or_integer_is_refused(caller: Caller, recorder: Recorder, message_id: str) -> None:
     body = tool_call('{"name":"echo","arguments":{}}', message_id)
     assert_refused(caller.post(body), 400, -32600, recorder=recorder)
 
@@ -387,9 +383,7 @@ def test_a_charset_beside_the_content_type_passes(caller: Caller) -> None:
 
 @claim("bad-input.13")
 @pytest.mark.parametrize("value", [None, "text/html", "application/json", "text/event-stream", ""])
-def test_an_accept_header_without_both_types_is_refused(
-    caller: Caller, recorder: Recorder, value: str | None
-) -> None:
+def test_an_accept_header_without_both_types_is_refused(caller: Caller, recorder: Recorder, value: str | None) -> None:
     assert_refused(caller.tool(headers={"Accept": value}), 406, -32600, recorder=recorder)
 
 
@@ -510,6 +504,14 @@ def test_unknown_forbidden_and_foreign_tools_are_one_answer(caller: Caller, reco
     assert restricted.tool("echo").status == 200
 
 
+@claim("bad-input.22")
+def test_a_list_that_cannot_be_had_lets_no_call_pass(caller: Caller, recorder: Recorder) -> None:
+    """Only a server that says it has no list at all is asked without one."""
+    assert_refused(caller.with_(server="list-failing").tool(), 502, -31001, recorder=recorder)
+    assert caller.with_(server="list-absent").tool().status == 200
+    assert [seen.path for seen in recorder.forwarded] == ["list-absent"]
+
+
 @claim("bad-input.23")
 @pytest.mark.parametrize(
     ("given", "pointer", "keyword"),
@@ -539,9 +541,7 @@ def test_arguments_that_break_the_schema_are_a_tool_error_without_the_value(
 
 @claim("bad-input.25")
 @pytest.mark.parametrize("http_method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_other_http_methods_are_refused_in_the_modern_era(
-    modern: Caller, recorder: Recorder, http_method: str
-) -> None:
+def test_other_http_methods_are_refused_in_the_modern_era(modern: Caller, recorder: Recorder, http_method: str) -> None:
     reply = modern.post(b"", http_method=http_method)
     assert_refused(reply, 405, -32600, recorder=recorder)
     assert reply.header("allow") == "POST"
@@ -750,9 +750,7 @@ JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEiLCJhdWQiOiJtY3AifQ."
 @claim("bad-input.32")
 @pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"X-API-Key": ""},
                                      {"Authorization": "Basic YWRhOnB3"}])  # fmt: skip
-def test_a_request_without_credential_is_refused(
-    caller: Caller, recorder: Recorder, headers: dict[str, str]
-) -> None:
+def test_a_request_without_credential_is_refused(caller: Caller, recorder: Recorder, headers: dict[str, str]) -> None:
     reply = caller.with_(key=None, era="modern").tool(headers=headers)
     assert_refused(reply, 401, -31401, "Authentication required", recorder)
     assert reply.header("www-authenticate") == 'Bearer realm="mcp"'
@@ -1130,4 +1128,3 @@ def test_a_misbehaving_upstream_costs_only_its_own_calls(modern: Caller) -> None
         assert modern.tool().status == 200
         assert time.monotonic() - started < 1
         assert {call.result().status for call in silent} == {504}
-

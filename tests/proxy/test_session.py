@@ -23,14 +23,16 @@ DOCS = Upstream(7, 1, "docs", "http", "http://127.0.0.1:9001/mcp", "c0ffee", 60.
 THEIRS = "upstream-session-canary"
 
 
-def refusal(sealed: str, principal: Principal = ADA, upstream: Upstream = DOCS, ring: Keyring = RING) -> tuple[Any, ...]:
+def refusal(
+    sealed: str, principal: Principal = ADA, upstream: Upstream = DOCS, ring: Keyring = RING
+) -> tuple[Any, ...]:
     with pytest.raises(Refusal) as caught:
         session.unseal(ring, sealed, principal, upstream)
     each = caught.value
     return each.kind, each.status, each.code, each.message, each.data, each.reason, each.headers
 
 
-ALWAYS = ("session_not_found", 404, -32600, "Session not found", None, "session_not_found", {})
+ALWAYS: tuple[Any, ...] = ("session_not_found", 404, -32600, "Session not found", None, "session_not_found", {})
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=200))

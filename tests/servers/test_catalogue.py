@@ -114,8 +114,8 @@ def _chain(length: int, **last: Any) -> dict[str, Any]:
 
 
 def _anchored(length: int) -> dict[str, Any]:
-    twice: dict[str, Any] = {f"d{i}": {"$anchor": f"d{i}", "allOf": [{"$ref": f"#d{i + 1}"}] * 2} for i in range(length)}
-    return {"$defs": {**twice, "end": {"$anchor": f"d{length}"}}, "$ref": "#d0"}
+    steps = {f"d{i}": {"$anchor": f"d{i}", "allOf": [{"$ref": f"#d{i + 1}"}] * 2} for i in range(length)}
+    return {"$defs": {**steps, "end": {"$anchor": f"d{length}"}}, "$ref": "#d0"}
 
 
 def _in_data(length: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -253,7 +252,3 @@ def test_the_operators_entries_are_read_as_what_they_are() -> None:
         "fd00::/8": ("fd00::/8", None), "10.0.0.0/8:80": ("10.0.0.0/8", 80),
     }.items():  # fmt: skip
         assert egress._split_port(entry) == expected
-
-
-def test_the_client_library_is_the_one_whose_behaviour_was_checked() -> None:
-    assert int(aiohttp.__version__.split(".")[0]) == 3

@@ -96,7 +96,7 @@ def test_a_priming_event_has_an_id_and_no_data() -> None:
     assert parse(b"id: 1\n\n: ping\n\n") == [RawEvent(None, "1"), RawEvent(comments=("ping",))]
 
 
-_TEXT = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=("Cs",)), max_size=20)
+_TEXT = st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"), max_size=20)
 _TEXT_OR_NONE = st.none() | _TEXT.filter(lambda text: not text.startswith(" "))
 
 
@@ -133,7 +133,8 @@ def test_the_limit_is_for_one_event_and_not_for_the_stream() -> None:
 
 def test_what_is_kept_never_exceeds_the_limit() -> None:
     parser: Any = EventParser(1000)
+    for _ in range(10):
+        list(parser.feed(b"x" * 100))
     with pytest.raises(EventTooLarge):
-        for _ in range(100):
-            list(parser.feed(b"x" * 100))
-    assert sum(map(len, parser._chunks)) <= 1100
+        list(parser.feed(b"x"))
+    assert sum(map(len, parser._chunks)) <= 1001

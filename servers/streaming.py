@@ -1,0 +1,193 @@
+"""One HTTP/1.1 exchange on a connection of its own, for streams that are many, open for long and mostly silent.
+
+The pooled client keeps nine kilobytes for each of them, this one less than two (bench/README.md, idle streams).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+import httptools
+from multidict import CIMultiDict
+from yarl import URL
+
+MAX_HEAD_BYTES = 65536
+_BUFFER_BYTES = 2**17
+_LINE_BREAKS = re.compile(r"[\r\n\0]")
+# The headers that something is decided by; the others would be kept for as long as the stream is open.
+_KEPT = frozenset({b"content-type", b"content-encoding", b"content-length", b"mcp-session-id", b"transfer-encoding"})
+
+
+class BrokenAnswer(ConnectionError):
+    """The connection ended, or turned into something else, before the answer's end."""
+
+
+class MalformedHead(ValueError):
+    """What came is no HTTP/1.1 answer that we would read on."""
+
+
+class Reply(asyncio.Protocol):
+    """The answer to one request: its status and headers, then its body piece by piece. Close it when done."""
+
+    __slots__ = ("_chunks", "_failure", "_framed", "_head_size", "_outside", "_over", "_parser", "_size", "_transport",
+                 "_waiter", "headers", "status")  # fmt: skip
+    # How many connections there are now, of all loops.
+    connected = 0
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: CIMultiDict[str] = CIMultiDict()
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._head_size = 0
+        # Bytes since the last one of the body: what the parser may have to keep of a header that does not end.
+        self._outside = 0
+        self._framed = False
+        self._over = False
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def head(self) -> None:
+        """Returns when status and headers are there. Raises BrokenAnswer and MalformedHead."""
+        while not self.status and not self._over:
+            await self._change()
+        if not self.status:
+            raise self._failure or BrokenAnswer("no answer")
+
+    async def read(self) -> bytes:
+        """What has come since the last time; empty at the end. Raises BrokenAnswer."""
+        while not self._chunks and not self._over:
+            await self._change()
+        if not self._chunks and self._failure is not None:
+            raise self._failure
+        data = b"".join(self._chunks)
+        self._chunks.clear()
+        if self._size > _BUFFER_BYTES and self._transport is not None and not self._over:
+            self._transport.resume_reading()
+        self._size = 0
+        return data
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """At once, whatever is still under way."""
+        self._end(BrokenAnswer("closed"))
+
+    def _change(self) -> asyncio.Future[None]:
+        self._waiter = asyncio.get_running_loop().create_future()
+        return self._waiter
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _end(self, failure: Exception | None) -> None:
+        if not self._over:
+            self._over = True
+            self._failure = failure
+            self._wake()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- what the transport says ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as everywhere
+        self._transport = transport
+        Reply.connected += 1
+
+    def data_received(self, data: bytes) -> None:
+        if self._over or self._parser is None:
+            return
+        self._outside += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._refuse(type(error).__name__)
+        if self._outside > MAX_HEAD_BYTES:
+            self._refuse("head too large")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        Reply.connected -= 1
+        # Parser and transport know this object: without this it would wait for the collector.
+        self._parser = self._transport = None
+        whole = self.status and not self._framed and exc is None
+        self._end(None if whole else BrokenAnswer("connection lost"))
+
+    def _refuse(self, reason: str) -> None:
+        self._end(BrokenAnswer(reason) if self.status else MalformedHead(reason))
+
+    # --- what the parser says ---------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Also called for trailers, which say nothing to us."""
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD_BYTES:
+            raise MalformedHead("head too large")
+        name = name.lower()
+        if not self.status and name in _KEPT:
+            self.headers.add(name.decode(), value.decode("utf-8", "surrogateescape"))
+
+    def on_headers_complete(self) -> None:
+        if self._parser is None or self.status:
+            # Something after the answer; nobody asked for it.
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            # An interim answer (RFC 9110 section 15.2); the one that counts follows.
+            self.headers.clear()
+            return
+        codings = self.headers.getall("transfer-encoding", [])
+        if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+            raise MalformedHead("transfer coding")
+        self._framed = bool(codings) or "content-length" in self.headers
+        self.status = status
+        self._wake()
+
+    def on_body(self, body: bytes) -> None:
+        if self._over:
+            return
+        self._outside = 0
+        self._chunks.append(body)
+        self._size += len(body)
+        if self._size > _BUFFER_BYTES and self._transport is not None:
+            self._transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        if self.status:
+            self._end(None)
+
+
+async def ask(
+    connect: Callable[[Callable[[], Reply]], Awaitable[Reply]], method: str, url: str, headers: Mapping[str, str],
+    body: bytes | None,
+) -> Reply:
+    """Sends the request and waits for the reply's head. Raises BrokenAnswer, ValueError, and what `connect` raises."""
+    request = _request(method, URL(url), headers, body)
+    reply = await connect(Reply)
+    try:
+        reply.write(request)
+        await reply.head()
+    except BaseException:
+        reply.close()
+        raise
+    return reply
+
+
+def _request(method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    lines = [f"{method} {url.raw_path_qs} HTTP/1.1"]
+    if "host" not in {name.lower() for name in headers}:
+        lines.append(f"Host: {url.host_port_subcomponent}")
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    if any(_LINE_BREAKS.search(line) for line in lines):
+        raise ValueError("a line break in a header")
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")

@@ -1,0 +1,189 @@
+"""Acts on servers and templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db.models import ProtectedError
+
+from audit.models import Event
+from gateway_site.lib.secrets import Unsealable
+from projects.scoping import unscoped, with_project
+from servers import services
+from servers.models import CommandTemplate, Server
+from tests.cast import Cast, two_tenants
+
+SLOTS = {"zone": {"pattern": "[A-Za-z_/]+"}, "token": {"pattern": ".*", "secret": True, "default": ""}}
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return two_tenants()
+
+
+def template(slug: str = "clock", **fields: Any) -> CommandTemplate:
+    made = CommandTemplate(slug=slug, executable="{python}", args=["-c", "{zone}"], params=SLOTS, **fields)
+    return services.save_template(template=made)
+
+
+def stored(server: Server) -> Server:
+    with with_project(server.project_id):
+        return Server.objects.select_related("template", "project").get(pk=server.pk)
+
+
+@pytest.mark.claim("secrets.upstream")
+def test_upstream_headers_are_sealed_and_come_back(cast: Cast) -> None:
+    server = cast.server(headers={"Authorization": "Bearer canary-token"})
+    again = stored(server)
+    assert again.secrets["headers"] == {"Authorization": "Bearer canary-token"}
+    with unscoped("the whole row"):
+        assert "canary" not in repr(Server.objects.values().get(pk=server.pk))
+
+
+@pytest.mark.claim("secrets.upstream")
+def test_a_sealed_value_moved_to_another_row_does_not_open(cast: Cast) -> None:
+    mine, theirs = cast.server(headers={"X-Key": "canary"}), cast.server("spy", project=cast.globex)
+    theirs.sealed = mine.sealed
+    with pytest.raises(Unsealable):
+        _ = theirs.secrets
+
+
+@pytest.mark.claim("secrets.upstream")
+def test_headers_are_kept_until_they_are_replaced(cast: Cast) -> None:
+    server = cast.server(headers={"X-Key": "one"})
+    services.save_server(server=stored(server))
+    assert stored(server).secrets["headers"] == {"X-Key": "one"}
+    services.save_server(server=stored(server), headers={})
+    assert stored(server).sealed == ""
+
+
+@pytest.mark.claim("secrets.upstream")
+def test_values_of_secret_slots_are_sealed_and_others_are_not(cast: Cast) -> None:
+    server = services.new_server(project=cast.acme, slug="clock", transport="stdio", template=template())
+    services.save_server(server=server, params={"zone": "Europe/Paris", "token": "canary-token"})
+    again = stored(server)
+    assert again.params == {"zone": "Europe/Paris"}
+    assert again.secrets["params"] == {"token": "canary-token"}
+    assert "canary-token" not in repr(list(Event.objects.values()))
+
+
+@pytest.mark.claim("secrets.upstream")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "x"}, {"content-length": "1"}, {"Mcp-Session-Id": "x"}, {"Connection": "x"}, {"Accept-Encoding": "x"},
+        {"X Y": "1"}, {"X:Y": "1"}, {"": "1"}, {"X-Key": "a\r\nX-Evil: 1"}, {"X-Key": "é"}, {"X-Key": 5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_headers_that_could_break_a_request_are_refused_without_their_value(
+    cast: Cast, headers: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        cast.server(headers=headers)
+    assert "X-Evil" not in str(caught.value)
+    with with_project(cast.acme.pk):
+        assert Server.objects.count() == 0
+
+
+@pytest.mark.claim("servers.validation")
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"url": "http://10.0.0.1/mcp"}, "url"),
+        ({"url": "http://169.254.169.254/latest"}, "url"),
+        ({"url": "https://user:canary@example.com/mcp"}, "url"),
+        ({"url": "file:///etc/passwd"}, "url"),
+        ({"url": ""}, "url"),
+        ({"slug": "Bad Slug"}, "slug"),
+        ({"transport": "carrier-pigeon"}, "transport"),
+        ({"transport": "stdio", "url": ""}, "template"),
+        ({"transport": "sse", "url": "http://10.0.0.1/sse"}, "url"),
+    ],
+    ids=str,
+)
+def test_a_server_that_may_not_be_is_not_made(cast: Cast, fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        cast.server(**{"slug": "docs", **fields})
+    assert field in caught.value.message_dict
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.claim("servers.validation")
+def test_a_stdio_server_has_a_template_and_no_url_and_others_the_reverse(cast: Cast) -> None:
+    made = template()
+    with pytest.raises(ValidationError):
+        cast.server(transport="stdio", template=made, url="http://127.0.0.1:9001/mcp", params={"zone": "UTC"})
+    with pytest.raises(ValidationError):
+        cast.server(transport="http", template=made)
+
+
+@pytest.mark.claim("servers.validation")
+@pytest.mark.parametrize(
+    "params", [{}, {"zone": "a;b"}, {"zone": "-rf"}, {"zone": "UTC", "other": "x"}, {"zone": "canary 1"}], ids=str
+)
+def test_values_that_do_not_fit_their_slot_are_refused_unseen(cast: Cast, params: dict[str, str]) -> None:
+    server = services.new_server(project=cast.acme, slug="clock", transport="stdio", template=template())
+    with pytest.raises(ValidationError, match="template_slot_invalid") as caught:
+        services.save_server(server=server, params=params)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.claim("servers.validation")
+def test_slugs_are_unique_inside_a_project_only(cast: Cast) -> None:
+    cast.server("docs")
+    cast.server("docs", project=cast.globex)
+    with pytest.raises(ValidationError):
+        cast.server("docs")
+
+
+@pytest.mark.claim("servers.validation")
+def test_a_template_in_use_cannot_be_deleted(cast: Cast) -> None:
+    made = template()
+    services.save_server(
+        server=services.new_server(project=cast.acme, slug="clock", transport="stdio", template=made),
+        params={"zone": "UTC"},
+    )
+    with pytest.raises(ProtectedError):
+        services.delete_template(template=made)
+    assert CommandTemplate.objects.count() == 1
+    assert not Event.objects.filter(kind="template.deleted").exists()
+
+
+@pytest.mark.claim("sessions.sealed")
+@pytest.mark.parametrize(
+    "change",
+    [{"url": "http://127.0.0.1:9002/mcp"}, {"headers": {"X-Key": "two"}}],
+    ids=["address", "credentials"],
+)
+def test_what_matters_to_a_session_changes_the_configurations_hash(cast: Cast, change: dict[str, Any]) -> None:
+    server = cast.server(headers={"X-Key": "one"})
+    before = server.config_hash
+    headers = change.pop("headers", None)
+    for field, value in change.items():
+        setattr(server, field, value)
+    services.save_server(server=server, headers=headers)
+    assert stored(server).config_hash != before
+
+
+@pytest.mark.claim("sessions.sealed")
+def test_what_does_not_matter_to_a_session_leaves_the_hash(cast: Cast) -> None:
+    server = cast.server(headers={"X-Key": "one"})
+    before = server.config_hash
+    server.timeout_seconds = 5
+    services.save_server(server=server, headers={"X-Key": "one"})
+    services.set_server_enabled(server=server, enabled=False)
+    assert stored(server).config_hash == before
+
+
+@pytest.mark.claim("sessions.sealed")
+def test_a_changed_template_changes_the_hash_of_its_servers(cast: Cast) -> None:
+    made = template()
+    server = services.new_server(project=cast.acme, slug="clock", transport="stdio", template=made)
+    services.save_server(server=server, params={"zone": "UTC"})
+    before = stored(server).config_hash
+    made.args = ["-c", "pass"]
+    services.save_template(template=made)
+    assert stored(server).config_hash != before
