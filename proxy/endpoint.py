@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ from django.conf import settings
 from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
 from gateway_site.lib import tracing
+from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
 from proxy import errors, metrics, pipeline, protocol, session, state, wire
@@ -36,6 +37,7 @@ _WATCH_AFTER_SECONDS = 0.01
 _REFUSALS_RECORDED_PER_SECOND = 50
 _JSON = "application/json"
 _SSE = "text/event-stream"
+_KEPT_PREFIXES = ("mcp-param-", "trace")
 
 
 class Endpoint:
@@ -44,17 +46,25 @@ class Endpoint:
     def __init__(self) -> None:
         self._refusals = _RefusalLog()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = _Exchange(self, scope, receive, send)
-        await exchange.run()
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        return _Exchange(self._refusals, scope, receive, send).run()
 
 
 class _Exchange:
     """One HTTP request and its response."""
 
-    def __init__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-        self._refusals = endpoint._refusals
+    __slots__ = ("_address", "_call", "_headers_sent", "_left", "_message_id", "_method", "_on_leaving", "_outcome",
+                 "_path", "_receive", "_refusals", "_request_id", "_scope", "_send", "_started", "_state", "_status",
+                 "_watcher")  # fmt: skip
+
+    def __init__(self, refusals: _RefusalLog, scope: Scope, receive: Receive, send: Send) -> None:
+        self._refusals = refusals
         self._scope = scope
+        self._path = str(scope.get("path", ""))
+        self._address = str((scope.get("client") or ("",))[0])
+        self._on_leaving: Callable[[Callable[[], None] | None], None] | None = (
+            scope.get("extensions", {}).get(ON_LEAVING)
+        )
         self._receive = receive
         self._send = send
         self._started = time.perf_counter()
@@ -67,6 +77,7 @@ class _Exchange:
         self._method = "none"
         self._status = 0
         self._outcome = "ok"
+        self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         try:
@@ -85,7 +96,19 @@ class _Exchange:
             self._note()
 
     async def _answer(self) -> None:
+        call = await self._admit()
+        with tracing.joined(_trace_carrier(call)), tracing.span(f"mcp {call.method}"):
+            call.trace_id = tracing.current_trace_id()
+            self._watcher = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
+            try:
+                await self._deliver(await pipeline.run(call))
+            finally:
+                self._stop_watching()
+
+    async def _admit(self) -> Call:
+        """The call, checked and entered. What is known of the head beyond it ends here: streams are open for long."""
         head = read_head(self._scope)
+        self._scope = {}
         if self._state.open_calls.draining:
             raise Refusal("draining")
         with tracing.span("mcpgw.authenticate"):
@@ -98,15 +121,7 @@ class _Exchange:
         self._state.open_calls.add(call)
         if not principal.may_call:
             raise Refusal("insufficient_scope")
-        with tracing.joined(_trace_carrier(call)), tracing.span(f"mcp {call.method}"):
-            call.trace_id = tracing.current_trace_id()
-            watch = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
-            try:
-                answer = await pipeline.run(call)
-                await self._deliver(answer)
-            finally:
-                watch.cancel()
-                self._stop_watching()
+        return call
 
     async def _authenticate(self, head: Head) -> tuple[Principal, Snapshot]:
         text = head.credential
@@ -130,7 +145,7 @@ class _Exchange:
         modern = not protocol.is_legacy_version(version)
         call = Call(
             state=self._state, request_id=self._request_id, principal=principal, snapshot=snapshot, upstream=upstream,
-            http_method=head.method, version=version, modern=modern, message=None, headers=head.headers,
+            http_method=head.method, version=version, modern=modern, message=None, headers=_kept(head.headers),
             policy_version=snapshot.version, started=self._started,
         )  # fmt: skip
         sealed = None if modern else head.headers.get("mcp-session-id")
@@ -201,24 +216,29 @@ class _Exchange:
 
     # --- the client's leaving ---------------------------------------------------------------------------
 
-    _watcher: asyncio.Task[None] | None = None
-
     def _watch(self) -> None:
-        main = self._state.open_calls.task_of(self._call) if self._call is not None else None
-        if main is not None:
-            self._watcher = asyncio.create_task(self._await_leaving(main))
-
-    async def _await_leaving(self, main: asyncio.Task[Any]) -> None:
-        while True:
-            event = await self._receive()
-            if event["type"] == "http.disconnect":
-                self._left = True
-                main.cancel()
-                return
+        if self._on_leaving is not None:
+            self._watcher = None
+            self._on_leaving(self._leave)
+        else:
+            self._watcher = asyncio.create_task(self._await_leaving())
 
     def _stop_watching(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
+        elif self._on_leaving is not None:
+            self._on_leaving(None)
+
+    async def _await_leaving(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        main = self._state.open_calls.task_of(self._call) if self._call is not None else None
+        if main is not None:
+            self._left = True
+            main.cancel()
 
     async def _end_cancelled(self) -> None:
         """The client left, or its right ended, or the server is stopping; only the last goes on as cancellation."""
@@ -241,15 +261,14 @@ class _Exchange:
 
     # --- the response -----------------------------------------------------------------------------------
 
-    async def _deliver(self, answer: Answer) -> None:
+    def _deliver(self, answer: Answer) -> Coroutine[Any, Any, None]:
         if answer.events is not None:
-            await self._stream(answer)
-            return
+            return self._stream(answer)
         body = answer.body if answer.body is not None else b""
         headers = dict(answer.headers)
         if body:
             headers["Content-Type"] = _JSON
-        await self._respond(answer.status, headers, body)
+        return self._respond(answer.status, headers, body)
 
     async def _stream(self, answer: Answer) -> None:
         events = answer.events
@@ -286,7 +305,7 @@ class _Exchange:
         self._outcome = refusal.kind
         metrics.REFUSALS.labels(refusal.kind, errors.KINDS[refusal.kind].fault).inc()
         if self._call is None or refusal.kind == "insufficient_scope":
-            self._refusals.record(refusal, self._request_id, self._scope, self._call)
+            self._refusals.record(refusal, self._request_id, self._path, self._address, self._call)
         if self._headers_sent:
             await self._finish_stream()
             return
@@ -339,7 +358,7 @@ class _RefusalLog:
         self._written: Counter[str] = Counter()
         self._suppressed = 0
 
-    def record(self, refusal: Refusal, request_id: str, scope: Scope, call: Call | None) -> None:
+    def record(self, refusal: Refusal, request_id: str, path: str, address: str, call: Call | None) -> None:
         if settings.AUDIT == "off":
             return
         second = int(time.monotonic())
@@ -351,14 +370,13 @@ class _RefusalLog:
             return
         self._written[refusal.kind] += 1
         reason, _, key_id = refusal.reason.partition(":")
-        client = scope.get("client") or ("",)
         entry = Entry(
             id=new_id(), at=now(), kind="mcp.refused", actor_kind="anonymous" if not key_id else "key", actor_id=key_id,
             request_id=request_id, decision="refused", reason=reason, http_status=refusal.status,
             rpc_code=refusal.code or None,
             project_ref=call.principal.project_id if call else None, project=call.snapshot.slug if call else "",
-            subject=keys.PATTERN.sub("<key>", str(scope.get("path", "")))[:200],
-            detail={"address": client[0], "suppressed_before": self._suppressed},
+            subject=keys.PATTERN.sub("<key>", path)[:200],
+            detail={"address": address, "suppressed_before": self._suppressed},
         )  # fmt: skip
         try:
             recorder.write_behind(entry)
@@ -410,6 +428,11 @@ def _check_accepts(head: Head, wanted: list[str]) -> None:
     for media_type in wanted:
         if not offered & {media_type, media_type.split("/")[0] + "/*", "*/*"}:
             raise Refusal("not_acceptable")
+
+
+def _kept(headers: dict[str, str]) -> dict[str, str]:
+    """What stages ask for: parameters that repeat arguments, and the trace."""
+    return {name: value for name, value in headers.items() if name.startswith(_KEPT_PREFIXES)}
 
 
 def _trace_carrier(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Gauge
 
 from projects import usage
-from projects.authentication import is_expired
+from projects.authentication import KeyRecord, is_expired
 from proxy.errors import Refusal
 from proxy.snapshot import Snapshots
 from servers.catalogue import Catalogue
@@ -103,12 +103,18 @@ class State:
             await asyncio.sleep(_EXPIRY_CHECK_SECONDS)
             now = time.time()
             for call in self.open_calls.calls():
-                if is_expired(call.principal.key, now):
+                if is_expired(self._newest_key(call), now):
                     self.open_calls.end(call)
             if time.monotonic() - self._uses_flushed_at >= _USES_FLUSH_SECONDS:
                 await self._flush_uses()
             OPEN.set(len(self.open_calls))
             self.connections.measure()
+
+    def _newest_key(self, call: Call) -> KeyRecord:
+        """The expiry may have been set after the call began, as rotation does."""
+        snapshot = self.snapshots.current(call.principal.project_id)
+        known = snapshot.keys.get(call.principal.key.key_id) if snapshot is not None else None
+        return known or call.principal.key
 
     async def _flush_uses(self) -> None:
         uses, self.uses = self.uses, {}

@@ -24,6 +24,8 @@ class RawEvent:
 class EventParser:
     """Takes chunks of any size and gives whole events. `limit` bounds one event, in bytes."""
 
+    __slots__ = ("_chunks", "_event_size", "_first", "_limit", "_lines", "_size", "_skip_newline")
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._chunks: list[bytes] = []

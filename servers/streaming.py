@@ -10,14 +10,18 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 
 import httptools
-from multidict import CIMultiDict
 from yarl import URL
 
 MAX_HEAD_BYTES = 65536
 _BUFFER_BYTES = 2**17
 _LINE_BREAKS = re.compile(r"[\r\n\0]")
-# The headers that something is decided by; the others would be kept for as long as the stream is open.
-_KEPT = frozenset({b"content-type", b"content-encoding", b"content-length", b"mcp-session-id", b"transfer-encoding"})
+# The headers that something is decided by.
+_KEPT = {
+    b"content-type": "Content-Type",
+    b"content-encoding": "Content-Encoding",
+    b"content-length": "Content-Length",
+    b"transfer-encoding": "Transfer-Encoding",
+}
 
 
 class BrokenAnswer(ConnectionError):
@@ -31,14 +35,14 @@ class MalformedHead(ValueError):
 class Reply(asyncio.Protocol):
     """The answer to one request: its status and headers, then its body piece by piece. Close it when done."""
 
-    __slots__ = ("_chunks", "_failure", "_framed", "_head_size", "_outside", "_over", "_parser", "_size", "_transport",
-                 "_waiter", "headers", "status")  # fmt: skip
+    __slots__ = ("_chunks", "_failure", "_framed", "_head_size", "_headers", "_outside", "_over", "_parser", "_size",
+                 "_transport", "_waiter", "status")  # fmt: skip
     # How many connections there are now, of all loops.
     connected = 0
 
     def __init__(self) -> None:
         self.status = 0
-        self.headers: CIMultiDict[str] = CIMultiDict()
+        self._headers: dict[str, str] | None = {}
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
@@ -51,12 +55,14 @@ class Reply(asyncio.Protocol):
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def head(self) -> None:
-        """Returns when status and headers are there. Raises BrokenAnswer and MalformedHead."""
+    async def head(self) -> dict[str, str]:
+        """Those of the headers that count, once, and `status` is there. Raises BrokenAnswer and MalformedHead."""
         while not self.status and not self._over:
             await self._change()
         if not self.status:
             raise self._failure or BrokenAnswer("no answer")
+        headers, self._headers = self._headers, None
+        return headers or {}
 
     async def read(self) -> bytes:
         """What has come since the last time; empty at the end. Raises BrokenAnswer."""
@@ -130,23 +136,25 @@ class Reply(asyncio.Protocol):
         self._head_size += len(name) + len(value)
         if self._head_size > MAX_HEAD_BYTES:
             raise MalformedHead("head too large")
-        name = name.lower()
-        if not self.status and name in _KEPT:
-            self.headers.add(name.decode(), value.decode("utf-8", "surrogateescape"))
+        known = _KEPT.get(name.lower())
+        if known is not None and self._headers is not None and not self.status:
+            text = value.decode("latin-1")
+            # RFC 9110 section 5.3: several lines are one list.
+            self._headers[known] = f"{self._headers[known]}, {text}" if known in self._headers else text
 
     def on_headers_complete(self) -> None:
-        if self._parser is None or self.status:
+        if self._parser is None or self._headers is None or self.status:
             # Something after the answer; nobody asked for it.
             return
         status = self._parser.get_status_code()
         if status < 200:
             # An interim answer (RFC 9110 section 15.2); the one that counts follows.
-            self.headers.clear()
+            self._headers.clear()
             return
-        codings = self.headers.getall("transfer-encoding", [])
-        if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+        coding = self._headers.get("Transfer-Encoding", "chunked")
+        if coding.strip().lower() != "chunked":
             raise MalformedHead("transfer coding")
-        self._framed = bool(codings) or "content-length" in self.headers
+        self._framed = "Transfer-Encoding" in self._headers or "Content-Length" in self._headers
         self.status = status
         self._wake()
 
@@ -168,17 +176,16 @@ class Reply(asyncio.Protocol):
 async def ask(
     connect: Callable[[Callable[[], Reply]], Awaitable[Reply]], method: str, url: str, headers: Mapping[str, str],
     body: bytes | None,
-) -> Reply:
-    """Sends the request and waits for the reply's head. Raises BrokenAnswer, ValueError, and what `connect` raises."""
+) -> tuple[Reply, dict[str, str]]:
+    """Sends the request; the reply and its headers. Raises BrokenAnswer, ValueError, and what `connect` raises."""
     request = _request(method, URL(url), headers, body)
     reply = await connect(Reply)
     try:
         reply.write(request)
-        await reply.head()
+        return reply, await reply.head()
     except BaseException:
         reply.close()
         raise
-    return reply
 
 
 def _request(method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> bytes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, Self
 
 import aiohttp
 from prometheus_client import Counter, Gauge, Histogram
@@ -70,13 +71,15 @@ class Transport(Protocol):
     def address(self, upstream: Upstream) -> str: ...
 
 
+_NO_EVENTS: Iterator[RawEvent] = iter(())
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 transports: Registry[Transport] = Registry("servers.upstreams")
 
 
 class Body(Protocol):
     """Where the bytes of an answer come from."""
 
-    def read(self) -> Awaitable[bytes]:
+    async def read(self) -> bytes:
         """What has come; empty at the end. Raises aiohttp.ClientError and OSError."""
 
     def close(self) -> None: ...
@@ -85,13 +88,15 @@ class Body(Protocol):
 class Pooled:
     """The body of an answer on a pooled connection."""
 
-    __slots__ = ("_response",)
+    __slots__ = ("_idle_seconds", "_response")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, idle_seconds: float) -> None:
         self._response = response
+        self._idle_seconds = idle_seconds
 
-    def read(self) -> Awaitable[bytes]:
-        return self._response.content.readany()
+    async def read(self) -> bytes:
+        async with asyncio.timeout(self._idle_seconds):
+            return await self._response.content.readany()
 
     def close(self) -> None:
         """Returns the connection to the pool when the body was read to its end, else cuts it."""
@@ -104,14 +109,13 @@ class Pooled:
 class Exchange:
     """An answer whose status and headers are there and whose body is not yet read. Close it when done."""
 
-    __slots__ = ("_body", "_idle_seconds", "content_type", "headers", "status")
+    __slots__ = ("_body", "content_type", "headers", "status")
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: Body, idle_seconds: float | None) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: Body) -> None:
         self.status = status
         self.headers = headers
         self.content_type = headers.get("Content-Type", "").split(";")[0].strip().lower()
         self._body = body
-        self._idle_seconds = idle_seconds
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError."""
@@ -119,38 +123,65 @@ class Exchange:
         if announced.isdigit() and int(announced) > limit:
             raise UpstreamError("too_large", f"{announced} bytes announced")
         chunks, size = [], 0
-        while chunk := await self._next():
-            size += len(chunk)
-            if size > limit:
-                raise UpstreamError("too_large", f"more than {limit} bytes")
-            chunks.append(chunk)
+        try:
+            while chunk := await self._body.read():
+                size += len(chunk)
+                if size > limit:
+                    raise UpstreamError("too_large", f"more than {limit} bytes")
+                chunks.append(chunk)
+        except _FAILURES as error:
+            raise _failed(error) from error
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def events(self, limit: int) -> AsyncIterator[RawEvent]:
-        """The events of a stream, each at most `limit` bytes. Raises UpstreamError."""
-        parser = EventParser(limit)
-        while chunk := await self._next():
-            try:
-                for event in parser.feed(chunk):
-                    yield event
-            except EventTooLarge as error:
-                raise UpstreamError("too_large", f"an event of more than {limit} bytes") from error
-
-    async def _next(self) -> bytes:
-        try:
-            if self._idle_seconds is None:
-                return await self._body.read()
-            async with asyncio.timeout(self._idle_seconds):
-                return await self._body.read()
-        except TimeoutError as error:
-            raise UpstreamError("timeout", "silent in the middle of an answer") from error
-        except (aiohttp.ClientPayloadError, streaming.BrokenAnswer) as error:
-            raise UpstreamError("unavailable", "ended in the middle of an answer") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError("unavailable", type(error).__name__) from error
+    def events(self, limit: int) -> Events:
+        """The events of a stream, each at most `limit` bytes."""
+        # Whatever they decide is decided, and a stream may stay open for hours.
+        self.headers = _NO_HEADERS
+        return Events(self._body, limit)
 
     def close(self) -> None:
         self._body.close()
+
+
+class Events:
+    """Goes through a stream. Not a generator: what waits for an event costs half as much without one."""
+
+    __slots__ = ("_body", "_parser", "_whole")
+
+    def __init__(self, body: Body, limit: int) -> None:
+        self._body = body
+        self._parser = EventParser(limit)
+        self._whole = _NO_EVENTS
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RawEvent:
+        """Raises UpstreamError."""
+        try:
+            while (event := next(self._whole, None)) is None:
+                self._whole = _NO_EVENTS
+                chunk = await self._body.read()
+                if not chunk:
+                    raise StopAsyncIteration
+                self._whole = self._parser.feed(chunk)
+        except EventTooLarge as error:
+            raise UpstreamError("too_large", "an event over the limit") from error
+        except _FAILURES as error:
+            raise _failed(error) from error
+        return event
+
+
+_FAILURES = (aiohttp.ClientError, OSError)
+
+
+def _failed(error: Exception) -> UpstreamError:
+    """What it means that the body cannot be read on."""
+    if isinstance(error, TimeoutError):
+        return UpstreamError("timeout", "silent in the middle of an answer")
+    if isinstance(error, (aiohttp.ClientPayloadError, streaming.BrokenAnswer)):
+        return UpstreamError("unavailable", "ended in the middle of an answer")
+    return UpstreamError("unavailable", type(error).__name__)
 
 
 class Connections:
@@ -211,15 +242,15 @@ class Connections:
         response = await self._session(upstream, transport).request(
             method, transport.address(upstream), headers=headers, data=body, allow_redirects=False
         )
-        return Exchange(response.status, response.headers, Pooled(response), upstream.timeout_seconds)
+        return Exchange(response.status, response.headers, Pooled(response, upstream.timeout_seconds))
 
     async def _begin_alone(
         self, upstream: Upstream, transport: Transport, method: str, headers: Mapping[str, str], body: bytes | None
     ) -> Exchange:
-        reply = await streaming.ask(
+        reply, found = await streaming.ask(
             partial(transport.connect, upstream), method, transport.address(upstream), headers, body
         )
-        return Exchange(reply.status, reply.headers, reply, None)
+        return Exchange(reply.status, found, reply)
 
     def _session(self, upstream: Upstream, transport: Transport) -> aiohttp.ClientSession:
         known = self._sessions.get(upstream.server_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _BOTH = "application/json, text/event-stream"
 _MAX_STREAM_SECONDS = 3600.0
 _META_KEPT = 8192
+_NO_LIMIT = contextlib.nullcontext()
 _ENVELOPE_PREFIX = "io.modelcontextprotocol/"
 _CANCEL_SECONDS = 2.0
 # Notices under way, kept here so that none is collected before it is sent.
@@ -249,7 +251,7 @@ async def _events(call: Call, exchange: Exchange) -> AsyncGenerator[Event, None]
     """The upstream's events, each parsed and checked. A request's stream ends with its answer."""
     resumable = False
     try:
-        async with asyncio.timeout(_MAX_STREAM_SECONDS if _is_bounded(call) else None):
+        async with asyncio.timeout(_MAX_STREAM_SECONDS) if _is_bounded(call) else _NO_LIMIT:
             async for raw in exchange.events(settings.MAX_RESPONSE_BYTES):
                 resumable = resumable or (raw.id is not None and not call.modern)
                 event = _check_event(call, raw)

@@ -139,7 +139,7 @@ class Pool:
                 entries.append({"pid": bridge.channel.pid, "era": bridge.era, "state": "closing"})
         return entries
 
-    async def close(self, *, grace: float = 0.6, term: float = 0.4) -> None:
+    async def close(self, *, grace: float = 0.5, term: float = 0.3) -> None:
         """End every child within `grace + term` seconds and a little; no other is started."""
         self._closed = True
         bridges = self.bridges()

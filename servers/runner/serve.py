@@ -15,8 +15,8 @@ from types import FrameType
 import uvicorn
 
 from servers.runner.app import RunnerApp
+from servers.runner.confine import die_with_parent
 from servers.runner.contract import Load, SseSessionFactory
-from servers.runner.stdio import die_with_parent
 
 logger = logging.getLogger(__name__)
 

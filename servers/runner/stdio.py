@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Final
 
 import orjson
 
+from servers.runner import confine
 from servers.runner.channel import MAX_BACKLOG, Inbox, Lines
 from servers.runner.contract import Launch
 from servers.runner.messages import OVERLOADED, TOO_LARGE, UNAVAILABLE, Message, Trouble
@@ -24,42 +24,8 @@ from servers.runner.notes import Notes, secret_values
 
 logger = logging.getLogger(__name__)
 
-MAX_OPEN_FILES: Final = 1024
+_CONFINE: Final = str(Path(confine.__file__).resolve())
 _LAST_WORDS: Final = 0.25
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_NO_NEW_PRIVS: Final = 38
-# Looked up before any fork: a child between fork and exec may not load libraries.
-_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
-
-
-def die_with_parent(death_signal: int) -> None:
-    """Have the kernel send us `death_signal` when the thread that started us ends (Linux only)."""
-    if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-
-
-def _confinement(memory_mb: int) -> Callable[[], None]:
-    parent = os.getpid()
-
-    def confine() -> None:
-        die_with_parent(signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-        if _prctl is not None:
-            _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        _lower(resource.RLIMIT_CORE, 0)
-        _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
-        if memory_mb > 0:
-            _lower(resource.RLIMIT_DATA, memory_mb << 20)
-
-    return confine
-
-
-def _lower(limit: int, value: int) -> None:
-    hard = resource.getrlimit(limit)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(limit, (value, value))
 
 
 class _Reader(asyncio.Protocol):
@@ -263,11 +229,17 @@ class StdioChannel:
 
 
 def _spawn(launch: Launch) -> subprocess.Popen[bytes]:
-    if not launch.argv or not os.path.isabs(launch.argv[0]):
+    program = launch.argv[0] if launch.argv else ""
+    if not os.path.isabs(program):
         raise ValueError("the executable must be an absolute path")
-    # In this thread, not in a pool's: the child's death signal is bound to the thread that forks.
+    if not os.access(program, os.X_OK) or os.path.isdir(program):
+        raise PermissionError("the executable cannot be executed")
+    # Python puts this one into its own environment in the C locale; the child's is given, not grown.
+    unwanted = "" if "LC_CTYPE" in launch.env else "LC_CTYPE"
+    first = [sys.executable, "-I", "-S", _CONFINE, str(os.getpid()), str(launch.memory_mb), unwanted]
+    # In this thread, not in a pool's: the child's death signal is bound to the thread that starts it.
     return subprocess.Popen(  # noqa: S603 - what runs is the operator's to say, never a caller's
-        list(launch.argv),
+        [*first, *launch.argv],
         env=dict(launch.env),
         cwd=launch.cwd,
         stdin=subprocess.PIPE,
@@ -276,5 +248,4 @@ def _spawn(launch: Launch) -> subprocess.Popen[bytes]:
         bufsize=0,
         close_fds=True,
         start_new_session=True,
-        preexec_fn=_confinement(launch.memory_mb),
     )

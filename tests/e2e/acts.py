@@ -1,0 +1,170 @@
+"""A process of its own that does to a gateway's database what an operator, an owner or a command would do.
+
+It reads one JSON object a line, `{"act": NAME, ...}`, and answers with the time at which the act was committed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from tests.conformance.gateway import ROOT, Gateway
+
+
+class Acts:
+    """Acts on one gateway; a context manager."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.acts"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, env=gateway._environment(),
+        )  # fmt: skip
+
+    def __enter__(self) -> Acts:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+
+    def do(self, act: str, project: str) -> float:
+        """When it took effect, in seconds since the epoch."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"act": act, "project": project}) + "\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+
+def main() -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "gateway_site.settings"
+    import django
+
+    django.setup()
+    for line in sys.stdin:
+        print(perform(**json.loads(line)), flush=True)
+
+
+def perform(act: str, project: str) -> float:
+    from projects.models import Project
+    from projects.scoping import with_project
+
+    row = Project.objects.get(slug=project)
+    with with_project(row.pk):
+        return ACTS[act](row) or time.time()
+
+
+def _disable_key(project: Any) -> None:
+    from projects.services import set_key_enabled
+
+    set_key_enabled(key=_key(), enabled=False)
+
+
+def _revoke_key(project: Any) -> None:
+    from projects.services import revoke_key
+
+    revoke_key(key=_key())
+
+
+def _remove_member(project: Any) -> None:
+    from projects.services import remove_member
+
+    remove_member(membership=_membership())
+
+
+def _demote_member(project: Any) -> None:
+    from projects.services import set_member
+
+    set_member(project=project, user=_membership().user, role="auditor")
+
+
+def _deactivate_user(project: Any) -> None:
+    user = _membership().user
+    user.is_active = False
+    user.save()
+
+
+def _narrow_key(project: Any) -> None:
+    from projects.services import update_key
+
+    update_key(key=_key(), servers=["elsewhere"])
+
+
+def _expire_key(project: Any) -> float:
+    from datetime import UTC, datetime, timedelta
+
+    from projects.services import update_key
+
+    # Far enough ahead that the change itself has arrived everywhere: it is the clock that ends the key.
+    end = datetime.now(UTC) + timedelta(seconds=1.2)
+    update_key(key=_key(), expires_at=end)
+    return end.timestamp()
+
+
+def _server_off(project: Any) -> None:
+    from servers.services import set_server_enabled
+
+    set_server_enabled(server=_server(), enabled=False)
+
+
+def _delete_server(project: Any) -> None:
+    from servers.services import delete_server
+
+    delete_server(server=_server())
+
+
+def _project_off(project: Any) -> None:
+    from projects.services import update_project
+
+    update_project(project=project, enabled=False)
+
+
+def _delete_project(project: Any) -> None:
+    from projects.services import delete_project
+
+    delete_project(project=project)
+
+
+ACTS: dict[str, Any] = {
+    "disable the key": _disable_key,
+    "revoke the key": _revoke_key,
+    "remove the member": _remove_member,
+    "make the member an auditor": _demote_member,
+    "deactivate the user": _deactivate_user,
+    "narrow the key": _narrow_key,
+    "let the key expire": _expire_key,
+    "switch the server off": _server_off,
+    "delete the server": _delete_server,
+    "disable the project": _project_off,
+    "delete the project": _delete_project,
+}
+
+
+def _key() -> Any:
+    from projects.models import ApiKey
+
+    return ApiKey.objects.select_related("project", "user").get(label="doomed")
+
+
+def _membership() -> Any:
+    from projects.models import Membership
+
+    return Membership.objects.select_related("project", "user").get(user__email__startswith="doomed")
+
+
+def _server() -> Any:
+    from servers.models import Server
+
+    return Server.objects.select_related("project", "template").get(slug="docs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""A client of either era, close enough to the wire to choose its worker and to see a stream end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+from tests.conformance.gateway import Gateway
+from tests.e2e.upstream import LEGACY, META_PREFIX, MODERN
+
+TIMEOUT = 15.0
+NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+META = {f"{META_PREFIX}protocolVersion": MODERN, f"{META_PREFIX}clientCapabilities": {}}
+HANDSHAKE = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The JSON answer, or the last message of a stream."""
+        if self.headers.get("content-type", "").startswith("text/event-stream"):
+            lines = [line for line in self.body.splitlines() if line.startswith(b"data: ")]
+            return dict(json.loads(lines[-1][6:]))
+        return dict(json.loads(self.body))
+
+    @property
+    def text(self) -> str:
+        return str(self.message["result"]["content"][0]["text"])
+
+    @property
+    def refusal(self) -> tuple[int, Any, Any, str | None]:
+        """All that a client sees of a refusal but the number of the request."""
+        error = self.message["error"]
+        error.get("data", {}).pop("request_id", None)
+        return self.status, self.message["id"], error, self.headers.get("www-authenticate")
+
+
+@dataclass
+class Client:
+    """Speaks to one address with one key, over one connection."""
+
+    gateway: Gateway
+    path: str
+    key: str | None
+    connection: http.client.HTTPConnection | None = None
+    bodies: list[bytes] = field(default_factory=list)
+
+    def modern(self, method: str, params: dict[str, Any] | None = None, **extra: str) -> Reply:
+        message, headers = self._modern(method, params)
+        return self.send("POST", message, {**headers, **extra})
+
+    def legacy(
+        self, method: str, params: dict[str, Any] | None = None, session: str | None = None, **extra: str
+    ) -> Reply:
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
+        headers = {"MCP-Protocol-Version": LEGACY} if method != "initialize" else {}
+        if session is not None:
+            headers["Mcp-Session-Id"] = session
+        return self.send("POST", message, {**headers, **extra})
+
+    def call(self, text: str, tool: str = "echo") -> Reply:
+        return self.modern("tools/call", {"name": tool, "arguments": {"text": text}})
+
+    def open(self) -> str:
+        """The id of a new legacy session."""
+        reply = self.legacy("initialize", HANDSHAKE)
+        assert reply.status == 200, reply.body
+        return reply.headers["mcp-session-id"]
+
+    def get_stream(self, session: str) -> Stream:
+        headers = {"Accept": "text/event-stream", "MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": session}
+        return Stream(self._start("GET", None, headers))
+
+    def listen(self) -> Stream:
+        return Stream(
+            self._start("POST", *self._modern("subscriptions/listen", {"notifications": {"toolsListChanged": True}}))
+        )
+
+    def send(self, method: str, message: Any, headers: dict[str, str]) -> Reply:
+        response = self._start(method, message, headers)
+        body = response.read()
+        self.bodies.append(body)
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+    def _modern(self, method: str, params: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
+        params = {**(params or {}), "_meta": META}
+        headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+        if method in NAMES:
+            headers["Mcp-Name"] = str(params.get(NAMES[method], ""))
+        return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, headers
+
+    def _start(self, method: str, message: Any, headers: dict[str, str]) -> http.client.HTTPResponse:
+        connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=TIMEOUT)
+        own = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+        if self.key is not None:
+            own["Authorization"] = f"Bearer {self.key}"
+        body = None if message is None else json.dumps(message).encode()
+        connection.request(method, self.path, body, {**own, **headers})
+        return connection.getresponse()
+
+
+class Stream:
+    """An open answer, read by a thread; `ended_at` is the wall-clock time of its end."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.ended_at: float | None = None
+        self.received = b""
+        self._changed = threading.Condition()
+        self._response = response
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            while piece := self._response.read1(65536):
+                with self._changed:
+                    self.received += piece
+                    self._changed.notify_all()
+        except (OSError, http.client.HTTPException):
+            self.received += b"<broken>"
+        with self._changed:
+            self.ended_at = time.time()
+            self._changed.notify_all()
+
+    def wait_for_bytes(self, expected: bytes, seconds: float = 5.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: expected in self.received, seconds), self.received
+
+    def wait_for_end(self, seconds: float = 5.0) -> float:
+        """When it ended."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.ended_at is not None, seconds), "the stream is still open"
+            assert self.ended_at is not None
+            return self.ended_at
+
+
+def connections_to_every_worker(gateway: Gateway, workers: int) -> list[http.client.HTTPConnection]:
+    """A kept-alive connection for each worker process, found by who holds the other end."""
+    found: dict[int, http.client.HTTPConnection] = {}
+    spare: list[http.client.HTTPConnection] = []
+    for _ in range(200):
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=TIMEOUT)
+        connection.request("GET", "/readyz")
+        connection.getresponse().read()
+        pid = _owner(gateway, connection.sock.getsockname()[1])
+        if pid in found:
+            # Kept open for now: a worker that is full of connections lets the other one accept.
+            spare.append(connection)
+        else:
+            found[pid] = connection
+        if len(found) == workers:
+            break
+    for connection in spare:
+        connection.close()
+    assert len(found) == workers, "not every worker could be reached"
+    return list(found.values())
+
+
+def _owner(gateway: Gateway, port: int) -> int:
+    assert gateway.process is not None
+    for process in psutil.Process(gateway.process.pid).children(recursive=True):
+        for each in process.net_connections("tcp"):
+            if each.laddr.port == gateway.port and each.raddr and each.raddr.port == port:
+                return int(process.pid)
+    raise AssertionError("nobody holds the connection")
