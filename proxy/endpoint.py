@@ -14,7 +14,7 @@ from django.conf import settings
 
 from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
-from gateway_site.lib import tracing
+from gateway_site.lib import jsontext, tracing
 from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
@@ -63,7 +63,7 @@ class _Exchange:
         self._path = str(scope.get("path", ""))
         self._address = str((scope.get("client") or ("",))[0])
         self._on_leaving: Callable[[Callable[[], None] | None], None] | None = (
-            scope.get("extensions", {}).get(ON_LEAVING)
+            (scope.get("extensions") or {}).get(ON_LEAVING)
         )
         self._receive = receive
         self._send = send
@@ -281,7 +281,7 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": b"", "more_body": True})
         try:
             async for event in events:
-                data = wire.encode(event.message) if event.message is not None else event.raw.data
+                data = jsontext.encode(event.message) if event.message is not None else event.raw.data
                 await self._send(
                     {
                         "type": "http.response.body",
@@ -291,7 +291,7 @@ class _Exchange:
                 )
         except Refusal as refusal:
             # The answer itself must not be sent now; its place takes the refusal.
-            error = wire.encode(refusal.body(self._request_id, self._message_id))
+            error = jsontext.encode(refusal.body(self._request_id, self._message_id))
             await self._send({"type": "http.response.body", "body": b"data: " + error + b"\n\n", "more_body": True})
             self._outcome = refusal.kind
         finally:
@@ -309,7 +309,7 @@ class _Exchange:
         if self._headers_sent:
             await self._finish_stream()
             return
-        body = b"" if not refusal.message else wire.encode(refusal.body(self._request_id, self._message_id))
+        body = b"" if not refusal.message else jsontext.encode(refusal.body(self._request_id, self._message_id))
         headers = dict(refusal.headers)
         if body:
             headers["Content-Type"] = _JSON

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from gateway_site.lib.jsontext import LONG_NUMBER, STRINGS
 from proxy.errors import Refusal
 from proxy.protocol import known_parameters
 
@@ -20,8 +21,6 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_METHOD = 128
 
 Message = dict[str, Any]
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_LONG_NUMBER = re.compile(rb"\d{19,}")
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 
 
@@ -109,14 +108,14 @@ def _decode_strictly(body: bytes) -> Any:
         raise _why_undecodable(body) from None
     if not isinstance(value, (dict, list)):
         return value
-    bare = _STRINGS.sub(b"", body)
+    bare = STRINGS.sub(b"", body)
     names, depth = _measure(value)
     if depth > MAX_DEPTH:
         raise Refusal("parse_error", reason="nesting")
     if bare.count(b":") != names:
         raise _name_duplicate(body)
     # orjson turns integers beyond 64 bits into floats; what is forwarded must be what was sent.
-    return json.loads(body) if _LONG_NUMBER.search(bare) else value
+    return json.loads(body) if LONG_NUMBER.search(bare) else value
 
 
 def _measure(value: Any) -> tuple[int, int]:
@@ -178,27 +177,6 @@ def _why_undecodable(body: bytes) -> Refusal:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
-
-
-def encode(message: Any) -> bytes:
-    """Compact UTF-8. Raises ValueError for what JSON cannot hold."""
-    try:
-        return orjson.dumps(message)
-    except TypeError:
-        # Integers beyond 64 bits, which only the slower codec can write.
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-
-
-def parse_answer(body: bytes | str) -> Any:
-    """What an upstream sent. Raises ValueError."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ValueError("not JSON") from error
-    raw = body.encode() if isinstance(body, str) else body
-    if _LONG_NUMBER.search(raw) and _LONG_NUMBER.search(_STRINGS.sub(b"", raw)):
-        return json.loads(body)
-    return value
 
 
 def is_response(message: Any) -> bool:

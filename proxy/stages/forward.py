@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from gateway_site.lib import tracing
+from gateway_site.lib import jsontext, tracing
+from gateway_site.lib.jsontext import encode
 from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
 from proxy.protocol import METHOD_NOT_FOUND, modern_headers
-from proxy.wire import encode, is_response, parse_answer
+from proxy.wire import is_response
 from servers.events import RawEvent
 from servers.upstream import Exchange, UpstreamError
 
@@ -312,7 +313,7 @@ def _parse(data: bytes | str) -> dict[str, Any]:
 
 def _parse_or_none(data: bytes | str) -> dict[str, Any] | None:
     try:
-        message = parse_answer(data)
+        message = jsontext.decode(data)
     except ValueError:
         return None
     return message if isinstance(message, dict) and message.get("jsonrpc") == "2.0" else None

@@ -15,9 +15,10 @@ from django.conf import settings
 from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
 from gateway_site.lib import tracing
+from gateway_site.lib.jsontext import encode
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
-from proxy.wire import encode, is_response
+from proxy.wire import is_response
 from servers.upstream import UpstreamError
 
 if TYPE_CHECKING:

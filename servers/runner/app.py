@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
-import orjson
 from mcp.shared.inbound import (
     InboundLadderRejection,
     classify_inbound_request,
@@ -17,6 +16,7 @@ from mcp.shared.inbound import (
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from gateway_site.lib import jsontext
 from servers.runner.bridge import Bridge, LegacyBridge, quiet
 from servers.runner.contract import Load, SseSessionFactory
 from servers.runner.messages import (
@@ -174,8 +174,8 @@ class _Exchange:
     async def _read_message(self) -> Message:
         body = await _read_body(self._receive)
         try:
-            message = orjson.loads(body)
-        except orjson.JSONDecodeError:
+            message = jsontext.decode(body)
+        except ValueError:
             raise _refusal(400, None, PARSE_ERROR, "Parse error") from None
         if not isinstance(message, dict):
             raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
@@ -432,7 +432,7 @@ async def _reply(send: Send, status: int, body: Any, headers: Headers) -> None:
     if body is None:
         await _reply_raw(send, status, b"", headers)
     else:
-        await _reply_raw(send, status, orjson.dumps(body), [_JSON, *headers])
+        await _reply_raw(send, status, jsontext.encode(body), [_JSON, *headers])
 
 
 async def _reply_raw(send: Send, status: int, body: bytes, headers: Headers) -> None:

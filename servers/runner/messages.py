@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
+
+from gateway_site.lib import jsontext
 
 Message = dict[str, Any]
 """One JSON-RPC message as parsed: never a typed model, so that unknown fields survive."""
@@ -137,8 +138,8 @@ def parse_line(line: bytes) -> Message | None:
     id, so that the call it belongs to ends instead of waiting for ever.
     """
     try:
-        message = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        message = jsontext.decode(line)
+    except ValueError:
         return _salvage(line)
     if not isinstance(message, dict):
         return None

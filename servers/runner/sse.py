@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-import orjson
 
+from gateway_site.lib import jsontext
 from servers.runner.channel import MAX_BACKLOG, MAX_LINE, Inbox, Lines
 from servers.runner.contract import Launch, SseSessionFactory
 from servers.runner.messages import OVERLOADED, TOO_LARGE, UNAVAILABLE, Message, Trouble, error
@@ -105,7 +105,7 @@ class SseChannel:
             raise Trouble(UNAVAILABLE)
         if self._waiting >= MAX_BACKLOG:
             raise Trouble(OVERLOADED)
-        self._waiting += len(orjson.dumps(message))
+        self._waiting += len(jsontext.encode(message))
         self._outbox.put_nowait(message)
 
     def __aiter__(self) -> AsyncIterator[Message]:
@@ -210,7 +210,7 @@ class SseChannel:
         # One after the other: `initialized` must not overtake `initialize`.
         while True:
             message = await self._outbox.get()
-            body = orjson.dumps(message)
+            body = jsontext.encode(message)
             self._waiting -= len(body)
             if not await self._post(session, body) and "method" in message and "id" in message:
                 self._inbox.put_message(error(message["id"], UNAVAILABLE))

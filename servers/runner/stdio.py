@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
-import orjson
-
+from gateway_site.lib import jsontext
 from servers.runner import confine
 from servers.runner.channel import MAX_BACKLOG, Inbox, Lines
 from servers.runner.contract import Launch
@@ -107,7 +106,7 @@ class StdioChannel:
             raise Trouble(UNAVAILABLE)
         if self._stdin.get_write_buffer_size() >= MAX_BACKLOG:
             raise Trouble(OVERLOADED)
-        self._stdin.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+        self._stdin.write(jsontext.encode(message) + b"\n")
 
     def __aiter__(self) -> AsyncIterator[Message]:
         """The child's messages until it ends; raises Trouble(TOO_LARGE) after a line without end."""

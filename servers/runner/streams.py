@@ -6,8 +6,7 @@ import asyncio
 from collections import deque
 from typing import Any, Final
 
-import orjson
-
+from gateway_site.lib import jsontext
 from servers.runner.messages import Message, error_code
 
 MAX_QUEUED: Final = 1024
@@ -29,7 +28,7 @@ class Stream:
         """Queue one message; False, and nothing queued, when the reader is too slow or gone."""
         if self.over:
             return False
-        encoded = orjson.dumps(message)
+        encoded = jsontext.encode(message)
         full = len(self._messages) >= MAX_QUEUED or self._size + len(encoded) > MAX_QUEUED_BYTES
         if full and self._messages:
             return False
@@ -113,7 +112,7 @@ class Call(Stream):
 
     def finish(self, message: Message) -> None:
         """Give the answer; whatever was queued before it is still delivered first."""
-        self.answer = orjson.dumps(message)
+        self.answer = jsontext.encode(message)
         self.answer_message = message
         self.code = error_code(message)
         self.end()

@@ -145,26 +145,25 @@ class Stream:
             return self.ended_at
 
 
-def connections_to_every_worker(gateway: Gateway, workers: int) -> list[http.client.HTTPConnection]:
-    """A kept-alive connection for each worker process, found by who holds the other end."""
-    found: dict[int, http.client.HTTPConnection] = {}
+def connections_to_every_worker(
+    gateway: Gateway, workers: int, each: int = 1
+) -> list[list[http.client.HTTPConnection]]:
+    """`each` rows of kept-alive connections, one to every worker process, found by who holds the other end."""
+    found: dict[int, list[http.client.HTTPConnection]] = {}
     spare: list[http.client.HTTPConnection] = []
     for _ in range(200):
         connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=TIMEOUT)
         connection.request("GET", "/readyz")
         connection.getresponse().read()
         pid = _owner(gateway, connection.sock.getsockname()[1])
-        if pid in found:
-            # Kept open for now: a worker that is full of connections lets the other one accept.
-            spare.append(connection)
-        else:
-            found[pid] = connection
-        if len(found) == workers:
+        # Those too many are kept open for now: a worker that is full of connections lets the other one accept.
+        (spare if len(found.setdefault(pid, [])) == each else found[pid]).append(connection)
+        if [len(row) for row in found.values()] == [each] * workers:
             break
     for connection in spare:
         connection.close()
-    assert len(found) == workers, "not every worker could be reached"
-    return list(found.values())
+    assert [len(row) for row in found.values()] == [each] * workers, "not every worker could be reached"
+    return [list(row) for row in zip(*found.values(), strict=True)]
 
 
 def _owner(gateway: Gateway, port: int) -> int:

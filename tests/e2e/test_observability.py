@@ -227,7 +227,7 @@ def test_a_malformed_trace_context_is_ignored(gateway: Gateway, upstream: Upstre
 
 @pytest.mark.claim("observability.logs")
 def test_every_log_line_is_json_with_ids_and_without_secrets(gateway: Gateway) -> None:
-    status, body = call(gateway, key="mgw_wrong")
+    _, body = call(gateway, key="mgw_wrong")
     call(gateway)
     lines = [json.loads(line) for line in Path(gateway.log).read_text().splitlines() if line[:1] == "{"]
     refused = [line for line in lines if line.get("request_id") == body["error"]["data"]["request_id"]]

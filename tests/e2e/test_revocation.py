@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
 from tests.e2e.acts import ACTS
-from tests.e2e.client import Client, Stream, connections_to_every_worker
+from tests.e2e.client import Client, connections_to_every_worker
 from tests.e2e.scene import WORKERS, Scene, projects_of
 
 LIMIT = 1.0
@@ -46,13 +45,17 @@ def test_it_takes_effect_in_every_worker_within_a_second_and_ends_open_streams(s
 
 def measure(stage: Scene, act: str, project: str) -> Measured:
     path = f"{project}/docs"
-    workers = connections_to_every_worker(stage.gateway, WORKERS)
+    workers, for_get, for_listen = connections_to_every_worker(stage.gateway, WORKERS, each=3)
     probes = [stage.client(path, project, "doomed", connection=worker) for worker in workers]
     session = probes[0].open()
     assert [probe.call("before").status for probe in probes] == [200] * WORKERS
-    streams = open_streams(stage, project, "doomed", session)
-    bystander_session = stage.client("acme/docs").open()
-    bystanders = open_streams(stage, "acme", "ada", bystander_session)
+    streams = [stage.client(path, project, "doomed", connection=each).get_stream(session) for each in for_get]
+    streams += [stage.client(path, project, "doomed", connection=each).listen() for each in for_listen]
+    bystander = stage.client("acme/docs")
+    bystanders = [bystander.get_stream(bystander.open()), bystander.listen()]
+    for stream in (*streams, *bystanders):
+        assert stream.status == 200, stream.received
+        stream.wait_for_bytes(b": open")
     started = stage.acts.do(act, project)
     refused = [first_refusal(probe, STATUS.get(act, 401)) for probe in probes]
     ended = [stream.wait_for_end(BOUND) for stream in streams]
@@ -62,22 +65,7 @@ def measure(stage: Scene, act: str, project: str) -> Measured:
     for stream in bystanders:
         stream.wait_for_bytes(b"list_changed")
         assert stream.ended_at is None, "nobody else is disturbed"
-    for worker in workers:
-        worker.close()
     return Measured(max(refused) - started, max(ended) - started)
-
-
-def open_streams(stage: Scene, project: str, label: str, session: str) -> list[Stream]:
-    """In every worker a legacy GET stream and a modern subscription, each proven to be open."""
-    streams = []
-    for opening in (lambda client: client.get_stream(session), lambda client: client.listen()):
-        opened: Callable[[Client], Stream] = opening
-        for worker in connections_to_every_worker(stage.gateway, WORKERS):
-            streams.append(opened(stage.client(f"{project}/docs", project, label, connection=worker)))
-    for stream in streams:
-        assert stream.status == 200, stream.received
-        stream.wait_for_bytes(b": open")
-    return streams
 
 
 def first_refusal(probe: Client, status: int) -> float:
@@ -114,7 +102,8 @@ def test_a_new_key_works_in_every_worker_at_once(stage: Scene) -> None:
     }
     stage.gateway.apply(config)
     started = time.monotonic()
-    for worker in connections_to_every_worker(stage.gateway, WORKERS):
+    [workers] = connections_to_every_worker(stage.gateway, WORKERS)
+    for worker in workers:
         probe = stage.client("acme/docs", label="fresh", connection=worker)
         while probe.call("fresh").status != 200:
             assert time.monotonic() - started < BOUND
