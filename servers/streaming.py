@@ -133,7 +133,7 @@ class Reply(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Also called for trailers, which say nothing to us."""
-        self._head_size += len(name) + len(value)
+        self._head_size += len(name) + len(value) + len(b": \r\n")
         if self._head_size > MAX_HEAD_BYTES:
             raise MalformedHead("head too large")
         known = _KEPT.get(name.lower())

@@ -89,7 +89,7 @@ class Stage:
             session = response.headers["mcp-session-id"]
         async with self.legacy(url, {"method": "notifications/initialized"}, session) as response:
             assert response.status == 202
-        return session
+        return str(session)
 
     def listen(self, url: str, session: str) -> Any:
         """The GET stream of a session."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import sys
+from typing import Any
 
 import aiohttp
 import pytest
@@ -27,7 +28,7 @@ async def test_a_published_server_answers_the_sdk_client_in_both_eras(mode: str)
             result = await client.call_tool("get_current_time", {"timezone": "Europe/Paris"})
         assert {tool.name for tool in tools.tools} == {"get_current_time", "convert_time"}
         assert not result.is_error
-        assert "Europe/Paris" in result.content[0].text
+        assert "Europe/Paris" in str(result.content[0])
         era = {entry["era"] for entry in await stage.children() if entry["state"] == "ready"}
         assert era <= ({"modern"} if mode == "auto" else set())
 
@@ -242,7 +243,7 @@ async def test_unknown_servers_are_not_found_and_old_configurations_are_gone() -
 
 
 @pytest.mark.asyncio
-async def test_a_new_configuration_replaces_the_child_and_ends_the_old_one(alive) -> None:
+async def test_a_new_configuration_replaces_the_child_and_ends_the_old_one(alive: Any) -> None:
     async with runner() as stage:
         url = stage.add(child("plain"))
         await stage.call(url, "echo")
@@ -265,7 +266,7 @@ async def test_silence_is_filled_with_comments_that_keep_the_stream_alive() -> N
 
 
 @pytest.mark.asyncio
-async def test_a_child_is_ended_when_nobody_uses_it(alive) -> None:
+async def test_a_child_is_ended_when_nobody_uses_it(alive: Any) -> None:
     async with runner() as stage:
         url = stage.add(child("plain", idle_seconds=0.2))
         await stage.call(url, "echo")

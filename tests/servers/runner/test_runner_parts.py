@@ -125,7 +125,7 @@ class Recorder:
 
 
 def anything(dice: random.Random, depth: int = 0) -> Any:
-    plain = [None, True, 0, 1, 2, -1, 1.5, "", "1", "2", "x", 2**60, [], {}]
+    plain: list[Any] = [None, True, 0, 1, 2, -1, 1.5, "", "1", "2", "x", 2**60, [], {}]
     if depth > 2 or dice.random() < 0.5:
         return dice.choice(plain)
     if dice.random() < 0.3:

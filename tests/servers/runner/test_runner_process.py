@@ -70,7 +70,7 @@ async def use(http: aiohttp.ClientSession, server: int = 1) -> int:
         assert response.status == 200, await response.text()
     async with http.get("http://runner/children") as response:
         found: list[dict[str, Any]] = await response.json()
-        return next(entry["pid"] for entry in found if entry["server_id"] == server)
+        return int(next(entry["pid"] for entry in found if entry["server_id"] == server))
 
 
 @pytest_asyncio.fixture
