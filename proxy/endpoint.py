@@ -333,8 +333,8 @@ class _Exchange:
         method = metrics.method_label(self._call.method if self._call is not None else self._method)
         seconds = time.perf_counter() - self._started
         era = "modern" if self._call is not None and self._call.modern else "legacy"
-        metrics.CALLS.labels(method, era, str(self._status)).inc()
-        metrics.SECONDS.labels(method).observe(seconds)
+        metrics.calls_of(method, era, str(self._status)).inc()
+        metrics.seconds_of(method).observe(seconds)
         call = self._call
         logger.info(
             "call",

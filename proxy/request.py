@@ -132,6 +132,7 @@ def _client_address(scope: Any, headers: dict[str, str]) -> IPv4Address | IPv6Ad
     return address
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)

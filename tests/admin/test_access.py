@@ -15,7 +15,7 @@ from projects.scoping import unscoped
 from servers.models import Tool
 from tests.admin.conftest import PASSWORD, Stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.access")]
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 NAMES = [model._meta.label_lower for model in MODELS]

@@ -16,7 +16,7 @@ from audit.entry import Entry, new_id, now
 from audit.models import Event
 from projects.models import Project
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.log")]
 
 LIST = "/admin/audit/event/"
 

@@ -22,7 +22,7 @@ from projects.scoping import unscoped, with_project
 from servers.models import CommandTemplate, Server
 from tests.admin.conftest import PASSWORD, Stored, everything_stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.pages")]
 
 KEY = re.compile(r"mgw_[0-9A-Za-z]{10}_[0-9A-Za-z]{49}")
 SERVER = {

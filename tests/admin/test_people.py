@@ -16,7 +16,7 @@ from projects.scoping import unscoped, with_project
 from tests.admin.conftest import PASSWORD, Stored, everything_stored
 from tests.admin.test_pages import act, add, change, delete, errors_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.people")]
 
 
 def person(**fields: Any) -> dict[str, Any]:

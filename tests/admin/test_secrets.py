@@ -17,7 +17,7 @@ from tests.admin.test_access import paths, stored_with_event
 from tests.admin.test_pages import SERVER, add, change, errors_of
 
 __all__ = ["stored_with_event"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.secrets")]
 
 CANARY = "canary-"
 

@@ -15,7 +15,7 @@ from projects.models import User
 from projects.scoping import unscoped
 from tests.admin.conftest import PASSWORD
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.setup")]
 
 FORM = {"email": "First@Gateway.test", "password": PASSWORD}
 

@@ -11,6 +11,8 @@ from tests.conformance.combinations import COMBINATIONS, run_direct, run_through
 from tests.conformance.processes import running_fixture
 from tests.conformance.suite import REQUIREMENT_SETS, Run, compare, failing_scenarios, totals
 
+pytestmark = pytest.mark.claim("conformance.through")
+
 # All four run in `make conformance`; these two have each transport and each web server once.
 CHOSEN = os.environ.get("CONFORMANCE_COMBINATIONS", "http-uvicorn,stdio-daphne").split(",")
 BASELINE = {"2025-11-25": 84, "2026-07-28": 169}

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conformance.shim import Shim
 
+pytestmark = pytest.mark.claim("conformance.shim")
+
 TIMEOUT = 5.0
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from tests.conformance.gateway import Gateway
 from tests.e2e.upstream import LEGACY, META_PREFIX, MODERN
@@ -149,13 +152,15 @@ def connections_to_every_worker(
     gateway: Gateway, workers: int, each: int = 1
 ) -> list[list[http.client.HTTPConnection]]:
     """`each` rows of kept-alive connections, one to every worker process, found by who holds the other end."""
+    assert gateway.process is not None
+    pids = [process.pid for process in psutil.Process(gateway.process.pid).children(recursive=True)]
     found: dict[int, list[http.client.HTTPConnection]] = {}
     spare: list[http.client.HTTPConnection] = []
     for _ in range(200):
         connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=TIMEOUT)
         connection.request("GET", "/readyz")
         connection.getresponse().read()
-        pid = _owner(gateway, connection.sock.getsockname()[1])
+        pid = _owner(pids, gateway.port, connection.sock.getsockname()[1])
         # Those too many are kept open for now: a worker that is full of connections lets the other one accept.
         (spare if len(found.setdefault(pid, [])) == each else found[pid]).append(connection)
         if [len(row) for row in found.values()] == [each] * workers:
@@ -166,10 +171,23 @@ def connections_to_every_worker(
     return [list(row) for row in zip(*found.values(), strict=True)]
 
 
-def _owner(gateway: Gateway, port: int) -> int:
-    assert gateway.process is not None
-    for process in psutil.Process(gateway.process.pid).children(recursive=True):
-        for each in process.net_connections("tcp"):
-            if each.laddr.port == gateway.port and each.raddr and each.raddr.port == port:
-                return int(process.pid)
+def _owner(pids: list[int], server_port: int, client_port: int) -> int:
+    """Which process holds the server's end of the connection."""
+    ends = f":{server_port:04X}", f":{client_port:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(ends[0]) and fields[2].endswith(ends[1]):
+            socket = f"socket:[{fields[9]}]"
+            for pid in pids:
+                if socket in _open_files(pid):
+                    return pid
     raise AssertionError("nobody holds the connection")
+
+
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        # It may be closed meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(each))
+    return found

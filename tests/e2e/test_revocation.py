@@ -65,7 +65,6 @@ def measure(stage: Scene, act: str, project: str) -> Measured:
     for stream in bystanders:
         stream.wait_for_bytes(b"list_changed")
         assert stream.ended_at is None, "nobody else is disturbed"
-    print("MEASURED", act, project, max(refused) - started, max(ended) - started)
     return Measured(max(refused) - started, max(ended) - started)
 
 

@@ -13,7 +13,7 @@ import uvicorn
 from gateway_site.lib.extensions import ON_LEAVING
 from gateway_site.uvicorn_protocol import HardenedProtocol
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.claim("server.leaving")]
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 
 

@@ -16,6 +16,7 @@ from pydantic import FileUrl
 from tests.peers.peers import Mode, Reach
 
 pytestmark = [
+    pytest.mark.claim("peers.everything"),
     pytest.mark.asyncio,
     # Sampling, roots and logging are deprecated and live.
     pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning"),

@@ -11,6 +11,8 @@ import pytest
 from tests.conformance.install import node, package
 from tests.peers.peers import ThroughGateway
 
+pytestmark = pytest.mark.claim("peers.inspector")
+
 TIMEOUT = 60.0
 
 

@@ -13,7 +13,7 @@ from tests.peers.conftest import GREETING
 from tests.peers.peers import Mode, Reach
 from tests.peers.test_everything import text_of, tool_names
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.claim("peers.servers")]
 
 MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
 ERAS = {

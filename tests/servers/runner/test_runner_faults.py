@@ -17,6 +17,8 @@ from servers.runner.streams import MAX_QUEUED
 
 from .conftest import HANDSHAKE, Recipe, child, events, runner, until
 
+pytestmark = pytest.mark.claim("runner.faults")
+
 
 @pytest.mark.asyncio
 async def test_a_child_that_dies_fails_its_calls_and_the_next_call_works() -> None:

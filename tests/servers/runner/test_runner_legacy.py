@@ -13,6 +13,8 @@ from mcp import Client
 
 from .conftest import BOTH, HANDSHAKE, Recipe, Stage, child, events, runner, until
 
+pytestmark = pytest.mark.claim("runner.legacy")
+
 
 def tool(identity: Any, name: str, **params: Any) -> dict[str, Any]:
     return {"id": identity, "method": "tools/call", "params": {"name": name, **params}}

@@ -14,6 +14,8 @@ from mcp import Client
 
 from .conftest import META, Recipe, child, events, runner, until
 
+pytestmark = pytest.mark.claim("runner.modern")
+
 LOG = {"io.modelcontextprotocol/logLevel": "info"}
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 

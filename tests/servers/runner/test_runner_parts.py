@@ -16,6 +16,8 @@ from servers.runner.messages import Message, parse_line
 from servers.runner.notes import Notes
 from servers.runner.streams import MAX_QUEUED, Call, Stream
 
+pytestmark = pytest.mark.claim("runner.messages")
+
 
 def test_lines_come_out_whole_however_the_bytes_are_cut() -> None:
     dice = random.Random(3)

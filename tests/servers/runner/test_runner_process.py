@@ -22,6 +22,8 @@ from servers.runner.serve import bind
 
 from .conftest import HANDSHAKE, META, VERSION, until
 
+pytestmark = pytest.mark.claim("runner.process")
+
 ROOT = Path(__file__).parents[3]
 START = """
 import sys, types

@@ -15,6 +15,8 @@ from servers.runner.sse import Events
 
 from .conftest import HANDSHAKE, Recipe, events, runner, served, until
 
+pytestmark = pytest.mark.claim("runner.sse")
+
 
 def remote(url: str, **changes: Any) -> Recipe:
     return Recipe(transport="sse", url=url, headers={"authorization": "Bearer hunter2hunter2"}, **changes)
