@@ -15,6 +15,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import re_path
 
+from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
 from proxy import probes
 from proxy.endpoint import Endpoint
@@ -34,7 +35,7 @@ def _routes() -> Any:
             re_path(r"^readyz$", probes.readyz),  # type: ignore[arg-type]
             re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]
             re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]
-            re_path(r"", _django),  # type: ignore[arg-type]
+            re_path(r"", BoundedBody(_django)),  # type: ignore[arg-type]
         ]
     )
 

@@ -137,6 +137,7 @@ KEY_CONCURRENCY = positive("GATEWAY_KEY_CONCURRENCY", 64)
 KEY_STREAMS = positive("GATEWAY_KEY_STREAMS", 4096)
 KEY_RATE = positive("GATEWAY_KEY_RATE", 6000, minimum=0)
 MAX_CALLS = positive("GATEWAY_MAX_CALLS", 2048)
+MAX_STREAMS = positive("GATEWAY_MAX_STREAMS", 10_000)
 CONFIG_POLL_SECONDS = 0.3
 CONFIG_STALE_SECONDS = positive("GATEWAY_CONFIG_STALE_SECONDS", 30)
 # What upstream addresses may be reached besides public HTTPS: hosts, host:port, addresses or CIDR networks.

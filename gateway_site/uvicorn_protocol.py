@@ -27,6 +27,9 @@ class HardenedProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _head_done = False
+    # What came with the body and is none of it: the lengths of chunks, and trailers.
+    _beside_body = 0
     _on_leaving: Callable[[], None] | None = None
     _lost = False
 
@@ -43,7 +46,11 @@ class HardenedProtocol(HttpToolsProtocol):
             self._on_leaving()
 
     def data_received(self, data: bytes) -> None:
+        if self._head_done:
+            self._beside_body += len(data)
         super().data_received(data)
+        if self._beside_body > settings.MAX_REQUEST_BYTES:
+            self._refuse_head()
         if self._head_timer is not None:
             self._head_bytes += len(data)
             if self._head_bytes > settings.MAX_HEADER_BYTES:
@@ -51,10 +58,22 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_done = False
+        self._beside_body = 0
         self.scope["extensions"] = {ON_LEAVING: self.call_on_leaving}  # type: ignore[dict-item]  # any value, says ASGI
         self._await_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers (RFC 9110, 6.5.1) may be dropped, and must not become headers that nobody checked.
+        if not self._head_done:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body -= len(body)
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
+        self._head_done = True
         self._stop_head_timer()
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > settings.MAX_HEADER_BYTES:
             self._refuse_head()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from urllib.parse import unquote
 
 from gateway_site.lib.secrets import Keyring
 from projects import permissions
@@ -54,11 +55,17 @@ def _matches(pattern: str, kind: str, server: str, name: str) -> bool:
     prefix, _, glob = pattern.partition(":")
     if prefix not in ("prompt", "resource"):
         prefix, glob = "tool", pattern
-    if prefix != kind:
+    if prefix != kind or (kind == "resource" and _climbs(name)):
         return False
     if kind == "resource" and fnmatchcase(name, glob):
         return True
     return fnmatchcase(f"{server}/{name}" if "/" in glob else name, glob)
+
+
+def _climbs(uri: str) -> bool:
+    """Whether a server might read the URI as another path than the globs do."""
+    decoded = unquote(unquote(uri)).replace("\\", "/")
+    return ".." in decoded.split("/") or "%2f" in uri.lower()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -115,3 +115,7 @@ class Call:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+CallNext = Callable[[Call], Awaitable[Answer]]
+Stage = Callable[[Call, CallNext], Awaitable[Answer]]

@@ -23,6 +23,7 @@ from proxy.call import Answer, Call
 from proxy.errors import Refusal
 from proxy.request import Head, read_head
 from proxy.snapshot import Snapshot
+from proxy.stages.authorize import still_allowed
 from servers.events import render
 from servers.upstream import Upstream
 
@@ -116,12 +117,34 @@ class _Exchange:
         if not snapshot.enabled or head.project not in (None, snapshot.slug):
             raise Refusal("not_found", reason="not_of_this_key")
         upstream = _choose_upstream(head, principal, snapshot)
-        call = await self._read_call(head, principal, snapshot, upstream)
+        meter = self._state.meters.begin_request(principal.key.key_id)
+        meter.reading += 1
+        try:
+            call = await self._read_call(head, principal, snapshot, upstream)
+        finally:
+            meter.reading -= 1
+        self._state.meters.charge_body(meter, call.bytes_in)
         self._call = call
-        self._state.open_calls.add(call)
-        if not principal.may_call:
+        self._state.open_calls.add(call, still_allowed)
+        self._confirm(call)
+        if not call.principal.may_call:
             raise Refusal("insufficient_scope")
         return call
+
+    def _confirm(self, call: Call) -> None:
+        """A client may take its time with the body; what counts is what it may do now that the call begins."""
+        newest = self._state.snapshots.current(call.principal.project_id)
+        if newest is call.snapshot:
+            return
+        if not self._state.snapshots.is_confirmed():
+            raise Refusal("configuration_stale")
+        if newest is None or not still_allowed(call, newest):
+            raise Refusal("revoked", reason="revoked_while_sending")
+        if newest.upstreams[call.upstream.slug].config_hash != call.upstream.config_hash:
+            raise Refusal("session_not_found" if call.sealed_session else "configuration_stale")
+        call.principal = Principal(newest.project_id, newest.keys[call.principal.key.key_id])
+        call.snapshot, call.policy_version = newest, newest.version
+        call.upstream = newest.upstreams[call.upstream.slug]
 
     async def _authenticate(self, head: Head) -> tuple[Principal, Snapshot]:
         text = head.credential
@@ -186,18 +209,8 @@ class _Exchange:
         announced = head.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > limit:
             raise Refusal("body_too_large")
-        event = await self._receive()
-        body = event.get("body", b"")
-        if event.get("more_body"):
-            body = await self._read_rest(body, limit)
-        elif event["type"] == "http.disconnect":
-            raise asyncio.CancelledError
-        if len(body) > limit:
-            raise Refusal("body_too_large")
-        return bytes(body)
-
-    async def _read_rest(self, first: bytes, limit: int) -> bytes:
-        chunks, size = [first], len(first)
+        chunks: list[bytes] = []
+        size = 0
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 while True:
@@ -210,7 +223,7 @@ class _Exchange:
                     if size > limit:
                         raise Refusal("body_too_large")
                     if not event.get("more_body"):
-                        return b"".join(chunks)
+                        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
         except TimeoutError:
             raise Refusal("body_too_slow") from None
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial, reduce
 
-from proxy.call import Answer, Call
+from proxy.call import Answer, Call, CallNext, Stage
 from proxy.stages import authorize, conform, forward, limit, record
-
-CallNext = Callable[[Call], Awaitable[Answer]]
-Stage = Callable[[Call, CallNext], Awaitable[Answer]]
 
 # Each stage wraps those below it. Guardrails take their place between conform and forward.
 STAGES: tuple[Stage, ...] = (

@@ -44,7 +44,7 @@ def read_head(scope: Any) -> Head:
     for name, value in pairs:
         if name == "origin":
             _check_origin(value, headers["host"])
-    head = Head(scope["method"], headers, pairs, _client_address(scope, headers))
+    head = Head(scope["method"], headers, pairs, _client_address(scope, pairs))
     _refuse_exposed_credentials(scope, headers)
     head.project, head.server = _route(scope)
     head.credential = _credential(pairs)
@@ -118,18 +118,26 @@ def _credential(pairs: Iterable[tuple[str, str]]) -> str | None:
     return found[0] if found else None
 
 
-def _client_address(scope: Any, headers: dict[str, str]) -> IPv4Address | IPv6Address | None:
+def _client_address(scope: Any, pairs: list[tuple[str, str]]) -> IPv4Address | IPv6Address | None:
     client = scope.get("client")
     if not client:
         return None
     address = _address(client[0])
-    forwarded = headers.get("x-forwarded-for")
-    if forwarded and address is not None and _is_trusted_proxy(address):
-        for hop in reversed([part.strip() for part in forwarded.split(",")]):
-            address = _address(hop) or address
-            if not _is_trusted_proxy(address):
-                break
+    if address is None or not _is_trusted_proxy(address):
+        return address
+    forwarded = ",".join(value for name, value in pairs if name == "x-forwarded-for")
+    for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
+        # What cannot be read says nothing of who sent it, and what stands before it is the client's own word.
+        address = _address(_without_port(hop))
+        if address is None or not _is_trusted_proxy(address):
+            return address
     return address
+
+
+def _without_port(hop: str) -> str:
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
@@ -12,14 +13,15 @@ from prometheus_client import Gauge
 from projects import usage
 from projects.authentication import KeyRecord, is_expired
 from proxy.errors import Refusal
-from proxy.snapshot import Snapshots
+from proxy.meter import Meters
+from proxy.snapshot import Snapshot, Snapshots
 from servers.catalogue import Catalogue
 from servers.upstream import Connections
 
 if TYPE_CHECKING:
     from proxy.call import Call
-    from proxy.stages.limit import Meter
 
+StillAllowed = Callable[["Call", Snapshot | None], bool]
 OPEN = Gauge("mcpgw_open_calls", "Calls and streams under way.", multiprocess_mode="livesum")
 _EXPIRY_CHECK_SECONDS = 0.5
 _USES_FLUSH_SECONDS = 15.0
@@ -30,6 +32,7 @@ class OpenCalls:
 
     def __init__(self) -> None:
         self._tasks: dict[Call, asyncio.Task[object]] = {}
+        self._still_allowed: StillAllowed | None = None
         self.revoked: set[Call] = set()
         self.draining = False
         self.idle = asyncio.Event()
@@ -38,7 +41,9 @@ class OpenCalls:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Call, still_allowed: StillAllowed) -> None:
+        """`still_allowed` decides again, when the project changes, as it did when the call was let in."""
+        self._still_allowed = still_allowed
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  always called inside one
         self._tasks[call] = task
@@ -62,6 +67,14 @@ class OpenCalls:
     def calls(self) -> list[Call]:
         return list(self._tasks)
 
+    def end_revoked(self, changed: set[int], current: Callable[[int], Snapshot | None]) -> None:
+        """Every open call of a changed project is decided again, by the function that let it in."""
+        for call in self.calls():
+            project_id = call.principal.project_id
+            if project_id in changed and self._still_allowed is not None:
+                if not self._still_allowed(call, current(project_id)):
+                    self.end(call)
+
 
 class State:
     """Made on the first request of a loop, since not every server announces its start."""
@@ -71,7 +84,7 @@ class State:
         self.snapshots = Snapshots(self._end_revoked)
         self.connections = Connections()
         self.catalogue = Catalogue()
-        self.meters: dict[str, Meter] = {}
+        self.meters = Meters()
         # Key ids used since the last flush, with the time.
         self.uses: dict[str, float] = {}
         self._uses_flushed_at = time.monotonic()
@@ -90,13 +103,7 @@ class State:
         await self.connections.close()
 
     def _end_revoked(self, changed: set[int]) -> None:
-        """Every open call of a changed project is decided again, by the function that let it in."""
-        from proxy.stages.authorize import still_allowed
-
-        for call in self.open_calls.calls():
-            if call.principal.project_id in changed:
-                if not still_allowed(call, self.snapshots.current(call.principal.project_id)):
-                    self.open_calls.end(call)
+        self.open_calls.end_revoked(changed, self.snapshots.current)
 
     async def _end_expired(self) -> None:
         while True:

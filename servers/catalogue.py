@@ -11,17 +11,24 @@ from urllib.parse import unquote
 import jsonschema_rs
 from mcp.shared.inbound import InboundLadderRejection, find_invalid_x_mcp_header, validate_mcp_param_headers
 
-_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=50_000)
-_MAX_SERVERS = 5_000
+from gateway_site.lib import jsontext
+
+# The engine that takes linear time; it refuses look-around and back references.
+_PATTERNS = jsonschema_rs.RegexOptions(size_limit=2**20, dfa_size_limit=2**20)
+_MAX_TABLES = 5_000
+_MAX_BYTES = 128 * 2**20
+_MAX_CALLERS = 10_000
 # In schemas visited, of which a millisecond has some 50,000; to find what failed is dearer.
 _MAX_COST = 100_000
-_MAX_WORK = 20_000_000
+_MAX_WORK = 2_500_000
 _MAX_SEARCH = 5_000
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _DATA = frozenset({"const", "enum", "default", "examples"})
 _MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"})
 MAX_PAGES = 100
 MAX_TOOLS = 2_000
+MAX_LIST_BYTES = 8 * 2**20
+MAX_SCHEMA_BYTES = 256 * 2**10
 FRESH_SECONDS = 4 * 3600.0
 # An unknown name or refused arguments may mean that the server changed; it is asked at most this often.
 RELEARN_SECONDS = 1.0
@@ -45,13 +52,16 @@ class Definition:
 
     name: str
     input_schema: Any
+    size: int = 0
     _compilation: tuple[Any, Survey] | None = field(default=None, repr=False)
     _has_headers: bool | None = None
 
     def violation(self, arguments: Mapping[str, Any]) -> Violation | None:
         """Raises UnusableSchema. JSON Schema 2020-12 unless the schema names another draft; nothing is fetched."""
         validator, survey = self._compiled()
-        work = survey.cost * _size(arguments, _MAX_WORK // survey.cost)
+        count, text = _size(arguments, _MAX_WORK // survey.cost)
+        # A pattern reads every character, some four of them in the time of one visit.
+        work = survey.cost * count + survey.patterns * (text // 4)
         if work > _MAX_WORK - survey.cost:
             raise UnusableSchema("too costly for these arguments")
         if validator.is_valid(arguments):
@@ -102,12 +112,12 @@ class Survey:
         self._root = schema
         self._anchors: dict[str, Any] = {}
         self._embeds = False
-        self._costs: dict[int, int] = {}
+        self._weights: dict[int, tuple[int, int]] = {}
         self._open: set[int] = set()
         self.is_recursive = False
         try:
             self._find_anchors(schema)
-            self.cost = self._cost(schema)
+            self.cost, self.patterns = self._weigh(schema)
         except RecursionError as error:
             raise UnusableSchema("too deep") from error
 
@@ -122,22 +132,28 @@ class Survey:
         for part in _parts(schema):
             self._find_anchors(part)
 
-    def _cost(self, schema: Any) -> int:
+    def _weigh(self, schema: Any) -> tuple[int, int]:
+        """How many schemas and how many patterns are visited from here on."""
         if id(schema) in self._open:
             self.is_recursive = True
-            return 1
-        if id(schema) in self._costs:
-            return self._costs[id(schema)]
+            return 1, 0
+        if id(schema) in self._weights:
+            return self._weights[id(schema)]
         self._open.add(id(schema))
-        cost = 1 + sum(self._cost(part) for part in _parts(schema))
-        if isinstance(schema, dict):
-            cost += sum(self._cost(self._target(schema[name])) for name in _REFERENCES & schema.keys()
-                        if isinstance(schema[name], str))  # fmt: skip
+        cost, patterns = 1, _own_patterns(schema)
+        for part in (*_parts(schema), *self._targets(schema)):
+            more_cost, more_patterns = self._weigh(part)
+            cost, patterns = cost + more_cost, patterns + more_patterns
         self._open.discard(id(schema))
         if cost > _MAX_COST:
             raise UnusableSchema("too costly")
-        self._costs[id(schema)] = cost
-        return cost
+        self._weights[id(schema)] = cost, patterns
+        return cost, patterns
+
+    def _targets(self, schema: Any) -> list[Any]:
+        if not isinstance(schema, dict):
+            return []
+        return [self._target(schema[name]) for name in _REFERENCES & schema.keys() if isinstance(schema[name], str)]
 
     def _target(self, reference: str) -> Any:
         if reference.startswith(("http://json-schema.org/", "https://json-schema.org/")):
@@ -158,6 +174,13 @@ class Survey:
         return target
 
 
+def _own_patterns(schema: Any) -> int:
+    if not isinstance(schema, dict):
+        return 0
+    named = schema.get("patternProperties")
+    return ("pattern" in schema) + (len(named) if isinstance(named, dict) else 0)
+
+
 def _parts(schema: Any) -> Iterable[Any]:
     """The schemas inside; what a property is called does not make its schema data."""
     if isinstance(schema, list):
@@ -170,47 +193,63 @@ def _parts(schema: Any) -> Iterable[Any]:
                 yield value
 
 
-def _size(value: Any, limit: int) -> int:
-    """How many values it holds, counted up to `limit`."""
-    waiting, count = [value], 0
+def _size(value: Any, limit: int) -> tuple[int, int]:
+    """How many values it holds, counted up to `limit`, and how many characters are in its texts."""
+    waiting, count, text = [value], 0, 0
     while waiting and count < limit:
         count += 1
         each = waiting.pop()
         if isinstance(each, dict):
             waiting.extend(each.values())
+            text += sum(map(len, each))
         elif isinstance(each, list):
             waiting.extend(each)
-    return count
+        elif isinstance(each, str):
+            text += len(each)
+    return count, text
 
 
 @dataclass(slots=True)
 class Table:
-    """The tools of one server. `complete` is False until all pages were seen."""
+    """The tools of one server in one era. `complete` is False until all pages were seen."""
 
     definitions: dict[str, Definition] = field(default_factory=dict)
     complete: bool = False
     unlistable: bool = False
-    learnt_at: float = 0.0
+    learnt_at: float = float("-inf")
+    size: int = 0
+    # Who asked for the list to be read again, and when: one caller's asking must not use up another's.
+    _asked: dict[str, float] = field(default_factory=dict)
 
     def is_fresh(self) -> bool:
         return (self.complete or self.unlistable) and time.monotonic() - self.learnt_at < FRESH_SECONDS
 
-    def may_relearn(self) -> bool:
-        return time.monotonic() - self.learnt_at >= RELEARN_SECONDS
+    def may_relearn(self, caller: str) -> bool:
+        """True at most once a second for one caller, who then asks."""
+        now = time.monotonic()
+        if now - self._asked.get(caller, float("-inf")) < RELEARN_SECONDS:
+            return False
+        if len(self._asked) >= _MAX_CALLERS:
+            self._asked.clear()
+        self._asked[caller] = now
+        return True
 
 
 class Catalogue:
-    """Tables by server and configuration."""
+    """Tables by server, configuration and era, bounded in number and size."""
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, str], Table] = {}
+        self._tables: dict[tuple[int, str, bool], Table] = {}
+        self._size = 0
 
-    def table(self, server_id: int, config_hash: str) -> Table:
-        key = (server_id, config_hash)
+    def table(self, server_id: int, config_hash: str, modern: bool) -> Table:
+        key = (server_id, config_hash, modern)
         table = self._tables.get(key)
         if table is None:
-            if len(self._tables) >= _MAX_SERVERS:
-                self._tables.pop(next(iter(self._tables)))
+            for known in [known for known in self._tables if known[0] == server_id and known[1] != config_hash]:
+                self._drop(known)
+            if len(self._tables) >= _MAX_TABLES:
+                self._drop(next(iter(self._tables)))
             table = self._tables[key] = Table()
         return table
 
@@ -221,28 +260,61 @@ class Catalogue:
                 continue
             name, schema = tool["name"], tool.get("inputSchema")
             known = table.definitions.get(name)
-            if known is None or known.input_schema != schema:
-                if known is None and len(table.definitions) >= MAX_TOOLS:
-                    continue
-                table.definitions[name] = Definition(name, schema)
+            if known is not None and known.input_schema == schema:
+                continue
+            size = len(name) + _encoded_size(schema)
+            if size > MAX_SCHEMA_BYTES:
+                # Kept by name only: it exists, and cannot be called.
+                schema, size = {"$ref": "too large"}, len(name)
+            if known is None and (len(table.definitions) >= MAX_TOOLS or table.size + size > MAX_LIST_BYTES):
+                continue
+            self._grow(table, size - (known.size if known is not None else 0))
+            table.definitions[name] = Definition(name, schema, size)
+        self._shrink(table)
 
     def replace(self, table: Table, tools: list[Any]) -> None:
         """What the server lists now is all there is."""
         names = {tool["name"] for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)}
         for gone in set(table.definitions) - names:
-            del table.definitions[gone]
+            self._grow(table, -table.definitions.pop(gone).size)
         self.learn(table, tools)
         table.complete, table.unlistable, table.learnt_at = True, False, time.monotonic()
 
     def mark_unlistable(self, table: Table) -> None:
-        """The server lists no tools, so that only the server itself can say what it accepts."""
-        table.unlistable, table.learnt_at = True, time.monotonic()
+        """The server lists no tools, so that only the server itself can say what it accepts.
+
+        One that has listed tools before is not believed: the checks would be off.
+        """
+        if not table.complete:
+            table.unlistable, table.learnt_at = True, time.monotonic()
 
     def mark_stale(self, server_id: int, config_hash: str) -> None:
-        table = self._tables.get((server_id, config_hash))
-        if table is not None:
-            table.complete = table.unlistable = False
-            table.learnt_at = 0.0
+        for modern in (False, True):
+            table = self._tables.get((server_id, config_hash, modern))
+            if table is not None:
+                table.learnt_at = float("-inf")
 
     def clear(self) -> None:
         self._tables.clear()
+        self._size = 0
+
+    def _grow(self, table: Table, size: int) -> None:
+        table.size += size
+        self._size += size
+
+    def _shrink(self, kept: Table) -> None:
+        for key in list(self._tables):
+            if self._size <= _MAX_BYTES:
+                return
+            if self._tables[key] is not kept:
+                self._drop(key)
+
+    def _drop(self, key: tuple[int, str, bool]) -> None:
+        self._size -= self._tables.pop(key).size
+
+
+def _encoded_size(schema: Any) -> int:
+    try:
+        return len(jsontext.encode(schema))
+    except (ValueError, RecursionError):
+        return MAX_SCHEMA_BYTES + 1

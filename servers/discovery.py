@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from audit.recorder import record
+from gateway_site.lib import jsontext
 from gateway_site.lib.secrets import sha256_hex
 from projects.scoping import with_project
-from servers.catalogue import MAX_PAGES, MAX_TOOLS
+from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_SCHEMA_BYTES, MAX_TOOLS
 from servers.models import Server, Tool
 from servers.resolve import upstream_of
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
@@ -31,6 +32,7 @@ _LISTS = (
     (Tool.Kind.RESOURCE, "resources/list", "resources", "uri"),
     (Tool.Kind.TEMPLATE, "resources/templates/list", "resourceTemplates", "uriTemplate"),
 )
+_SECONDS = 60.0
 _RETRY = timedelta(minutes=5)
 Found = list[tuple[str, str, dict[str, Any]]]
 
@@ -41,6 +43,17 @@ class _Refused(Exception):
 
 async def discover(upstream: Upstream) -> Found:
     """Kind, name and definition of everything the server lists. Raises UpstreamError."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            return await _discover(upstream)
+    except TimeoutError as error:
+        raise UpstreamError("timeout", "the lists did not end in time") from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        # A list of another shape than any revision's.
+        raise UpstreamError("invalid", type(error).__name__) from error
+
+
+async def _discover(upstream: Upstream) -> Found:
     connections = Connections()
     try:
         for conversation in (_modern, _legacy):
@@ -56,6 +69,7 @@ async def discover(upstream: Upstream) -> Found:
 
 async def _list_all(ask: Any) -> Found:
     found: Found = []
+    budget = MAX_LIST_BYTES
     for kind, method, member, name_of in _LISTS:
         cursor: str | None = None
         for page in range(MAX_PAGES):
@@ -66,7 +80,11 @@ async def _list_all(ask: Any) -> Found:
                     raise
                 break
             for entry in result.get(member) or []:
-                if _is_storable(entry, name_of) and len(found) < MAX_TOOLS:
+                size = _stored_size(entry, name_of)
+                budget -= size or 0
+                if len(found) >= MAX_TOOLS or budget < 0:
+                    return found
+                if size is not None:
                     found.append((kind, entry[name_of][:500], entry))
             cursor = result.get("nextCursor")
             if not isinstance(cursor, str):
@@ -74,11 +92,12 @@ async def _list_all(ask: Any) -> Found:
     return found
 
 
-def _is_storable(entry: Any, name_of: str) -> bool:
-    """A definition has a name, and no null characters, which databases cannot hold."""
+def _stored_size(entry: Any, name_of: str) -> int | None:
+    """None for what is not kept: without a name, too large, or with null characters, which databases cannot hold."""
     if not isinstance(entry, dict) or not isinstance(entry.get(name_of), str):
-        return False
-    return b"\\u0000" not in orjson.dumps(entry)
+        return None
+    text = jsontext.encode(entry)
+    return None if len(text) > MAX_SCHEMA_BYTES or b"\\u0000" in text else len(text)
 
 
 @asynccontextmanager
@@ -149,24 +168,24 @@ async def _post(
         upstream, "POST",
         {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity",
          "Content-Type": "application/json", **headers},
-        orjson.dumps({"jsonrpc": "2.0", **message}),
+        jsontext.encode({"jsonrpc": "2.0", **message}),
     )  # fmt: skip
 
 
 async def _response(exchange: Exchange, message_id: int) -> dict[str, Any] | None:
     if exchange.content_type == "text/event-stream":
-        async for event in exchange.events(settings.MAX_RESPONSE_BYTES):
+        async for event in exchange.events(MAX_LIST_BYTES):
             message = _parse(event.data or "")
             if message is not None and message.get("id") == message_id and "method" not in message:
                 return message
         return None
-    return _parse(await exchange.read(settings.MAX_RESPONSE_BYTES))
+    return _parse(await exchange.read(MAX_LIST_BYTES))
 
 
 def _parse(data: bytes | str) -> dict[str, Any] | None:
     try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        message = jsontext.decode(data)
+    except ValueError:
         return None
     return message if isinstance(message, dict) else None
 
@@ -188,7 +207,7 @@ def store(server: Server, found: Found) -> None:
     with transaction.atomic(), with_project(server.project_id):
         Tool.objects.filter(server=server).exclude(name__in=[name for _, name, _ in found]).delete()
         for kind, name, definition in found:
-            digest = sha256_hex(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS))
+            digest = sha256_hex(json.dumps(definition, sort_keys=True).encode())
             Tool.objects.update_or_create(
                 project_id=server.project_id, server=server, kind=kind, name=name,
                 defaults={"definition": definition, "digest": digest},

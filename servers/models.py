@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from projects.models import validate_slug
@@ -54,7 +55,9 @@ class Server(TenantModel):
     params = models.JSONField(default=dict, blank=True, help_text="Values for the template's slots.")
     sealed = models.TextField(blank=True, editable=False)
     timeout_seconds = models.PositiveIntegerField(
-        default=60, help_text="How long a call may stay silent before it is given up."
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(3600)],
+        help_text="How long a call may stay silent before it is given up."
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

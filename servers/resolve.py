@@ -12,7 +12,9 @@ logger = structlog.get_logger("servers.resolve")
 
 
 def upstream_of(server: Server) -> Upstream | None:
-    """None when the server's credentials do not open: without them it is not called at all."""
+    """None when the operator switched its template off, or its credentials do not open: then it is not called."""
+    if server.template is not None and not server.template.enabled:
+        return None
     try:
         headers = server.secrets["headers"] if server.transport == Transport.HTTP else {}
     except Unsealable:

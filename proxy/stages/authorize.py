@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway_site.lib import tracing
 from projects.authentication import Principal, is_expired
+from proxy import protocol
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.snapshot import Snapshot
@@ -13,7 +14,7 @@ from proxy.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from proxy.pipeline import CallNext
+    from proxy.call import CallNext
 
 _REFUSED = {"tool": "unknown_tool", "prompt": "unknown_prompt", "resource": "unknown_resource"}
 # Where a result lists things, what kind they are and which member names them.
@@ -56,9 +57,18 @@ def check(call: Call) -> None:
     kind, name = call.subject
     if not decide(call.principal, call.upstream.slug, kind, name):
         raise not_there(kind, name)
+    if not call.principal.key.unrestricted and not _is_open_to_restricted(call.method):
+        raise Refusal("unknown_method")
     for uri in _listened(call):
         if not decide(call.principal, call.upstream.slug, "resource", uri):
             raise not_there("resource", uri)
+
+
+def _is_open_to_restricted(method: str) -> bool:
+    """A key for some tools may not use what cannot be told apart by tool: tasks of others, methods of no revision."""
+    if method in ("GET", "DELETE", "response"):
+        return True
+    return protocol.known_parameters(method) is not None and not method.startswith("tasks/")
 
 
 def not_there(kind: str, name: str) -> Refusal:

@@ -8,11 +8,20 @@ from proxy.call import Answer, Call
 from proxy.errors import Refusal
 from proxy.stages.authorize import not_there
 from proxy.stages.forward import ask_upstream
-from servers.catalogue import MAX_PAGES, MAX_TOOLS, Catalogue, Definition, Table, UnusableSchema, Violation
+from servers.catalogue import (
+    MAX_LIST_BYTES,
+    MAX_PAGES,
+    MAX_TOOLS,
+    Catalogue,
+    Definition,
+    Table,
+    UnusableSchema,
+    Violation,
+)
 from servers.upstream import UpstreamError
 
 if TYPE_CHECKING:
-    from proxy.pipeline import CallNext
+    from proxy.call import CallNext
 
 
 async def conform(call: Call, call_next: CallNext) -> Answer:
@@ -28,10 +37,10 @@ async def conform(call: Call, call_next: CallNext) -> Answer:
 
 
 async def _check(call: Call) -> Violation | None:
-    table = call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash)
+    table, caller = _table(call), call.principal.key.key_id
     name = call.params["name"]
     definition = table.definitions.get(name)
-    if (definition is None or not table.is_fresh()) and (not table.is_fresh() or table.may_relearn()):
+    if not table.is_fresh() or (definition is None and table.may_relearn(caller)):
         await _relearn(call, table)
         definition = table.definitions.get(name)
     if definition is None:
@@ -39,7 +48,7 @@ async def _check(call: Call) -> Violation | None:
             return None
         raise not_there("tool", name)
     violation = _violation(call, definition)
-    if violation is not None and table.may_relearn():
+    if violation is not None and table.may_relearn(caller):
         await _relearn(call, table)
         definition = table.definitions.get(name)
         if definition is None:
@@ -75,9 +84,10 @@ async def _relearn(call: Call, table: Table) -> None:
     catalogue: Catalogue = call.state.catalogue
     tools: list[Any] = []
     cursor: str | None = None
+    budget = MAX_LIST_BYTES
     for _ in range(MAX_PAGES):
         try:
-            result = await ask_upstream(call, "tools/list", {"cursor": cursor} if cursor else {})
+            result, size = await ask_upstream(call, "tools/list", {"cursor": cursor} if cursor else {}, budget)
         except UpstreamError as error:
             if error.kind == "refused":
                 catalogue.mark_unlistable(table)
@@ -87,9 +97,12 @@ async def _relearn(call: Call, table: Table) -> None:
         if not isinstance(page, list):
             raise UpstreamError("invalid", "tools/list without tools")
         tools += page
+        budget -= size
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(tools) > MAX_TOOLS:
             break
+        if budget <= 0:
+            raise UpstreamError("too_large", "tools/list")
     catalogue.replace(table, tools)
 
 
@@ -97,5 +110,9 @@ def _learn(call: Call, message: dict[str, Any]) -> None:
     result = message.get("result")
     tools = result.get("tools") if isinstance(result, dict) else None
     if isinstance(tools, list):
-        catalogue = call.state.catalogue
-        catalogue.learn(catalogue.table(call.upstream.server_id, call.upstream.config_hash), tools)
+        call.state.catalogue.learn(_table(call), tools)
+
+
+def _table(call: Call) -> Table:
+    """By era too: what a server offers in one says nothing of the other."""
+    return call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)

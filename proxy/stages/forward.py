@@ -21,7 +21,7 @@ from servers.events import RawEvent
 from servers.upstream import Exchange, UpstreamError
 
 if TYPE_CHECKING:
-    from proxy.pipeline import CallNext
+    from proxy.call import CallNext
 
 _BOTH = "application/json, text/event-stream"
 _MAX_STREAM_SECONDS = 3600.0
@@ -77,8 +77,13 @@ async def _send_cancelled(call: Call) -> None:
         pass
 
 
-async def ask_upstream(call: Call, method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """A request of our own on the caller's session: its result. UpstreamError "refused" for an unknown method."""
+async def ask_upstream(
+    call: Call, method: str, params: dict[str, Any], limit: int
+) -> tuple[dict[str, Any], int]:
+    """A request of our own on the caller's session: its result, of at most `limit` bytes, and its size.
+
+    Raises UpstreamError, "refused" for an unknown method.
+    """
     message = {"jsonrpc": "2.0", "id": f"mcpgw-{uuid.uuid4().hex}", "method": method, "params": dict(params)}
     if call.modern:
         meta = call.params.get("_meta", {})
@@ -89,7 +94,7 @@ async def ask_upstream(call: Call, method: str, params: dict[str, Any]) -> dict[
     try:
         if exchange.status == 404 and call.session:
             raise Refusal("session_not_found")
-        answer = await _find_response(exchange, message["id"])
+        answer, size = await _find_response(exchange, message["id"], limit)
     finally:
         exchange.close()
     result, error = answer.get("result"), answer.get("error")
@@ -99,22 +104,23 @@ async def ask_upstream(call: Call, method: str, params: dict[str, Any]) -> dict[
         raise UpstreamError(kind, f"{method} was answered with an error", exchange.status)
     if not isinstance(result, dict):
         raise UpstreamError("invalid", "no result", exchange.status)
-    return result
+    return result, size
 
 
-async def _find_response(exchange: Exchange, message_id: Any) -> dict[str, Any]:
+async def _find_response(exchange: Exchange, message_id: Any, limit: int) -> tuple[dict[str, Any], int]:
     if exchange.content_type == "text/event-stream":
-        async for raw in exchange.events(settings.MAX_RESPONSE_BYTES):
+        async for raw in exchange.events(limit):
             message = _parse(raw.data) if raw.data else None
             if is_response(message) and message is not None and message.get("id") == message_id:
-                return message
+                return message, len(raw.data or "")
         raise UpstreamError("unavailable", "stream ended without an answer")
-    message = _parse_or_none(await exchange.read(settings.MAX_RESPONSE_BYTES))
+    body = await exchange.read(limit)
+    message = _parse_or_none(body)
     if message is None or not is_response(message) or 300 <= exchange.status < 400:
         raise _unusable(exchange.status)
     if message.get("id") != message_id and (message.get("id") is not None or "error" not in message):
         raise UpstreamError("invalid", "answer to something else", exchange.status)
-    return message
+    return message, len(body)
 
 
 def _unusable(status: int) -> UpstreamError:

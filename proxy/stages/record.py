@@ -22,7 +22,7 @@ from proxy.wire import is_response
 from servers.upstream import UpstreamError
 
 if TYPE_CHECKING:
-    from proxy.pipeline import CallNext
+    from proxy.call import CallNext
 
 
 async def record(call: Call, call_next: CallNext) -> Answer:
@@ -37,6 +37,9 @@ async def record(call: Call, call_next: CallNext) -> Answer:
         except Refusal:
             # A slow store may commit the intent after all; it must not stay open.
             outcome.ended("refused", "audit_unavailable")
+            raise
+        except BaseException as error:
+            outcome.ended("cancelled", type(error).__name__)
             raise
     try:
         answer = await call_next(call)
@@ -174,7 +177,7 @@ def _decision_of(message: dict[str, Any] | None) -> tuple[str, int | None]:
     error = message.get("error")
     if isinstance(error, dict):
         code = error.get("code")
-        return "error", code if isinstance(code, int) and abs(code) < 2**31 else None
+        return "error", code if type(code) is int and abs(code) < 2**31 else None
     result = message.get("result")
     return ("tool_error" if isinstance(result, dict) and result.get("isError") is True else "ok"), None
 

@@ -50,11 +50,21 @@ class Scene:
         with psycopg.connect(self.database) as other:
             return other.execute(query).fetchall()
 
-    def events(self, subject: str) -> list[tuple[Any, ...]]:
-        """Kind, decision and call of the lines about a call that said `subject`, told apart by its tool name."""
-        return self.rows(
-            f"SELECT kind, decision, call_id FROM audit_event WHERE subject = '{subject}' ORDER BY ord"
-        )
+    @contextmanager
+    def holding_the_log(self) -> Iterator[None]:
+        """Nobody can write an event meanwhile; what is there can be read."""
+        if self.database.startswith("sqlite"):
+            connection = sqlite3.connect(self.database.removeprefix("sqlite:///"), timeout=10, isolation_level=None)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield
+                connection.execute("ROLLBACK")
+            finally:
+                connection.close()
+            return
+        with psycopg.connect(self.database) as other:
+            other.execute("LOCK TABLE audit_event IN SHARE MODE")
+            yield
 
     def wait_for_rows(self, query: str, seconds: float = 5.0) -> list[tuple[Any, ...]]:
         """Lines that are written behind announce themselves nowhere."""

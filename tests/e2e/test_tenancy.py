@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -240,6 +241,42 @@ def test_the_intent_is_committed_before_the_upstream_is_asked_and_the_outcome_be
     assert [[line[0] for line in found] for found in at_upstream] == [["mcp.call.intent"]]
     assert [line[:2] for line in after] == [("mcp.call.intent", ""), ("mcp.call.outcome", "ok")]
     assert after[0][2] == after[1][2] is not None
+
+
+@pytest.mark.claim("audit.intent-before-call")
+@pytest.mark.parametrize("tool", ["echo", "stream"])
+def test_a_call_waits_for_its_intent_and_its_answer_for_the_outcome(stage: Scene, tool: str) -> None:
+    client, text = stage.client("acme/docs", label="bob"), f"waiting {tool}"
+    arrived, may_answer = threading.Event(), threading.Event()
+
+    def hold(seen: Seen) -> None:
+        if seen.text == text:
+            arrived.set()
+            assert may_answer.wait(10)
+
+    stage.upstream.before_answer = hold
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            with stage.holding_the_log():
+                reply = pool.submit(client.call, text, tool)
+                assert not arrived.wait(0.4), "the upstream was asked before the intent was written"
+            assert arrived.wait(10)
+            with stage.holding_the_log():
+                may_answer.set()
+                assert not wait([reply], 0.4).done, "the answer came before the outcome was written"
+            assert reply.result(10).text == text
+    finally:
+        may_answer.set()
+        stage.upstream.before_answer = None
+
+
+@pytest.mark.claim("audit.fails-closed")
+def test_a_call_that_cannot_be_recorded_in_time_is_refused_and_not_made(stage: Scene) -> None:
+    with stage.holding_the_log():
+        reply = stage.client("acme/docs").call("unrecorded")
+    assert (reply.status, reply.message["error"]["code"]) == (503, -31006)
+    assert not stage.upstream.saw("unrecorded")
+    assert stage.client("acme/docs").call("recorded again").text == "recorded again"
 
 
 @pytest.mark.claim("audit.intent-before-call")

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.catalogue import MAX_TOOLS, Catalogue, Definition, UnusableSchema, Violation
+from servers.catalogue import (
+    MAX_LIST_BYTES,
+    MAX_SCHEMA_BYTES,
+    MAX_TOOLS,
+    Catalogue,
+    Definition,
+    UnusableSchema,
+    Violation,
+)
 from tests.json_values import json_values
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -64,6 +72,7 @@ def test_a_schema_that_demands_nothing_takes_everything(schema: Any, arguments: 
         {"type": "nope"},
         {"properties": {"a": {"pattern": "("}}},
         {"properties": {"a": {"pattern": "((a{100}){100}){100}"}}},
+        {"properties": {"a": {"pattern": r"^(?=(a+)+$)\1"}}},
         {"properties": {"a": {"$ref": "#/$defs/none"}}},
         {"$schema": 5},
         {"$schema": "https://example.test/own-dialect"},
@@ -97,7 +106,7 @@ def test_a_schema_never_makes_the_gateway_fetch_anything(place: str) -> None:
 
 
 @pytest.mark.claim("catalogue.bounded")
-@pytest.mark.parametrize("pattern", ["^(a+)+$", r"^(?=(a+)+$)\1", "^(([a-z])+.)+[A-Z]([a-z])+$", "(x+x+)+y"])
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(x+x+)+y"])
 @pytest.mark.parametrize("keyword", ["pattern", "patternProperties"])
 def test_a_catastrophic_pattern_costs_milliseconds(pattern: str, keyword: str) -> None:
     text = "a" * 60 + "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx!"
@@ -124,7 +133,7 @@ def _in_data(length: int) -> dict[str, Any]:
 
 
 @pytest.mark.claim("catalogue.bounded")
-@pytest.mark.parametrize("schema", [_chain(45), _anchored(45), _in_data(45)], ids=["defs", "anchors", "named const"])
+@pytest.mark.parametrize("schema", [_chain(28), _anchored(28), _in_data(28)], ids=["defs", "anchors", "named const"])
 def test_references_that_multiply_are_refused_before_they_are_followed(schema: dict[str, Any]) -> None:
     def judge() -> None:
         with pytest.raises(UnusableSchema):
@@ -161,7 +170,7 @@ def test_a_recursive_schema_on_deep_arguments_costs_milliseconds() -> None:
     node = {"type": "object", "properties": {"a": both}}
     schema = {"$defs": {"x": node, "y": {**node, "title": "y"}}, "$ref": "#/$defs/x"}
     arguments: Any = 0
-    for _ in range(60):
+    for _ in range(17):
         arguments = {"a": arguments}
     assert within(1.0, lambda: Definition("t", schema).violation(arguments))
 
@@ -229,7 +238,7 @@ def test_a_tool_without_parameter_headers_asks_for_none() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_a_list_replaces_what_was_known() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h")
+    table = catalogue.table(1, "h", True)
     catalogue.replace(table, [tool("a"), tool("b")])
     catalogue.replace(table, [tool("b"), tool("c")])
     assert set(table.definitions) == {"b", "c"}
@@ -239,7 +248,7 @@ def test_a_list_replaces_what_was_known() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_a_tool_that_did_not_change_keeps_its_compiled_schema() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h")
+    table = catalogue.table(1, "h", True)
     catalogue.replace(table, [tool("a")])
     before = table.definitions["a"]
     catalogue.replace(table, [tool("a")])
@@ -251,27 +260,29 @@ def test_a_tool_that_did_not_change_keeps_its_compiled_schema() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_servers_and_configurations_share_nothing() -> None:
     catalogue = Catalogue()
-    catalogue.replace(catalogue.table(1, "h"), [tool("a")])
-    assert not catalogue.table(2, "h").definitions
-    assert not catalogue.table(1, "other").definitions
+    catalogue.replace(catalogue.table(1, "h", True), [tool("a")])
+    assert not catalogue.table(2, "h", True).definitions
+    assert not catalogue.table(1, "h", False).definitions
+    assert not catalogue.table(1, "h", False).definitions, "nor do the eras"
+    assert not catalogue.table(1, "other", True).definitions
 
 
 @pytest.mark.claim("catalogue.table")
 def test_a_change_that_the_server_announces_makes_the_table_stale() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h")
+    table = catalogue.table(1, "h", True)
     catalogue.replace(table, [tool("a")])
     catalogue.mark_stale(1, "h")
     catalogue.mark_stale(9, "never seen")
     assert not table.is_fresh()
-    assert table.may_relearn()
+    assert table.may_relearn("anyone")
 
 
 @pytest.mark.claim("catalogue.table")
 @given(st.lists(st.one_of(json_values(), st.dictionaries(st.sampled_from(["name", "inputSchema"]), json_values()))))
 def test_a_list_of_anything_is_survived(tools: list[Any]) -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h")
+    table = catalogue.table(1, "h", True)
     catalogue.replace(table, tools)
     named = {each["name"] for each in tools if isinstance(each, dict) and isinstance(each.get("name"), str)}
     assert set(table.definitions) == named
@@ -280,7 +291,7 @@ def test_a_list_of_anything_is_survived(tools: list[Any]) -> None:
 @pytest.mark.claim("catalogue.bounded")
 def test_a_server_cannot_fill_the_memory_with_names() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h")
+    table = catalogue.table(1, "h", True)
     catalogue.learn(table, (tool(f"t{number}") for number in range(MAX_TOOLS + 50)))
     assert len(table.definitions) == MAX_TOOLS
 
@@ -288,9 +299,105 @@ def test_a_server_cannot_fill_the_memory_with_names() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_a_server_is_not_asked_again_and_again() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h")
+    table = catalogue.table(1, "h", True)
     catalogue.mark_unlistable(table)
     assert table.is_fresh()
-    assert not table.may_relearn()
+    assert table.may_relearn("ada")
+    assert not table.may_relearn("ada")
+    # One caller's asking does not use up another's.
+    assert table.may_relearn("bob")
     table.learnt_at = time.monotonic() - 5 * 3600
     assert not table.is_fresh()
+
+
+@pytest.mark.claim("catalogue.bounded")
+@pytest.mark.parametrize("pattern", ["(?=a)a+b$", r"(a)\1", "(?<=a)b"])
+def test_a_pattern_that_takes_more_than_linear_time_is_not_evaluated(pattern: str) -> None:
+    with pytest.raises(UnusableSchema):
+        Definition("t", {"properties": {"a": {"pattern": pattern}}}).violation({"a": "a"})
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_many_patterns_on_a_long_text_are_refused_before_they_run() -> None:
+    schema = {"allOf": [{"properties": {"a": {"pattern": f"^(a|b{number})*$"}}} for number in range(300)]}
+    with pytest.raises(UnusableSchema):
+        Definition("t", schema).violation({"a": "a" * 100_000})
+    assert Definition("t", schema).violation({"a": "aaa"}) is None
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_a_huge_schema_makes_its_tool_uncallable_and_takes_no_memory() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h", True)
+    catalogue.replace(table, [{"name": "big", "inputSchema": {"description": "x" * 300_000}}])
+    assert table.size < 100
+    with pytest.raises(UnusableSchema):
+        table.definitions["big"].violation({})
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_the_list_of_one_server_is_bounded_in_bytes() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h", True)
+    catalogue.replace(table, [{"name": f"t{n}", "inputSchema": {"d": "x" * 200_000}} for n in range(60)])
+    assert table.size <= MAX_LIST_BYTES
+    assert 30 < len(table.definitions) < 60
+
+
+@pytest.mark.claim("catalogue.table")
+def test_a_server_that_listed_tools_is_not_believed_when_it_says_that_it_has_none() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h", True)
+    catalogue.replace(table, [tool("a")])
+    catalogue.mark_unlistable(table)
+    assert not table.unlistable
+
+
+@pytest.mark.claim("catalogue.table")
+def test_the_tables_of_an_old_configuration_are_dropped() -> None:
+    catalogue = Catalogue()
+    catalogue.replace(catalogue.table(1, "old", True), [tool("a")])
+    catalogue.table(1, "new", True)
+    assert not catalogue.table(1, "old", True).definitions
+
+
+@pytest.mark.claim("catalogue.table")
+def test_a_server_cannot_switch_its_checks_off_by_listing_nothing_any_more() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h", True)
+    catalogue.replace(table, [tool("a")])
+    catalogue.mark_unlistable(table)
+    assert not table.unlistable
+    assert set(table.definitions) == {"a"}
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_a_schema_that_is_too_large_leaves_a_tool_that_cannot_be_called() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h", True)
+    catalogue.replace(table, [tool("big", {"description": "x" * MAX_SCHEMA_BYTES}), tool("small")])
+    assert set(table.definitions) == {"big", "small"}
+    with pytest.raises(UnusableSchema):
+        table.definitions["big"].violation({})
+    assert table.size < 1000
+
+
+@pytest.mark.claim("catalogue.bounded")
+def test_a_pattern_that_references_multiply_counts_as_often_on_long_texts() -> None:
+    steps = _chain(12, pattern="^[^b]*[a-z]$")
+    definition = Definition("t", {"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": steps["$defs"]})
+    assert definition.violation({"a": "aaa"}) is None
+    with pytest.raises(UnusableSchema):
+        definition.violation({"a": "a" * 1_000_000})
+
+
+@pytest.mark.claim("catalogue.unusable")
+@pytest.mark.parametrize(
+    "keyword", ["properties", "patternProperties", "$defs", "required", "enum", "$ref", "$anchor", "$id"]
+)
+@pytest.mark.parametrize("value", [5, None, "x", [], [5], {"a": 5}])
+def test_a_keyword_with_a_value_of_another_kind_is_survived(keyword: str, value: Any) -> None:
+    try:
+        Definition("t", {keyword: value, "properties": {"b": {keyword: value}}}).violation({"a": 1, "b": {}})
+    except UnusableSchema:
+        return
