@@ -84,6 +84,7 @@ class Snapshots:
         self._wake = asyncio.Event()
         self._first_poll = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
 
     def start(self) -> None:
         if not self._tasks:
@@ -92,6 +93,9 @@ class Snapshots:
                 self._tasks.append(asyncio.create_task(self._listen_forever(), name="snapshot-listen"))
 
     async def close(self) -> None:
+        # The loops look at it too: a library that swallows a cancellation must not keep the process from ending.
+        self._closed = True
+        self._wake.set()
         for task in self._tasks:
             task.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -172,7 +176,7 @@ class Snapshots:
             raise Refusal("configuration_stale") from None
 
     async def _poll_forever(self) -> None:
-        while True:
+        while not self._closed:
             try:
                 await self._poll()
             except Refusal:
@@ -218,12 +222,13 @@ class Snapshots:
         import redis.asyncio
 
         client = redis.asyncio.Redis.from_url(settings.REDIS_URL)
-        while True:
+        while not self._closed:
             try:
                 async with client.pubsub() as pubsub:
                     await pubsub.subscribe(versions.CHANNEL)
-                    async for _ in pubsub.listen():
-                        self._wake.set()
+                    while not self._closed:
+                        if await pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0) is not None:
+                            self._wake.set()
             except (redis.RedisError, OSError) as error:
                 logger.warning("no wake-ups from Redis; polling only", error=type(error).__name__)
                 await asyncio.sleep(1)
