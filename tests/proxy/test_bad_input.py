@@ -910,17 +910,20 @@ def held(recorder: Recorder) -> Iterator[Recorder]:
 @claim("bad-input.41")
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_full_gateway_says_so(gateways: Gateways, held: Recorder, server: ServerName) -> None:
-    caller = Caller(gateways.limited(server), server="held", key="second")
+    gateway = gateways.limited(server)
+    caller, tenant = Caller(gateway, server="held", key="second"), Caller(gateway, project="globex", key="other")
     with ThreadPoolExecutor() as callers:
-        waiting = [callers.submit(caller.tool, arguments={"number": number}) for number in range(3)]
-        for number in range(3):
-            held.await_seen(_is_call(number))
-        reply = caller.tool(arguments={"number": 4})
+        waiting = callers.submit(caller.tool, arguments={"number": 1})
+        held.await_seen(_is_call(1))
+        reply = tenant.with_(server="secret").tool("globex_only")
+        own = caller.tool(arguments={"number": 2})
         held.release()
-        assert [call.result().status for call in waiting] == [200, 200, 200]
+        assert waiting.result().status == 200
     assert_refused(reply, 503, -31007)
     assert reply.header("retry-after") == "1"
-    assert len(held.forwarded) == 3
+    # Who holds the places is told to slow down, and only others that there is no room.
+    assert_refused(own, 429, -31005)
+    assert len(held.forwarded) == 1
 
 
 def _is_call(number: int) -> Callable[[Any], bool]:
