@@ -12,7 +12,7 @@ import structlog
 
 _SECRET_NAMES = re.compile(r"authorization|api[-_]?key|secret|password|token|cookie", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
-    r"mg[wa]_[0-9A-Za-z]{10}_[0-9A-Za-z]{1,49}|(?i:bearer)\s+[^\s\"',]+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
+    r"mg[wa]_[0-9A-Za-z]{10}_[0-9A-Za-z]{1,49}|(?i:bearer)\s+[^\s\"',]+|(?<=://)[^/@\s\"]+(?=@)"
 )
 _REDACTED = "[redacted]"
 _MAX_TEXT = 4096
@@ -39,7 +39,8 @@ def _redact_event(_: Any, __: str, event: structlog.typing.EventDict) -> structl
 
 
 def _render(_: Any, __: str, event: structlog.typing.EventDict) -> bytes:
-    return orjson.dumps(event, default=str)
+    # Once more over the whole line: what was no text before, such as an exception, is one now.
+    return _SECRET_VALUES.sub(_REDACTED, orjson.dumps(event, default=str).decode()).encode()
 
 
 def configure(level: str) -> None:

@@ -97,7 +97,7 @@ def _create(path: Path) -> None:
         "sealing": {"s1": secrets.token_hex(32)},
         "audit": secrets.token_hex(32),
     }
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    draft = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(fresh, file, indent=1)

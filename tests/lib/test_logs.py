@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway_site.lib import logs
 from gateway_site.lib.logs import redact
 from projects import keys
 
@@ -76,3 +77,11 @@ def test_log_lines_are_json_without_secrets_from_every_logger() -> None:
     assert KEY[15:] not in done.stderr
     assert "canary" not in done.stderr
     assert all("ValueError" in line["exception"] for line in lines[2:])
+
+
+@pytest.mark.claim("observability.logs")
+def test_what_becomes_a_text_only_in_the_line_is_redacted_too() -> None:
+    key = "mgw_0123456789_" + "a" * 49
+    line = logs._render(None, "info", {"event": "x", "error": ValueError(key), "raw": key.encode()}).decode()
+    assert key not in line and "[redacted]" in line
+    assert "tok3n" not in logs._render(None, "info", {"event": "https://tok3n@docs.example/x"}).decode()

@@ -55,6 +55,8 @@ def test_an_owner_of_another_project_does_not_count(cast: Cast) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.claim("services.last-owner")
 def test_two_owners_who_leave_at_once_do_not_both_succeed() -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("the test database in memory locks tables, where the one on disk waits")
     cast = two_tenants()
     services.set_member(project=cast.acme, user=cast.bob, role=Role.OWNER)
     memberships = [cast.membership(cast.ada), cast.membership(cast.bob)]
