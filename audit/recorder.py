@@ -18,6 +18,8 @@ from gateway_site.lib import actor as acting
 _MAX_BATCH = 512
 _MAX_WAITING = 20_000
 _RETRY_PAUSE = 0.2
+_GATHER_SECONDS = 0.001
+_BUSY_BATCH = 3
 # Trying again would not help: the event itself cannot be stored, or it is stored already.
 _UNSTORABLE = (DataError, IntegrityError, TypeError, ValueError)
 
@@ -44,6 +46,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._is_busy = False
 
     def write(self, entry: Entry) -> asyncio.Future[None]:
         """Queues at once, so that the event is kept even when the caller is cancelled while it waits.
@@ -93,7 +96,12 @@ class Recorder:
                 return
 
     def _commit_next(self) -> None:
-        self._store([self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))])
+        if self._is_busy and len(self._waiting) < _MAX_BATCH:
+            # Under load a short wait makes few large commits of many small ones; a lone caller never waits.
+            time.sleep(_GATHER_SECONDS)
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
+        self._is_busy = len(batch) > _BUSY_BATCH
+        self._store(batch)
 
     def _store(self, batch: list[tuple[Entry, asyncio.Future[None] | None]]) -> None:
         started = time.perf_counter()

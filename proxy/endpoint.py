@@ -87,7 +87,7 @@ class _Exchange:
             await self._refuse(refusal)
         except asyncio.CancelledError:
             await self._end_cancelled()
-        except Exception:
+        except Exception:  # no stack trace may leave the process; it goes to the log
             logger.exception("call failed", request_id=self._request_id)
             await self._refuse(Refusal("internal"))
         finally:

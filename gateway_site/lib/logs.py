@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -34,8 +35,20 @@ def redact(value: Any) -> Any:
 
 def _redact_event(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return {
-        key: _REDACTED if value and _SECRET_NAMES.search(key) else redact(value) for key, value in event.items()
+        key: _REDACTED if value and _names_a_secret(key) else _shorten(value) for key, value in event.items()
     }
+
+
+@lru_cache(maxsize=1024)
+def _names_a_secret(key: str) -> bool:
+    return _SECRET_NAMES.search(key) is not None
+
+
+def _shorten(value: Any) -> Any:
+    """Texts are only cut here: the whole line is searched for credentials once it is rendered."""
+    if isinstance(value, str):
+        return value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT]
+    return redact(value) if isinstance(value, (dict, list, tuple)) else value
 
 
 def _render(_: Any, __: str, event: structlog.typing.EventDict) -> bytes:
