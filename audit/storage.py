@@ -101,11 +101,11 @@ def _postgresql_statement() -> str:
     arrays = ", ".join(f"%s::{kind}[]" for kind in types)
     selected = ", ".join(f"{name}::jsonb" if name == "detail" else name for name in _COLUMNS)
     names = ", ".join(_COLUMNS)
-    return f"INSERT INTO audit_event ({names}) SELECT {selected} FROM unnest({arrays}) AS new ({names})"  # noqa: S608
+    return f"INSERT INTO audit_event ({names}) SELECT {selected} FROM unnest({arrays}) AS new ({names})"  # noqa: S608  names of our own columns
 
 
 @lru_cache
 def _sqlite_statement() -> str:
     names = ", ".join(_COLUMNS)
     places = ", ".join(["%s"] * len(_COLUMNS))
-    return f"INSERT INTO audit_event ({names}) VALUES ({places})"  # noqa: S608
+    return f"INSERT INTO audit_event ({names}) VALUES ({places})"  # noqa: S608  names of our own columns

@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = transport  # type: ignore[assignment]  # as in the base
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None

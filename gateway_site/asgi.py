@@ -31,11 +31,11 @@ def _routes() -> Any:
     return URLRouter(
         [
             re_path(r"^mcp(?:/.*)?$", Endpoint()),  # type: ignore[arg-type]  # a raw ASGI application
-            re_path(r"^livez$", probes.livez),  # type: ignore[arg-type]
-            re_path(r"^readyz$", probes.readyz),  # type: ignore[arg-type]
-            re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]
-            re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]
-            re_path(r"", BoundedBody(_django)),  # type: ignore[arg-type]
+            re_path(r"^livez$", probes.livez),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^readyz$", probes.readyz),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
         ]
     )
 

@@ -35,7 +35,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
         super().connection_made(transport)
-        self.pipeline = _Pipeline()  # type: ignore[assignment]
+        self.pipeline = _Pipeline()  # type: ignore[assignment]  # a list with the same calls
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

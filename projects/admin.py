@@ -225,7 +225,7 @@ def _keep_an_operator(leaving: User) -> None:
         raise ValidationError("The gateway keeps at least one active operator.")
 
 
-class PersonAddForm(AdminUserCreationForm):  # type: ignore[type-arg]
+class PersonAddForm(AdminUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = User
         fields = ("email", "is_superuser")
@@ -234,7 +234,7 @@ class PersonAddForm(AdminUserCreationForm):  # type: ignore[type-arg]
         return str(self.cleaned_data["email"]).lower()
 
 
-class PersonChangeForm(UserChangeForm):  # type: ignore[type-arg]
+class PersonChangeForm(UserChangeForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = User
         fields = ("email", "password", "first_name", "last_name", "is_active", "is_superuser")
@@ -251,7 +251,7 @@ class PersonChangeForm(UserChangeForm):  # type: ignore[type-arg]
         return cleaned
 
 
-class PersonPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+class PersonPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # not generic at run time
     @transaction.atomic
     def save(self, commit: bool = True) -> User:
         user: User = super().save(commit)
@@ -263,7 +263,7 @@ _OPERATES = "A superuser operates this gateway."
 
 
 @admin.register(User)
-class PersonAdmin(OperatorOnlyAdmin[User], UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(OperatorOnlyAdmin[User], UserAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Everyone who can sign in. Who may do what in a project is said by its members."""
 
     form = PersonChangeForm
@@ -467,7 +467,7 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
         request.new_key = form.text  # type: ignore[attr-defined]  # lives as long as the request does
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        return self._show_once(request, [(obj, request.new_key)])  # type: ignore[attr-defined]
+        return self._show_once(request, [(obj, request.new_key)])  # type: ignore[attr-defined]  # set by save_model
 
     @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:

@@ -206,7 +206,7 @@ class ServerForm(ServiceForm[Server]):
         if misplaced:
             # The page that reports it must not show the value either.
             harmless = {name: value for name, value in params.items() if name not in secret}
-            self.data = {**self.data.dict(), "params": json.dumps(harmless)}  # type: ignore[attr-defined]
+            self.data = {**self.data.dict(), "params": json.dumps(harmless)}  # type: ignore[attr-defined]  # a QueryDict
             self.add_error("params", f"{', '.join(misplaced)}: secret values go into their own field below.")
 
     def _headers(self) -> Mapping[str, str] | None:

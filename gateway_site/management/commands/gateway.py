@@ -113,7 +113,7 @@ def _check(options: dict[str, Any]) -> None:
 
 
 def _shown_host(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  shown only
 
 
 def _free_port(preferred: int) -> int:
