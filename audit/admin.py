@@ -19,8 +19,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from audit.models import Event
-from projects.admin import ReadOnlyAdmin, is_operator, visible
 from projects.models import Project
+from projects.pages import ReadOnlyAdmin, is_operator, visible
 
 _BEFORE = "before"
 # Filters offer what these newest events hold: the distinct values of a whole log cost a walk through it.

@@ -1,216 +1,26 @@
-"""The operator's pages for users, projects, members and keys, and the rules that all admin pages follow."""
+"""The operator's pages for users, projects, members and keys."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable, Iterable, Sequence
-from copy import copy
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import ForeignKey, Model, ProtectedError, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from projects import services
 from projects.models import ApiKey, Membership, Project, User
+from projects.pages import LinesField, OperatorOnlyAdmin, ServiceForm
 from projects.signals import acted
-
-M = TypeVar("M", bound=Model)
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin
-    ModelForm = forms.ModelForm
-else:
-
-    class ModelAdmin(admin.ModelAdmin, Generic[M]):
-        """Takes a type argument, as the stubs have it."""
-
-    class ModelForm(forms.ModelForm, Generic[M]):
-        """Takes a type argument, as the stubs have it."""
-
-
-# --- what all pages share ---------------------------------------------------------------------------
-
-
-def is_operator(request: HttpRequest) -> bool:
-    return request.user.is_active and request.user.is_superuser
-
-
-def visible(text: str) -> str:
-    """With characters that show nothing, or turn the line around, written as \\u escapes."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text)
-
-
-class ServiceForm(ModelForm[M]):
-    """A form whose save is a service, tried and taken back beforehand so that a refusal is a form error."""
-
-    def perform(self, instance: M) -> M:
-        """Calls the service and returns the stored row. Raises ValidationError."""
-        raise NotImplementedError
-
-    def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]  # a documented hook of ModelForm that the stubs leave out
-        if self.errors:
-            return
-        try:
-            with transaction.atomic():
-                self.perform(copy(self.instance))
-                transaction.set_rollback(True)
-        except ValidationError as error:
-            self._show(error)
-
-    def _show(self, error: ValidationError) -> None:
-        by_field = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
-        for field, errors in by_field.items():
-            self.add_error(field if field in self.fields else None, ValidationError(errors))
-
-
-class Autocomplete(AutocompleteSelect):
-    """Shows an unusable value as no choice, where Django's own fails on it."""
-
-    def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
-        usable = [item for item in value if item.isdecimal() and len(item) < 19]
-        return super().optgroups(name, usable, attrs)
-
-
-class OperatorOnlyAdmin(ModelAdmin[M]):
-    """Pages for platform operators; nobody else gets in, whatever Django permissions they hold."""
-
-    show_full_result_count = False
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_operator(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return is_operator(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return is_operator(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return is_operator(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return is_operator(request)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
-        # Django looks for the object before it asks for the permission.
-        if not is_operator(request):
-            raise PermissionDenied
-        return super().get_queryset(request)
-
-    def formfield_for_foreignkey(
-        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> forms.ModelChoiceField[Any] | None:
-        if db_field.name in self.get_autocomplete_fields(request):
-            kwargs["widget"] = Autocomplete(db_field, self.admin_site)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Read-only rows, such as tools, go with their owner."""
-        to_delete, model_count, _, protected = super().get_deleted_objects(objs, request)
-        return to_delete, model_count, set(), protected
-
-    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
-        stored = form.perform(obj)
-        obj.__dict__.update(stored.__dict__)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
-        for obj in queryset:
-            self.delete_model(request, obj)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except (ValidationError, ProtectedError) as error:
-            return self._refuse(request, error)
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except (ValidationError, ProtectedError) as error:
-            return self._refuse(request, error)
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
-        try:
-            with transaction.atomic():
-                return super().response_action(request, queryset, *args)
-        except (ValidationError, ProtectedError) as error:
-            return self._refuse(request, error)
-
-    def _refuse(self, request: HttpRequest, error: ValidationError | ProtectedError) -> HttpResponse:
-        texts = error.messages if isinstance(error, ValidationError) else [str(error.args[0])]
-        self.message_user(request, " ".join(texts), messages.ERROR)
-        return redirect(request.get_full_path())
-
-    def ask_first(self, request: HttpRequest, queryset: QuerySet[M], action: str, question: str) -> HttpResponse | None:
-        """The page that asks whether an action is meant, or None when the answer was yes."""
-        if request.POST.get("confirmed"):
-            return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Are you sure?",
-            "question": question,
-            "objects": queryset,
-            "action": action,
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/confirm_action.html", context)
-
-
-class ReadOnlyAdmin(OperatorOnlyAdmin[M]):
-    """Rows that pages show and never touch."""
-
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
-
-class LinesField(forms.Field):
-    """A list of texts, one on each line."""
-
-    widget = forms.Textarea(attrs={"rows": 3, "cols": 60})
-
-    def to_python(self, value: Any) -> list[str]:
-        if isinstance(value, list):
-            return value
-        if "\x00" in (value or ""):
-            raise ValidationError("Null characters are not allowed.")
-        return [line.strip() for line in (value or "").splitlines() if line.strip()]
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
+from projects.snippets import connections
 
 # --- people -----------------------------------------------------------------------------------------
 
@@ -373,14 +183,6 @@ class MembershipAdmin(OperatorOnlyAdmin[Membership]):
 
 # --- keys -------------------------------------------------------------------------------------------
 
-# Servers are an upper layer's business, which says here what a project has.
-_server_names: list[Callable[[Project], Iterable[str]]] = []
-
-
-def name_servers_with(function: Callable[[Project], Iterable[str]]) -> None:
-    """`function` gives the slugs of a project's servers that can be called."""
-    _server_names.append(function)
-
 
 class ApiKeyForm(ServiceForm[ApiKey]):
     servers = LinesField(initial=["*"], help_text="Globs of server slugs, one on each line; * is every server.")
@@ -515,55 +317,3 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
         response = TemplateResponse(request, "admin/projects/apikey/issued.html", context)
         response["Cache-Control"] = "no-store"
         return response
-
-
-@dataclass(frozen=True)
-class Snippet:
-    """Something to paste into a client."""
-
-    client: str
-    text: str
-
-
-def connections(request: HttpRequest, key: ApiKey, text: str) -> list[Snippet]:
-    """How clients are told about the servers that the key covers."""
-    urls = {name: request.build_absolute_uri(path) for name, path in _addresses(key).items()}
-    bearer = f"Bearer {text}"
-    http = {name: {"url": url, "headers": {"Authorization": bearer}} for name, url in urls.items()}
-    typed = {name: {"type": "http", **entry} for name, entry in http.items()}
-    lines = [
-        f'claude mcp add --transport http {name} {shlex.quote(url)} --header "Authorization: {bearer}"'
-        for name, url in urls.items()
-    ]
-    asking = {"Authorization": "Bearer ${input:gateway-key}"}
-    asked = {name: {**entry, "headers": asking} for name, entry in typed.items()}
-    question = {"type": "promptString", "id": "gateway-key", "description": "Gateway key", "password": True}
-    bridged = {name: _bridge(url, bearer) for name, url in urls.items()}
-    return [
-        Snippet("Claude Code, on the command line", "\n".join(lines)),
-        Snippet("Claude Code, .mcp.json", _json({"mcpServers": typed})),
-        Snippet("Cursor, .cursor/mcp.json", _json({"mcpServers": http})),
-        Snippet("VS Code, .vscode/mcp.json", _json({"inputs": [question], "servers": asked})),
-        Snippet("Claude Desktop, claude_desktop_config.json (a bridge)", _json({"mcpServers": bridged})),
-    ]
-
-
-def _addresses(key: ApiKey) -> dict[str, str]:
-    project = key.project
-    slugs = [slug for function in _server_names for slug in function(project)]
-    covered = [slug for slug in slugs if any(fnmatchcase(slug, pattern) for pattern in key.servers)]
-    if not covered:
-        return {project.slug: f"/mcp/{project.slug}"}
-    return {slug: f"/mcp/{project.slug}/{slug}" for slug in covered}
-
-
-def _bridge(url: str, bearer: str) -> dict[str, Any]:
-    # The value stands in the environment because the bridge splits its arguments at spaces.
-    plain = ["--allow-http"] if url.startswith("http:") else []
-    header = ["--header", "Authorization:${AUTH_HEADER}"]
-    arguments = ["-y", "mcp-remote", url, "--transport", "http-only", *plain, *header]
-    return {"command": "npx", "args": arguments, "env": {"AUTH_HEADER": bearer}}
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2)

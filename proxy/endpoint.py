@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 import structlog
 from django.conf import settings
 
-from audit.entry import Entry, new_id, now
-from audit.recorder import AuditUnavailable, recorder
 from gateway_site.lib import jsontext, tracing
 from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
@@ -21,7 +18,8 @@ from projects.authentication import Principal, authenticate
 from proxy import errors, metrics, pipeline, protocol, session, state, wire
 from proxy.call import Answer, Call
 from proxy.errors import Refusal
-from proxy.request import Head, read_head
+from proxy.refusals import RefusalLog
+from proxy.request import Head, check_accepts, read_head
 from proxy.snapshot import Snapshot
 from proxy.stages.authorize import still_allowed
 from servers.events import render
@@ -35,7 +33,6 @@ logger = structlog.get_logger("proxy.access")
 _BODY_SECONDS = 30.0
 # A call that is answered sooner needs no task that watches for the client's leaving.
 _WATCH_AFTER_SECONDS = 0.01
-_REFUSALS_RECORDED_PER_SECOND = 50
 _JSON = "application/json"
 _SSE = "text/event-stream"
 _KEPT_PREFIXES = ("mcp-param-", "trace")
@@ -45,7 +42,7 @@ class Endpoint:
     """Serves /mcp, /mcp/<project> and /mcp/<project>/<server>."""
 
     def __init__(self) -> None:
-        self._refusals = _RefusalLog()
+        self._refusals = RefusalLog()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         return _Exchange(self._refusals, scope, receive, send).run()
@@ -58,7 +55,7 @@ class _Exchange:
                  "_path", "_receive", "_refusals", "_request_id", "_scope", "_send", "_started", "_state", "_status",
                  "_watcher")  # fmt: skip
 
-    def __init__(self, refusals: _RefusalLog, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, refusals: RefusalLog, scope: Scope, receive: Receive, send: Send) -> None:
         self._refusals = refusals
         self._scope = scope
         self._path = str(scope.get("path", ""))
@@ -177,7 +174,7 @@ class _Exchange:
         elif modern or head.method not in ("GET", "DELETE") or sealed is None:
             raise Refusal("method_not_allowed")
         elif head.method == "GET":
-            _check_accepts(head, [_SSE])
+            check_accepts(head, [_SSE])
             call.last_event_id = head.headers.get("last-event-id")
         if sealed is not None:
             call.sealed_session = sealed
@@ -187,7 +184,7 @@ class _Exchange:
     async def _read_message(self, call: Call, head: Head, sealed: str | None) -> None:
         if head.headers.get("content-type", "").split(";")[0].strip().lower() != _JSON:
             raise Refusal("unsupported_media_type")
-        _check_accepts(head, [_JSON, _SSE])
+        check_accepts(head, [_JSON, _SSE])
         body = await self._read_body(head)
         call.bytes_in = len(body)
         try:
@@ -362,42 +359,6 @@ class _Exchange:
         )
 
 
-class _RefusalLog:
-    """Refusals that came before the pipeline, written behind; a flood is counted, not written line by line."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        # By kind, so that a flood of one cannot hide another.
-        self._written: Counter[str] = Counter()
-        self._suppressed = 0
-
-    def record(self, refusal: Refusal, request_id: str, path: str, address: str, call: Call | None) -> None:
-        if settings.AUDIT == "off":
-            return
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second = second
-            self._written.clear()
-        if self._written[refusal.kind] >= _REFUSALS_RECORDED_PER_SECOND:
-            self._suppressed += 1
-            return
-        self._written[refusal.kind] += 1
-        reason, _, key_id = refusal.reason.partition(":")
-        entry = Entry(
-            id=new_id(), at=now(), kind="mcp.refused", actor_kind="anonymous" if not key_id else "key", actor_id=key_id,
-            request_id=request_id, decision="refused", reason=reason, http_status=refusal.status,
-            rpc_code=refusal.code or None,
-            project_ref=call.principal.project_id if call else None, project=call.snapshot.slug if call else "",
-            subject=keys.PATTERN.sub("<key>", path)[:200],
-            detail={"address": address, "suppressed_before": self._suppressed},
-        )  # fmt: skip
-        try:
-            recorder.write_behind(entry)
-            self._suppressed = 0
-        except AuditUnavailable:
-            self._suppressed += 1
-
-
 def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Upstream:
     """The named server; without a name the only one that the key may use."""
     usable = {slug: upstream for slug, upstream in snapshot.upstreams.items() if principal.key.covers_server(slug)}
@@ -432,15 +393,6 @@ def _check_legacy(message: wire.Message, sealed: str | None) -> None:
         raise Refusal("header_mismatch", "missing MCP-Protocol-Version")
     if sealed is None and message.get("method") != "initialize":
         raise Refusal("session_missing")
-
-
-def _check_accepts(head: Head, wanted: list[str]) -> None:
-    """RFC 9110 section 5.3: a list may come in several lines."""
-    lists = [value for name, value in head.pairs if name == "accept"]
-    offered = {part.split(";")[0].strip().lower() for accept in lists for part in accept.split(",")}
-    for media_type in wanted:
-        if not offered & {media_type, media_type.split("/")[0] + "/*", "*/*"}:
-            raise Refusal("not_acceptable")
 
 
 def _kept(headers: dict[str, str]) -> dict[str, str]:

@@ -51,6 +51,15 @@ def read_head(scope: Any) -> Head:
     return head
 
 
+def check_accepts(head: Head, wanted: list[str]) -> None:
+    """RFC 9110 section 5.3: a list may come in several lines."""
+    lists = [value for name, value in head.pairs if name == "accept"]
+    offered = {part.split(";")[0].strip().lower() for accept in lists for part in accept.split(",")}
+    for media_type in wanted:
+        if not offered & {media_type, media_type.split("/")[0] + "/*", "*/*"}:
+            raise Refusal("not_acceptable")
+
+
 def _check_host(values: list[str]) -> None:
     match = _HOST.fullmatch(values[0]) if len(values) == 1 else None
     if match is None:

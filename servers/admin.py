@@ -17,9 +17,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from gateway_site.lib.secrets import Unsealable
-from projects.admin import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, name_servers_with, visible
 from projects.models import Project
+from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
 from projects.scoping import with_project
+from projects.snippets import name_servers_with
 from servers import services
 from servers.models import CommandTemplate, Server, Tool
 

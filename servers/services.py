@@ -9,10 +9,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from audit.recorder import record
+from gateway_site.lib import egress
 from gateway_site.lib.secrets import Unsealable
 from projects.models import Project
 from projects.scoping import unscoped, with_project
-from servers import egress, recipes
+from servers import recipes
 from servers.models import CommandTemplate, Server, Transport
 
 _UNSENDABLE = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "mcp-session-id"}

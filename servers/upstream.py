@@ -13,9 +13,9 @@ from typing import Protocol, Self
 import aiohttp
 from prometheus_client import Counter, Gauge, Histogram
 
+from gateway_site.lib.egress import ConnectFailed, EgressDenied
 from gateway_site.lib.registry import Registry
 from servers import streaming
-from servers.egress import ConnectFailed, EgressDenied
 from servers.events import EventParser, EventTooLarge, RawEvent
 
 REQUESTS = Counter("mcpgw_upstream_requests_total", "Requests to upstream servers.", ["transport", "outcome"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import pkgutil
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
@@ -16,10 +17,14 @@ T = TypeVar("T", bound=Named)
 
 
 class Registry(Generic[T]):
-    """Classes by their `name`. `package` is the dotted path whose modules register on first use."""
+    """Classes by their `name`. `package` is the dotted path whose modules register on first use.
 
-    def __init__(self, package: str) -> None:
+    `entry_points` is the group under which installed packages name modules that register theirs too.
+    """
+
+    def __init__(self, package: str, *, entry_points: str = "") -> None:
         self._package = package
+        self._entry_points = entry_points
         self._classes: dict[str, type[T]] = {}
         self._loaded = False
 
@@ -49,4 +54,7 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
+        if self._entry_points:
+            for entry_point in importlib.metadata.entry_points(group=self._entry_points):
+                entry_point.load()
         self._loaded = True

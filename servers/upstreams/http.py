@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from servers import egress
+from gateway_site.lib import egress
 from servers.streaming import Reply
 from servers.upstream import Upstream, transports
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import aiohttp
 from django.conf import settings
 
-from servers import egress
+from gateway_site.lib import egress
 from servers.streaming import Reply
 from servers.upstream import Upstream, transports
 

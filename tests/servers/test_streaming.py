@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
-from servers import egress, streaming
+from gateway_site.lib import egress
+from servers import streaming
 from servers.events import RawEvent
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from servers import egress, launch
+from gateway_site.lib import egress
+from servers import launch
 from servers.runner.serve import run
 
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from servers import egress
-from servers.egress import EgressDenied
+from gateway_site.lib import egress
+from gateway_site.lib.egress import EgressDenied
 from servers.upstream import Connections, Upstream, UpstreamError
 
 claim = pytest.mark.claim

@@ -1,0 +1,197 @@
+"""The rules that all admin pages follow: who gets in, how a form saves, and how a refusal is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import ForeignKey, Model, ProtectedError, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+M = TypeVar("M", bound=Model)
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin
+    ModelForm = forms.ModelForm
+else:
+
+    class ModelAdmin(admin.ModelAdmin, Generic[M]):
+        """Takes a type argument, as the stubs have it."""
+
+    class ModelForm(forms.ModelForm, Generic[M]):
+        """Takes a type argument, as the stubs have it."""
+
+
+def is_operator(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_superuser
+
+
+def visible(text: str) -> str:
+    """With characters that show nothing, or turn the line around, written as \\u escapes."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text)
+
+
+class ServiceForm(ModelForm[M]):
+    """A form whose save is a service, tried and taken back beforehand so that a refusal is a form error."""
+
+    def perform(self, instance: M) -> M:
+        """Calls the service and returns the stored row. Raises ValidationError."""
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # a documented hook of ModelForm that the stubs leave out
+        if self.errors:
+            return
+        try:
+            with transaction.atomic():
+                self.perform(copy(self.instance))
+                transaction.set_rollback(True)
+        except ValidationError as error:
+            self._show(error)
+
+    def _show(self, error: ValidationError) -> None:
+        by_field = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+        for field, errors in by_field.items():
+            self.add_error(field if field in self.fields else None, ValidationError(errors))
+
+
+class Autocomplete(AutocompleteSelect):
+    """Shows an unusable value as no choice, where Django's own fails on it."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
+        usable = [item for item in value if item.isdecimal() and len(item) < 19]
+        return super().optgroups(name, usable, attrs)
+
+
+class OperatorOnlyAdmin(ModelAdmin[M]):
+    """Pages for platform operators; nobody else gets in, whatever Django permissions they hold."""
+
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        # Django looks for the object before it asks for the permission.
+        if not is_operator(request):
+            raise PermissionDenied
+        return super().get_queryset(request)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelChoiceField[Any] | None:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = Autocomplete(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Read-only rows, such as tools, go with their owner."""
+        to_delete, model_count, _, protected = super().get_deleted_objects(objs, request)
+        return to_delete, model_count, set(), protected
+
+    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
+        stored = form.perform(obj)
+        obj.__dict__.update(stored.__dict__)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (ValidationError, ProtectedError) as error:
+            return self._refuse(request, error)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except (ValidationError, ProtectedError) as error:
+            return self._refuse(request, error)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
+        try:
+            with transaction.atomic():
+                return super().response_action(request, queryset, *args)
+        except (ValidationError, ProtectedError) as error:
+            return self._refuse(request, error)
+
+    def _refuse(self, request: HttpRequest, error: ValidationError | ProtectedError) -> HttpResponse:
+        texts = error.messages if isinstance(error, ValidationError) else [str(error.args[0])]
+        self.message_user(request, " ".join(texts), messages.ERROR)
+        return redirect(request.get_full_path())
+
+    def ask_first(self, request: HttpRequest, queryset: QuerySet[M], action: str, question: str) -> HttpResponse | None:
+        """The page that asks whether an action is meant, or None when the answer was yes."""
+        if request.POST.get("confirmed"):
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Are you sure?",
+            "question": question,
+            "objects": queryset,
+            "action": action,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/confirm_action.html", context)
+
+
+class ReadOnlyAdmin(OperatorOnlyAdmin[M]):
+    """Rows that pages show and never touch."""
+
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+class LinesField(forms.Field):
+    """A list of texts, one on each line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 60})
+
+    def to_python(self, value: Any) -> list[str]:
+        if isinstance(value, list):
+            return value
+        if "\x00" in (value or ""):
+            raise ValidationError("Null characters are not allowed.")
+        return [line.strip() for line in (value or "").splitlines() if line.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
