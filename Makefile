@@ -26,7 +26,7 @@ bench: $(VENV)/.dev
 
 # The lock files hold hashes for every supported Python and name no registry.
 lock: $(VENV)/.dev
-	cd requirements && for name in base dev train; do \
+	cd requirements && for name in base dev train attack_servers; do \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
 
@@ -43,4 +43,4 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/pyvenv.cfg
 	@touch $@ $(VENV)/.base
 
 clean:
-	rm -rf $(VENV) var tests/conformance/node_modules
+	rm -rf $(VENV) var tests/conformance/node_modules .attack_servers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from audit.models import Event
@@ -149,6 +149,15 @@ def _as_uuid(text: str) -> uuid.UUID | None:
         return None
 
 
+# Upper layers know what can be done about an event; each link is an address and its words.
+_links: list[Callable[[Event], Iterable[tuple[str, str]]]] = []
+
+
+def link_events_with(function: Callable[[Event], Iterable[tuple[str, str]]]) -> None:
+    """`function` gives an event's links."""
+    _links.append(function)
+
+
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin[Event]):
     fieldsets = (
@@ -156,7 +165,7 @@ class EventAdmin(ReadOnlyAdmin[Event]):
         ("Who", {"fields": ("actor_kind", "actor", "actor_id", "session")}),
         ("Call", {"fields": ("server", "method_text", "call_id", "request_id", "trace_id")}),
         ("Record", {"fields": ("ord", "id", "project_ref", "server_ref", "policy_version", "payload_ref")}),
-        ("Detail", {"fields": ("detail_text",)}),
+        ("Detail", {"fields": ("detail_text", "links")}),
     )
     list_display = ("moment", "kind", "decision", "project", "actor", "server", "subject_text", "method_text", "reason")
     list_filter = (WithinFilter, KindFilter, DecisionFilter, ProjectFilter, ServerFilter)
@@ -183,6 +192,11 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     @admin.display(description="detail")
     def detail_text(self, event: Event) -> SafeString:
         return format_html("<pre>{}</pre>", visible(json.dumps(event.detail, indent=2, ensure_ascii=False)))
+
+    @admin.display(description="what can be done")
+    def links(self, event: Event) -> SafeString:
+        found = [link for function in _links for link in function(event)]
+        return format_html_join("", '<p><a href="{}">{}</a></p>', found) or format_html("nothing")
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return EventPages

@@ -14,6 +14,7 @@ BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 DIRECT = "direct"
 UVICORN = "uvicorn, audit off"
 DAPHNE = "daphne, audit off"
+GUARDED = "uvicorn, audit off, balanced guardrails"
 SQLITE = "uvicorn, durable audit on SQLite"
 POSTGRESQL = "uvicorn, durable audit on PostgreSQL"
 

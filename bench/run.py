@@ -24,7 +24,7 @@ from bench.meter import Cpu, machine
 from bench.system import ROOT, Echo, Gateway, NotReady, System, own_database
 
 README = Path(__file__).resolve().parent / "README.md"
-KINDS = ("uvicorn", "daphne", "sqlite", "postgresql")
+KINDS = ("uvicorn", "daphne", "guarded", "sqlite", "postgresql")
 CONCURRENCIES = (1, 16, 64)
 ANSWERS_WITHIN = 60.0
 # A stream costs this process, the gateway and the echo server a descriptor each, the gateway two.
@@ -115,6 +115,7 @@ def prepared(plan: Plan, home: Path, echo: Echo, stack: ExitStack, results: repo
     gateways = {
         "uvicorn": Gateway(report.UVICORN, home / "uvicorn", "uvicorn", "off", url),
         "daphne": Gateway(report.DAPHNE, home / "daphne", "daphne", "off", url),
+        "guarded": Gateway(report.GUARDED, home / "guarded", "uvicorn", "off", url, guardrails=True),
         "sqlite": Gateway(report.SQLITE, home / "sqlite", "uvicorn", "database", url),
     }
     if "postgresql" in plan.kinds and (address := postgresql(stack, results)):

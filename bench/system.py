@@ -41,9 +41,13 @@ version: 1
 projects:
   - slug: bench
     members: [{{email: ada@bench.test, role: owner}}]
+    policies: [{{slug: bench, default: true, {guardrails}}}]
     servers: [{{slug: echo, transport: http, url: "{url}"}}]
     keys: [{{user: ada@bench.test, label: bench, servers: ["*"], expires_in_days: 1}}]
 """
+
+
+GUARDED, UNGUARDED = "preset: balanced", "guardrails: []"
 
 
 class NotReady(Exception):
@@ -112,6 +116,7 @@ class Gateway:
     audit: str
     upstream: str
     database: str = ""
+    guardrails: bool = False
     port: int = 0
     key: str = ""
     process: "subprocess.Popen[bytes] | None" = None
@@ -136,7 +141,8 @@ class Gateway:
         self.environment = gateway_environment(self.home, self.audit, self.database)
         self.manage("migrate", "--verbosity", "0")
         declaration = self.home / "bench.yaml"
-        declaration.write_text(DECLARATION.format(url=self.upstream))
+        guardrails = GUARDED if self.guardrails else UNGUARDED
+        declaration.write_text(DECLARATION.format(url=self.upstream, guardrails=guardrails))
         printed = self.manage("apply", str(declaration), "--json")
         self.key = json.loads(printed)["keys"][0]["key"]
 

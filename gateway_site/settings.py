@@ -145,6 +145,8 @@ EGRESS_ALLOW: list[str] = env.list("GATEWAY_EGRESS_ALLOW", default=[])
 RUNNER_SOCKET = Path(env.str("GATEWAY_RUNNER_SOCKET", str(RUN_DIR / "runner.sock")))
 AUDIT = choice("GATEWAY_AUDIT", "database", ("database", "off"))
 AUDIT_TIMEOUT_SECONDS = 2.0
+# How long a personal value can come back after the last use of the token that stands for it.
+GUARDRAIL_VAULT_SECONDS = positive("GATEWAY_GUARDRAIL_VAULT_SECONDS", 3600)
 DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)
 DEMO_PORT = positive("GATEWAY_DEMO_PORT", 8765)
 # The proxies whose X-Forwarded-For is believed.

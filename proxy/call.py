@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
 
+from guardrails.engine.findings import Report
 from projects.authentication import Principal
 from proxy.snapshot import Snapshot
 from servers.events import RawEvent
@@ -51,6 +53,7 @@ class Call:
     modern: bool
     message: dict[str, Any] | None
     headers: Mapping[str, str]
+    address: IPv4Address | IPv6Address | None = None
     bytes_in: int = 0
     session: str | None = None
     sealed_session: str | None = None
@@ -60,6 +63,9 @@ class Call:
     bytes_out: int = 0
     started: float = 0.0
     trace_id: str = ""
+    # What the guardrails saw, by direction, and the code with which they stopped the call.
+    reports: list[tuple[str, Report]] = field(default_factory=list)
+    blocked: str = ""
     # Run once when the answer has left, in any way.
     closers: list[Callable[[], None]] = field(default_factory=list)
 

@@ -166,7 +166,7 @@ class _Exchange:
         call = Call(
             state=self._state, request_id=self._request_id, principal=principal, snapshot=snapshot, upstream=upstream,
             http_method=head.method, version=version, modern=modern, message=None, headers=_kept(head.headers),
-            policy_version=snapshot.version, started=self._started,
+            address=head.address, policy_version=snapshot.version, started=self._started,
         )  # fmt: skip
         sealed = None if modern else head.headers.get("mcp-session-id")
         if head.method == "POST":

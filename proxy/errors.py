@@ -52,6 +52,8 @@ KINDS: dict[str, Kind] = {
     "unknown_tool": Kind(400, -32602, "Unknown tool"),
     "unknown_prompt": Kind(400, -32602, "Unknown prompt"),
     "unknown_resource": Kind(400, -32602, "Unknown resource"),
+    "blocked": Kind(403, -31008, "Blocked by policy"),
+    "guard_unavailable": Kind(503, -31011, "A check of this call cannot be made; try again", "gateway"),
     "rate_limited": Kind(429, -31005, "Too many calls; slow down"),
     "overloaded": Kind(503, -31007, "The gateway is busy; try again", "gateway"),
     "draining": Kind(503, -31007, "The gateway is shutting down; try again", "gateway"),
@@ -95,6 +97,7 @@ _ADVICE: dict[str, dict[str, str]] = {
     "draining": {"Retry-After": "2", "Connection": "close"},
     "configuration_stale": {"Retry-After": "5"},
     "audit_unavailable": {"Retry-After": "2"},
+    "guard_unavailable": {"Retry-After": "2"},
 }
 
 

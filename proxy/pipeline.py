@@ -6,14 +6,15 @@ from collections.abc import Awaitable
 from functools import partial, reduce
 
 from proxy.call import Answer, Call, CallNext, Stage
-from proxy.stages import authorize, conform, forward, limit, record
+from proxy.stages import authorize, conform, forward, guard, limit, record
 
-# Each stage wraps those below it. Guardrails take their place between conform and forward.
+# Each stage wraps those below it.
 STAGES: tuple[Stage, ...] = (
     record.record,
     authorize.authorize,
     limit.limit,
     conform.conform,
+    guard.guard,
     forward.forward,
 )
 

@@ -13,8 +13,10 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
+from guardrails.compiled import PolicySet
 from prometheus_client import Counter, Gauge
 
+from guardrails import compiled
 from projects import versions
 from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project
@@ -43,6 +45,7 @@ class Snapshot:
     keys: Mapping[str, KeyRecord]
     upstreams: Mapping[str, Upstream]
     digest_key: bytes
+    policies: PolicySet
 
 
 def load(project_id: int) -> Snapshot | None:
@@ -61,6 +64,7 @@ def load(project_id: int) -> Snapshot | None:
             keys=load_keys(project_id),
             upstreams={server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None},
             digest_key=settings.KEYRING.project_digest_key(project_id),
+            policies=compiled.load(project_id),
         )
 
 

@@ -13,6 +13,7 @@ from prometheus_client import Gauge
 from projects import usage
 from projects.authentication import KeyRecord, is_expired
 from proxy.errors import Refusal
+from proxy.guards import Guards
 from proxy.meter import Meters
 from proxy.snapshot import Snapshot, Snapshots
 from servers.catalogue import Catalogue
@@ -85,6 +86,7 @@ class State:
         self.connections = Connections()
         self.catalogue = Catalogue()
         self.meters = Meters()
+        self.guards = Guards()
         # Key ids used since the last flush, with the time.
         self.uses: dict[str, float] = {}
         self._uses_flushed_at = time.monotonic()
@@ -101,6 +103,7 @@ class State:
         await self._flush_uses()
         await self.snapshots.close()
         await self.connections.close()
+        await self.guards.close()
 
     def _end_revoked(self, changed: set[int]) -> None:
         self.open_calls.end_revoked(changed, self.snapshots.current)

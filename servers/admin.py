@@ -6,17 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from gateway_site.lib.secrets import Unsealable
+from guardrails.engine.segments import Kind
+from projects.fields import PairsField, StrictJSONField
 from projects.models import Project
 from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
 from projects.scoping import with_project
@@ -34,71 +34,6 @@ def _callable_servers(project: Project) -> list[str]:
 
 
 name_servers_with(_callable_servers)
-
-
-class StrictJSONField(forms.JSONField):
-    """JSON that every database takes: no NaN, no null characters, no lone surrogates."""
-
-    def __init__(self, *, empty: Any, **options: Any) -> None:
-        super().__init__(required=False, **options)
-        self._empty = empty
-
-    def to_python(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return self._checked(self._empty if value is None else value)
-        if not value.strip():
-            return self._checked(self._empty)
-        if "\\u0000" in value:
-            raise ValidationError("Null characters are not allowed.")
-        try:
-            parsed = orjson.loads(value)
-            json.dumps(parsed)
-        except (ValueError, RecursionError) as error:
-            raise ValidationError("Enter valid JSON.", code="invalid") from error
-        return self._checked(parsed)
-
-    def bound_data(self, data: Any, initial: Any) -> Any:
-        # What was typed comes back as it was: to parse it for display is to fail on what was just refused.
-        return InvalidJSONInput(data or "")
-
-    def _checked(self, value: Any) -> Any:
-        if not isinstance(value, type(self._empty)):
-            raise ValidationError("Give a list." if self._empty == [] else "Give an object.")
-        return type(self._empty)(value)
-
-
-class WriteOnlyTextarea(forms.Textarea):
-    """Never shows its value, not even the one just typed."""
-
-    def format_value(self, value: Any) -> str:
-        return ""
-
-
-class PairsField(forms.CharField):
-    """A mapping, one pair on each line. Messages name lines, never what stands there."""
-
-    def __init__(self, *, separator: str, **options: Any) -> None:
-        super().__init__(
-            required=False,
-            widget=WriteOnlyTextarea(attrs={"rows": 3, "cols": 60, "autocomplete": "off"}),
-            **options,
-        )
-        self._separator = separator
-
-    def clean(self, value: Any) -> Any:
-        text: str = super().clean(value)
-        pairs: dict[str, str] = {}
-        for number, line in enumerate(text.splitlines(), 1):
-            if not line.strip():
-                continue
-            name, found, rest = line.partition(self._separator)
-            name = name.strip()
-            if not found or not name:
-                raise ValidationError(f"Line {number} is not of the form name{self._separator}value.")
-            if name.lower() in (known.lower() for known in pairs):
-                raise ValidationError(f"Line {number} repeats a name.")
-            pairs[name] = rest.strip()
-        return pairs
 
 
 # --- command templates ------------------------------------------------------------------------------
@@ -173,9 +108,20 @@ class ServerForm(ServiceForm[Server]):
         "shown again; slots that are not named keep what is stored, and slot= forgets it.",
     )
 
+    argument_kinds = StrictJSONField(
+        empty={},
+        label="Argument kinds",
+        help_text='What tools take, by tool and place: {"query": {"/statement": "sql"}}. '
+        f"A kind is one of {', '.join(Kind)}.",
+    )
+
     class Meta:
         model = Server
-        fields = ("project", "slug", "transport", "url", "template", "params", "timeout_seconds", "enabled")
+        # The admin adds the policies while it answers a request: before one, no project's policies can be had.
+        fields = (
+            "project", "slug", "transport", "url", "template", "params", "timeout_seconds", "enabled",
+            "argument_kinds", "restore_tokens",
+        )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -240,9 +186,10 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         (None, {"fields": ("project", "slug", "transport", "enabled", "timeout_seconds")}),
         ("HTTP and SSE", {"fields": ("url", "bearer", "headers", "forget_headers")}),
         ("stdio", {"fields": ("template", "params", "secret_params")}),
+        ("Guardrails", {"fields": ("input_policy", "output_policy", "argument_kinds", "restore_tokens")}),
         ("State", {"fields": ("stored_secrets", "discovery")}),
     )
-    autocomplete_fields = ("project", "template")
+    autocomplete_fields = ("project", "template", "input_policy", "output_policy")
     list_display = ("slug", "project", "transport", "target", "enabled")
     list_filter = ("enabled", "transport", "project")
     list_select_related = ("project", "template")

@@ -6,6 +6,7 @@ class ServersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from servers import versions
+        from servers import policies, versions
 
+        policies.connect()
         versions.connect()

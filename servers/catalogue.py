@@ -9,7 +9,13 @@ from typing import Any
 from urllib.parse import unquote
 
 import jsonschema_rs
-from mcp.shared.inbound import InboundLadderRejection, find_invalid_x_mcp_header, validate_mcp_param_headers
+from mcp.shared.inbound import (
+    InboundLadderRejection,
+    find_invalid_x_mcp_header,
+    mcp_param_headers,
+    validate_mcp_param_headers,
+    x_mcp_header_map,
+)
 
 from gateway_site.lib import jsontext
 
@@ -48,13 +54,27 @@ class Violation:
 
 @dataclass(slots=True)
 class Definition:
-    """One tool as its server describes it."""
+    """One tool as its server describes it. `entry` is the whole of what the list says of it."""
 
     name: str
     input_schema: Any
     size: int = 0
+    entry: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _compilation: tuple[Any, Survey] | None = field(default=None, repr=False)
     _has_headers: bool | None = None
+
+    def keep_compiled(self, known: Definition) -> None:
+        """What was made of an equal input schema."""
+        self._compilation, self._has_headers = known._compilation, known._has_headers
+
+    def headers_of(self, arguments: Mapping[str, Any]) -> tuple[frozenset[str], dict[str, str]]:
+        """Which `Mcp-Param-*` headers the schema declares, in lower case, and their values for these arguments."""
+        if find_invalid_x_mcp_header(self.input_schema):
+            return frozenset(), {}
+        declared = x_mcp_header_map(self.input_schema)
+        wanted = mcp_param_headers(declared, arguments)
+        names = frozenset(f"mcp-param-{token}".lower() for token in declared.values())
+        return names, {name.lower(): value for name, value in wanted.items()}
 
     def violation(self, arguments: Mapping[str, Any]) -> Violation | None:
         """Raises UnusableSchema. JSON Schema 2020-12 unless the schema names another draft; nothing is fetched."""
@@ -258,18 +278,21 @@ class Catalogue:
         for tool in tools:
             if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
                 continue
-            name, schema = tool["name"], tool.get("inputSchema")
+            name, schema, entry = tool["name"], tool.get("inputSchema"), tool
             known = table.definitions.get(name)
-            if known is not None and known.input_schema == schema:
+            if known is not None and known.entry == entry:
                 continue
-            size = len(name) + _encoded_size(schema)
+            size = len(name) + _encoded_size(entry)
             if size > MAX_SCHEMA_BYTES:
                 # Kept by name only: it exists, and cannot be called.
-                schema, size = {"$ref": "too large"}, len(name)
+                schema, size, entry = {"$ref": "too large"}, len(name), {}
             if known is None and (len(table.definitions) >= MAX_TOOLS or table.size + size > MAX_LIST_BYTES):
                 continue
             self._grow(table, size - (known.size if known is not None else 0))
-            table.definitions[name] = Definition(name, schema, size)
+            definition = Definition(name, schema, size, entry)
+            if known is not None and known.input_schema == schema:
+                definition.keep_compiled(known)
+            table.definitions[name] = definition
         self._shrink(table)
 
     def replace(self, table: Table, tools: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Projects, members, servers, templates and keys written down in YAML, and brought about: idempotent, atomic."""
+"""Projects, members, policies, servers, templates and keys in YAML, and brought about: idempotent, atomic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from django.core.exceptions import ValidationError
@@ -16,6 +16,12 @@ from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import ValidationError as SchemaError
 
+from guardrails import services as guardrail_services
+from guardrails.engine.rules import MAX_CHARACTERS
+from guardrails.models import MOST_CHARACTERS, Policy
+from guardrails.presets import DEFAULT, PRESETS
+from guardrails.specs import Spec
+from guardrails.validation import secret_parameters
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import with_project
@@ -58,8 +64,44 @@ class DeclaredMember(_Strict):
     role: Literal["owner", "admin", "member", "auditor"] = "member"
 
 
+Preset = Literal["observe", "balanced", "strict"]
+Direction = Literal["input", "output", "definition"]
+Kind = Literal["prose", "code", "sql", "shell", "path", "url", "id"]
+
+
+class DeclaredGuardrail(_Strict):
+    """Secret values in `config` may be `env:NAME` or `file:PATH`."""
+
+    detector: str
+    directions: list[Direction] = ["input", "output"]
+    action: Literal["block", "redact", "tokenise", "flag"] = "block"
+    threshold: float = Field(0.5, ge=0, le=1)
+    config: dict[str, Any] = {}
+    categories: list[str] = []
+    on_error: Literal["block", "flag"] = "block"
+    timeout: float = Field(3.0, ge=0.05, le=60)
+    enabled: bool = True
+
+
+class DeclaredPolicy(_Strict):
+    """The guardrails of `preset`, if it names one, and then its own. `default` that is not given stays as it is."""
+
+    slug: str
+    name: str = ""
+    preset: Preset | None = None
+    mode: Literal["enforce", "observe"] | None = None
+    guardrails: list[DeclaredGuardrail] = []
+    default: bool | None = None
+    max_characters: Annotated[int, Field(ge=1024, le=MOST_CHARACTERS)] = MAX_CHARACTERS
+    over_limit: Literal["block", "flag"] = "block"
+
+
 class DeclaredServer(_Strict):
-    """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`."""
+    """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`.
+
+    `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds` and
+    `restore_tokens` stay as they are when they are not given.
+    """
 
     slug: str
     transport: Literal["http", "stdio", "sse"] = "http"
@@ -70,6 +112,10 @@ class DeclaredServer(_Strict):
     bearer: str | None = None
     timeout_seconds: int = Field(60, ge=1, le=3600)
     enabled: bool = True
+    input_policy: str | None = None
+    output_policy: str | None = None
+    argument_kinds: dict[str, dict[str, Kind]] = {}
+    restore_tokens: bool = False
 
 
 class DeclaredKey(_Strict):
@@ -82,9 +128,13 @@ class DeclaredKey(_Strict):
 
 
 class DeclaredProject(_Strict):
+    """`policy` makes a preset the project's default."""
+
     slug: str
     name: str = ""
     enabled: bool = True
+    policy: Preset | None = None
+    policies: list[DeclaredPolicy] = []
     members: list[DeclaredMember] = []
     servers: list[DeclaredServer] = []
     keys: list[DeclaredKey] = []
@@ -129,7 +179,7 @@ def read(text: str) -> Declaration:
 
 
 def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = False) -> Outcome:
-    """All or nothing. `prune` also deletes members and servers of declared projects that the file leaves out.
+    """All or nothing. `prune` also deletes members, servers and policies of declared projects that the file leaves out.
 
     Raises DeclarationError.
     """
@@ -189,6 +239,12 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
     with with_project(project.pk):
         for member in declared.members:
             _at(f"{place}.members.{member.email}", _apply_member, project, member, outcome)
+        # Before the servers, which name them.
+        _at(f"{place}.policy", _check_default, declared)
+        for policy in _policies(declared):
+            _at(f"{place}.policies.{policy.slug}", _apply_policy, project, policy, outcome)
+        if declared.policy == DEFAULT:
+            _unset_default(project, outcome)
         for server in declared.servers:
             _at(f"{place}.servers.{server.slug}", _apply_server, project, server, outcome)
         for key in declared.keys:
@@ -216,14 +272,95 @@ def _apply_member(project: Project, declared: DeclaredMember, outcome: Outcome) 
     project_services.set_member(project=project, user=user, role=declared.role)
 
 
+def _check_default(declared: DeclaredProject) -> None:
+    slugs = [policy.slug for policy in declared.policies]
+    if len(set(slugs)) != len(slugs) or declared.policy in slugs:
+        raise ValidationError("Two policies have one slug.")
+    if len([policy for policy in declared.policies if policy.default]) + bool(declared.policy) > 1:
+        raise ValidationError("A project has one default policy.")
+
+
+def _policies(declared: DeclaredProject) -> list[DeclaredPolicy]:
+    """Those that are to be rows; the preset that every project has without a choice of its own needs none."""
+    if declared.policy is None or declared.policy == DEFAULT:
+        return declared.policies
+    return [*declared.policies, DeclaredPolicy(slug=declared.policy, preset=declared.policy, default=True)]
+
+
+def _apply_policy(project: Project, declared: DeclaredPolicy, outcome: Outcome) -> None:
+    mode = declared.mode or (PRESETS[declared.preset].mode.value if declared.preset else "enforce")
+    fields: dict[str, Any] = {
+        "name": declared.name, "mode": mode, "max_characters": declared.max_characters,
+        "over_limit": declared.over_limit,
+    }  # fmt: skip
+    specs = [*(guardrail_services.preset(declared.preset) if declared.preset else ()),
+             *(_spec(each) for each in declared.guardrails)]  # fmt: skip
+    name = f"policy {project.slug}/{declared.slug}"
+    policy = Policy.objects.filter(slug=declared.slug).first()
+    if policy is None:
+        guardrail_services.create_policy(
+            project=project, slug=declared.slug, guardrails=specs, is_default=bool(declared.default), **fields
+        )
+        outcome.create.append(name)
+        return
+    known, was_default = policy.version, policy.is_default
+    policy = guardrail_services.update_policy(policy=policy, guardrails=specs, **fields)
+    if declared.default is not None and declared.default != was_default:
+        guardrail_services.set_default_policy(project=project, policy=policy if declared.default else None)
+    elif policy.version == known:
+        return
+    outcome.update.append(name)
+
+
+def _spec(declared: DeclaredGuardrail) -> Spec:
+    secret = secret_parameters(declared.detector)
+    config = {
+        name: _resolve(value) if name in secret and isinstance(value, str) else value
+        for name, value in declared.config.items()
+    }
+    given = declared.model_dump(exclude={"config", "directions", "categories"})
+    return Spec(
+        config=config, directions=tuple(declared.directions), categories=tuple(declared.categories), **given
+    )
+
+
+def _unset_default(project: Project, outcome: Outcome) -> None:
+    current = Policy.objects.filter(is_default=True).first()
+    if current is not None:
+        guardrail_services.set_default_policy(project=project, policy=None)
+        outcome.update.append(f"policy {project.slug}/{current.slug}")
+
+
+def _policy(slug: str | None) -> Policy | None:
+    if slug is None:
+        return None
+    policy = Policy.objects.filter(slug=slug).first()
+    if policy is None:
+        raise ValidationError(f"There is no policy {slug}.")
+    return policy
+
+
+def _guarding(declared: DeclaredServer) -> dict[str, Any]:
+    """What the file says of the server's guardrails; what it does not mention stays."""
+    wanted = {
+        "input_policy": _policy(declared.input_policy),
+        "output_policy": _policy(declared.output_policy),
+        "argument_kinds": dict(declared.argument_kinds),
+        "restore_tokens": declared.restore_tokens,
+    }
+    return {name: value for name, value in wanted.items() if name in declared.model_fields_set}
+
+
 def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) -> None:
-    server = Server.objects.select_related("template", "project").filter(slug=declared.slug).first()
+    related = ("template", "project", "input_policy", "output_policy")
+    server = Server.objects.select_related(*related).filter(slug=declared.slug).first()
     wanted = {
         "transport": declared.transport,
         "url": declared.url,
         "template": _template(declared.template),
         "timeout_seconds": declared.timeout_seconds,
         "enabled": declared.enabled,
+        **_guarding(declared),
     }
     headers = _headers(declared)
     params = {name: _resolve(value) for name, value in declared.params.items()}
@@ -308,7 +445,17 @@ def _prune(project: Project, declared: DeclaredProject, outcome: Outcome) -> Non
     for server in Server.objects.exclude(slug__in=[server.slug for server in declared.servers]):
         outcome.delete.append(f"server {project.slug}/{server.slug}")
         services.delete_server(server=server)
+    _prune_policies(project, declared, outcome)
     emails = [member.email.lower() for member in declared.members]
     for membership in Membership.objects.exclude(user__email__in=emails).select_related("user", "project"):
         outcome.delete.append(f"member {project.slug}/{membership.user.email}")
         project_services.remove_member(membership=membership)
+
+
+def _prune_policies(project: Project, declared: DeclaredProject, outcome: Outcome) -> None:
+    slugs = [policy.slug for policy in _policies(declared)]
+    for policy in Policy.objects.exclude(slug__in=slugs):
+        outcome.delete.append(f"policy {project.slug}/{policy.slug}")
+        if policy.is_default:
+            guardrail_services.set_default_policy(project=project, policy=None)
+        guardrail_services.delete_policy(policy=policy)

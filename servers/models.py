@@ -9,9 +9,12 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from guardrails.engine.segments import Kind
+from guardrails.models import Policy
 from projects.models import validate_slug
 from projects.scoping import TenantManager, TenantModel
 
@@ -60,6 +63,23 @@ class Server(TenantModel):
         help_text="How long a call may stay silent before it is given up."
     )
     enabled = models.BooleanField(default=True)
+    # A policy in use cannot be deleted: the server would silently get another one.
+    input_policy = models.ForeignKey(
+        Policy, null=True, blank=True, on_delete=models.RESTRICT, related_name="+",
+        help_text="For what is sent to the server; empty means the project's default.",
+    )  # fmt: skip
+    output_policy = models.ForeignKey(
+        Policy, null=True, blank=True, on_delete=models.RESTRICT, related_name="+",
+        help_text="For what the server answers and says of itself; empty means the project's default.",
+    )  # fmt: skip
+    argument_kinds = models.JSONField(
+        default=dict, blank=True,
+        help_text='What tools take, by tool and place: {"query": {"/statement": "sql"}}. '
+        "Guardrails then read the text as such.",
+    )  # fmt: skip
+    restore_tokens = models.BooleanField(
+        default=False, help_text="This server gets the personal values back that tokens in its arguments stand for."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     # The configuration that the catalogue was read from, and when it is to be read again.
     discovered_hash = models.CharField(max_length=16, blank=True, editable=False)
@@ -74,6 +94,11 @@ class Server(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.project}/{self.slug}"
+
+    def clean(self) -> None:
+        """Raises ValidationError for argument kinds that no guardrail could use."""
+        super().clean()
+        _check_kinds(self.argument_kinds)
 
     @property
     def secrets(self) -> dict[str, Any]:
@@ -99,6 +124,18 @@ class Server(TenantModel):
                   template.max_processes, template.idle_seconds] if template else []  # fmt: skip
         parts = [str(self.uid), self.transport, self.url, self.params, self.sealed, recipe]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_kinds(by_tool: Any) -> None:
+    shape = 'Give an object of tools, each with places and kinds: {"query": {"/statement": "sql"}}.'
+    if not isinstance(by_tool, dict) or not all(isinstance(places, dict) for places in by_tool.values()):
+        raise ValidationError({"argument_kinds": shape})
+    for places in by_tool.values():
+        for pointer, kind in places.items():
+            if pointer and not pointer.startswith("/"):
+                raise ValidationError({"argument_kinds": "A place is a JSON pointer (RFC 6901), such as /statement."})
+            if kind not in list(Kind):
+                raise ValidationError({"argument_kinds": f"A kind is one of {', '.join(Kind)}."})
 
 
 class Tool(TenantModel):

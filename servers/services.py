@@ -133,4 +133,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 def _record(kind: str, server: Server) -> None:
     record(kind, project_ref=server.project_id, project=server.project.slug, subject=server.slug,
            server_ref=server.pk, server=server.slug,
-           detail={"transport": server.transport, "url": server.url, "enabled": server.enabled})  # fmt: skip
+           detail={"transport": server.transport, "url": server.url, "enabled": server.enabled,
+                   "input_policy": server.input_policy.slug if server.input_policy else None,
+                   "output_policy": server.output_policy.slug if server.output_policy else None,
+                   "argument_kinds": server.argument_kinds, "restore_tokens": server.restore_tokens})  # fmt: skip

@@ -9,7 +9,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,6 +54,27 @@ class EgressDenied(Exception):
 
 class ConnectFailed(ConnectionError):
     """There is no connection, so nothing was sent."""
+
+
+class PostFailed(Exception):
+    """There is no whole answer. `kind` is one of those below; nothing of the request or the answer is in it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+# Not reached, or cut off in the middle; cut off before the answer began; over the limit; compressed; not HTTP.
+UNREACHABLE, DROPPED, TOO_LARGE, ENCODED, INVALID = "unreachable", "dropped", "too_large", "encoded", "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. Header names are lower case; of two with one name the last counts."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -215,6 +236,61 @@ def _session(connector: aiohttp.BaseConnector, connect_seconds: float) -> aiohtt
 
 
 _SKIPPED: Iterable[str] = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class Poster:
+    """Posts to one origin over connections that are kept. Needs a running event loop, and is closed there."""
+
+    def __init__(self, url: str, *, limit: int) -> None:
+        """Any URL of the origin; `limit` connections at most. Raises EgressDenied."""
+        self._session = open_session(url, limit=limit)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> Answer:
+        """The answer, read to its end and never followed elsewhere.
+
+        `limit` is in bytes of the body. Raises EgressDenied and PostFailed; how long it may take is the caller's
+        to say.
+        """
+        check_url(url)
+        has_begun = False
+        try:
+            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                has_begun = True
+                return await _read(response, limit)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            kind = _kind(error, has_begun)
+        # Raised out here, so that the client's own exception, which may hold the request, is not behind it.
+        raise PostFailed(kind)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        response.close()
+        raise PostFailed(ENCODED)
+    chunks, size = [], response.content_length or 0
+    if size <= limit:
+        size = 0
+        while size <= limit and (chunk := await response.content.readany()):
+            size += len(chunk)
+            chunks.append(chunk)
+    if size > limit:
+        response.close()
+        raise PostFailed(TOO_LARGE)
+    return Answer(response.status, headers, b"".join(chunks))
+
+
+def _kind(error: Exception, has_begun: bool) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UNREACHABLE
+    if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)) and not has_begun:
+        return DROPPED
+    if isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError)):
+        return UNREACHABLE
+    return INVALID
 
 
 async def connect(url: str, factory: Callable[[], P]) -> P:

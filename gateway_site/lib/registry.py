@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import logging
 import pkgutil
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
@@ -54,7 +55,9 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
-        if self._entry_points:
-            for entry_point in importlib.metadata.entry_points(group=self._entry_points):
+        for entry_point in importlib.metadata.entry_points(group=self._entry_points) if self._entry_points else ():
+            try:
                 entry_point.load()
+            except Exception:  # whatever another's code raises, its own names stay unknown and all others work
+                logging.getLogger(__name__).exception("plug-in %s cannot be loaded", entry_point.name)
         self._loaded = True

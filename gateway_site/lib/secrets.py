@@ -15,6 +15,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _NONCE_BYTES = 12
 
@@ -67,6 +69,11 @@ class Keyring:
     def project_digest_key(self, project_id: int) -> bytes:
         """The key with which one project's audit digests are made, so that equal values differ between tenants."""
         return hmac.digest(self.audit, f"project:{project_id}".encode(), "sha256")
+
+    def project_vault_key(self, project_id: int) -> bytes:
+        """32 bytes, from which the keys of one project's vault are made. A new sealing key starts an empty vault."""
+        key = self.sealing[next(iter(self.sealing))]
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"vault:project:{project_id}".encode()).derive(key)
 
 
 @lru_cache(maxsize=64)

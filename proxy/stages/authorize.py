@@ -93,7 +93,9 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
         return False
     key = snapshot.keys.get(call.principal.key.key_id)
     upstream = snapshot.upstreams.get(call.upstream.slug)
-    if key is None or is_expired(key) or upstream is None or upstream.server_id != call.upstream.server_id:
+    if key is None or is_expired(key) or not key.allows_address(call.address):
+        return False
+    if upstream is None or upstream.server_id != call.upstream.server_id:
         return False
     if call.upstream.config_hash != upstream.config_hash and call.is_stream:
         return False

@@ -14,7 +14,7 @@ from gateway_site.lib import jsontext, tracing
 from gateway_site.lib.jsontext import encode
 from proxy import session
 from proxy.call import Answer, Call, Event
-from proxy.errors import Refusal, of_upstream
+from proxy.errors import KINDS, Refusal, of_upstream
 from proxy.protocol import METHOD_NOT_FOUND, modern_headers
 from proxy.wire import is_response
 from servers.events import RawEvent
@@ -28,7 +28,7 @@ _MAX_STREAM_SECONDS = 3600.0
 _META_KEPT = 8192
 _NO_LIMIT = contextlib.nullcontext()
 _ENVELOPE_PREFIX = "io.modelcontextprotocol/"
-_CANCEL_SECONDS = 2.0
+_NOTICE_SECONDS = 2.0
 # Notices under way, kept here so that none is collected before it is sent.
 _notices: set[asyncio.Task[None]] = set()
 
@@ -59,18 +59,28 @@ async def forward(call: Call, _: CallNext) -> Answer:
 
 
 def _note_given_up(call: Call, error: UpstreamError) -> None:
-    """2025-11-25 and earlier: who stops waiting says so. Nobody waits for that, or is told when it fails."""
+    """2025-11-25 and earlier: who stops waiting says so."""
     if error.kind == "timeout" and call.is_request and call.session and call.method != "initialize":
-        notice = asyncio.create_task(_send_cancelled(call), name="cancel-upstream")
-        _notices.add(notice)
-        notice.add_done_callback(_notices.discard)
+        params = {"requestId": call.message_id, "reason": "No answer in time"}
+        _tell(call, {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
 
-async def _send_cancelled(call: Call) -> None:
-    params = {"requestId": call.message_id, "reason": "No answer in time"}
-    message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+def refuse_upstream(call: Call, message_id: Any) -> None:
+    """The answer to a request of the server that its client must not see, so that it does not wait for one."""
+    error = {"code": KINDS["blocked"].code, "message": KINDS["blocked"].message}
+    _tell(call, {"jsonrpc": "2.0", "id": message_id, "error": error})
+
+
+def _tell(call: Call, message: dict[str, Any]) -> None:
+    """Nobody waits for a notice, or is told when it fails."""
+    notice = asyncio.create_task(_send_notice(call, message), name="tell-upstream")
+    _notices.add(notice)
+    notice.add_done_callback(_notices.discard)
+
+
+async def _send_notice(call: Call, message: dict[str, Any]) -> None:
     try:
-        async with asyncio.timeout(_CANCEL_SECONDS):
+        async with asyncio.timeout(_NOTICE_SECONDS):
             exchange = await _send(call, "POST", _message_headers(call, message), encode(message))
             exchange.close()
     except (TimeoutError, UpstreamError):

@@ -18,6 +18,7 @@ from gateway_site.lib import tracing
 from gateway_site.lib.jsontext import encode
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
+from proxy.inspection import summarise
 from proxy.wire import is_response
 from servers.upstream import UpstreamError
 
@@ -101,7 +102,7 @@ class _Outcome:
         self.written = False
 
     async def answered(self, answer: Answer) -> None:
-        message, refused = answer.message, answer.headers.pop("X-Refused", "")
+        message, refused = answer.message, answer.headers.pop("X-Refused", "") or self._call.blocked
         decision, code = _decision_of(message)
         body = answer.body if answer.body is not None else (encode(message) if message is not None else b"")
         self._call.bytes_out = len(body)
@@ -138,7 +139,7 @@ class _Outcome:
         call = self._call
         return _entry(
             call, "mcp.call.outcome", bytes_out=call.bytes_out,
-            duration_us=int((time.perf_counter() - call.started) * 1e6), **fields,
+            duration_us=int((time.perf_counter() - call.started) * 1e6), detail=summarise(call), **fields,
         )  # fmt: skip
 
 

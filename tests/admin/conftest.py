@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from gateway_site.lib.actor import Actor, acting_as
+from guardrails import services as guardrails
+from guardrails.models import Policy
+from guardrails.specs import Spec
 from projects import services as projects
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped
@@ -59,6 +64,7 @@ class Stored:
     server: Server
     stdio: Server
     tool: Tool
+    policy: Policy
 
 
 @pytest.fixture
@@ -93,7 +99,14 @@ def stored(db: None) -> Stored:
             definition={"description": HOSTILE, "hidden": "safe\u202etxt.exe\u200b"},
             digest="0" * 64,
         )
-    return Stored(project, user, membership, key, text, template, server, stdio, tool)
+        words = Spec("keywords", config={"words": [HOSTILE]})
+        policy = guardrails.create_policy(project=project, slug="tools", guardrails=[words])
+        guardrails.save_floor_guardrail(spec=words)
+        guardrails.add_exception(
+            project=project, detector="keywords", text="canary-text", reason=HOSTILE,
+            expires_at=timezone.now() + timedelta(days=1),
+        )  # fmt: skip
+    return Stored(project, user, membership, key, text, template, server, stdio, tool, policy)
 
 
 def everything_stored() -> str:

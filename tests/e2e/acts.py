@@ -98,6 +98,12 @@ def _narrow_key(project: Any) -> None:
     update_key(key=_key(), servers=["elsewhere"])
 
 
+def _move_key(project: Any) -> None:
+    from projects.services import update_key
+
+    update_key(key=_key(), networks=["192.0.2.0/24"])
+
+
 def _expire_key(project: Any) -> float:
     from datetime import UTC, datetime, timedelta
 
@@ -140,6 +146,7 @@ ACTS: dict[str, Any] = {
     "make the member an auditor": _demote_member,
     "deactivate the user": _deactivate_user,
     "narrow the key": _narrow_key,
+    "allow the key from elsewhere only": _move_key,
     "let the key expire": _expire_key,
     "switch the server off": _server_off,
     "delete the server": _delete_server,

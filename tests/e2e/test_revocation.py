@@ -18,6 +18,7 @@ PUSHED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 STATUS = {
     "make the member an auditor": 403,
     "narrow the key": 404,
+    "allow the key from elsewhere only": 403,
     "switch the server off": 404,
     "delete the server": 404,
     "disable the project": 404,

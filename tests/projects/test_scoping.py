@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, IntegrityError, models, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch, Subquery
+from django.utils import timezone
 
+from guardrails import services as guardrails
+from guardrails.specs import Spec
 from projects.checks import tenant_models_use_the_tenant_manager
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import NoActiveProject, TenantManager, TenantModel, unscoped, with_project
@@ -198,3 +202,7 @@ def populate(cast: Cast) -> None:
         server = cast.server(project=project)
         with with_project(project.pk):
             Tool.objects.create(project=project, server=server, name="read", digest="0" * 64)
+        guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
+        guardrails.add_exception(
+            project=project, detector="pii", text="x", reason="x", expires_at=timezone.now() + timedelta(days=1)
+        )

@@ -166,8 +166,9 @@ class Caller:
         if self.era == "modern":
             params = {**params, "_meta": {**META, **params.get("_meta", {})}}
             headers["Mcp-Method"] = method
-            if isinstance(params.get("name"), str):
-                headers["Mcp-Name"] = params["name"]
+            name = params.get("uri") if method.startswith("resources/") else params.get("name")
+            if isinstance(name, str):
+                headers["Mcp-Name"] = name
         message = {"jsonrpc": "2.0", "id": message_id, "method": method, "params": params}
         return json.dumps(message).encode(), headers
 

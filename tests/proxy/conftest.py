@@ -52,6 +52,8 @@ def declarations(recorder: Recorder) -> dict[str, Any]:
     urls["refused"], urls["raw"] = recorder.refusing_url, recorder.raw_url
     urls["denied"] = recorder.url("denied").replace("127.0.0.1", "127.0.0.2")
     servers = [{"slug": slug, "url": url, "timeout_seconds": 1 if slug in QUICK else 60} for slug, url in urls.items()]
+    # Without guardrails, which look at no more than a part of the largest body.
+    servers.append({**servers[0], "slug": "open", "url": urls["well"], "input_policy": "open", "output_policy": "open"})
     ada, grace, vera = "ada@acme.test", "grace@acme.test", "vera@acme.test"
     return {
         "version": 1,
@@ -59,6 +61,7 @@ def declarations(recorder: Recorder) -> dict[str, Any]:
             {
                 "slug": "acme",
                 "members": [{"email": ada, "role": "owner"}, {"email": grace}, {"email": vera, "role": "auditor"}],
+                "policies": [{"slug": "open", "guardrails": []}],
                 "servers": servers,
                 "keys": [
                     {"user": ada, "label": "laptop"},

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardrails.compiled import PolicySet
+from guardrails.engine.rules import Policy
 from projects.authentication import KeyRecord, Principal
 from projects.permissions import Role
 from proxy.call import Answer, Call, Event
@@ -22,7 +24,7 @@ from servers.upstream import Upstream
 
 KEY = KeyRecord("k1", "laptop", 1, 1, "ada@acme.test", "owner", "p1", b"", ("*",), ("*",), (), None)
 DOCS = Upstream(7, 1, "docs", "http", "http://127.0.0.1:9001/mcp", "c0ffee", 60.0)
-SNAPSHOT = Snapshot(1, "acme", 1, True, {"k1": KEY}, {"docs": DOCS}, b"d" * 32)
+SNAPSHOT = Snapshot(1, "acme", 1, True, {"k1": KEY}, {"docs": DOCS}, b"d" * 32, PolicySet(Policy()))
 
 # Names that a hostile server would choose are among them.
 NAMES = st.sampled_from(

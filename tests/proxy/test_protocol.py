@@ -52,8 +52,10 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         "encode_header_value": ["value"],
         "find_duplicated_routing_header": ["headers"],
         "find_invalid_x_mcp_header": ["input_schema"],
+        "mcp_param_headers": ["header_map", "arguments"],
         "unsupported_protocol_version_rejection": ["requested", "supported_modern_versions"],
         "validate_mcp_param_headers": ["input_schema", "arguments", "headers"],
+        "x_mcp_header_map": ["input_schema"],
     },
 }
 # Used as a whole: the tables that the parameter names are read from, and the demo server's framework.

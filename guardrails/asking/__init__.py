@@ -1,0 +1,1 @@
+"""What providers share: their settings, the texts as they go out, and a question to a service with one deadline."""

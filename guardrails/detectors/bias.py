@@ -1,0 +1,47 @@
+"""Finds slanted language and generalisations about groups of people, with a linear model.
+
+The weights come from guardrails/training/bias.py. It sees loaded words; a slant that lies in what is left out, or a
+stereotype in plain words, it does not see. Flag with it rather than block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardrails.engine.detector import Target, TextDetector, detectors
+from guardrails.engine.findings import Finding
+from guardrails.engine.ngrams import load
+from guardrails.engine.segments import Kind
+
+# A passage under this is plain; what lies above is told so that thresholds lower than 0.5 work.
+_LEAST = 0.02
+# Fewer words than these have no slant.
+_LEAST_WORDS = 3
+_NOT_SAID = frozenset({Kind.ID, Kind.PATH, Kind.URL})
+
+
+@detectors.add
+class Bias(TextDetector):
+    """A finding's score is that of the most slanted passage of a text, of 400 characters at most."""
+
+    name: ClassVar[str] = "bias"
+    label: ClassVar[str] = "Slanted language and generalisations about groups"
+    version: ClassVar[str] = "1"
+    categories: ClassVar[tuple[str, ...]] = ("BIAS",)
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._model = load("bias")
+
+    def scan(self, target: Target) -> Sequence[Finding]:
+        segment = target.segment
+        if segment.is_key or segment.kind in _NOT_SAID or len(segment.text.split(None, _LEAST_WORDS)) < _LEAST_WORDS:
+            return []
+        view, features = target.views[0], target.features[0]
+        begins, scores = self._model.windows(features)
+        if not len(scores) or scores.max() < _LEAST:
+            return []
+        top = int(scores.argmax())
+        start = min(int(begins[top]), len(view.text))
+        start, end = view.span(start, min(start + self._model.window, len(view.text)))
+        return [Finding(self.name, "BIAS", round(float(scores[top]), 4), segment.pointer, start, end)]

@@ -1,0 +1,209 @@
+"""Finds texts that tell a model what to do: injections, jailbreaks, hidden text, forged roles, poisoned definitions.
+
+Rules (guardrails/injection) say that something is there which harmless texts do not have; a linear model says how much
+the words read like an attack. Where both speak, their scores are joined. The weights come from
+guardrails/training/prompt_injection.py, which sets 0.5 where one in two hundred harmless tool results is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from guardrails.engine.detector import Context, MessageDetector, Target, detectors
+from guardrails.engine.findings import Finding
+from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.engine.views import View
+from guardrails.injection import concealment, exfiltration, hidden, poisoning, roles
+from guardrails.injection.model import INJECTION, JAILBREAK, LEAST, Scored, linear_model, score_long, score_short, shift
+from guardrails.injection.signs import Hit, Signs
+
+_DEFINING = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
+# Shorter texts and names are no sentence that could tell anyone anything.
+_SHORTEST = 12
+_SHORTEST_NAME = 24
+# Who hides an instruction means it: what is added to the logit of a reading by the way it was hidden, and of text
+# that is not shown. Readings that harmless texts have too (percent, entities, folded letters) count by their words.
+_HIDDEN_MORE = 1.5
+_ORDINARY = frozenset({"folded", "percent", "entities", "escapes"})
+_MOST_OF_A_TEXT = 50
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One view of one text, with what the model says of it; None where it was not asked."""
+
+    target: Target
+    index: int
+    view: View
+    scored: Scored | None = None
+
+
+@detectors.add
+class PromptInjection(MessageDetector):
+    """A finding's score joins what a rule found with what the model says of the words around it."""
+
+    name: ClassVar[str] = "prompt_injection"
+    label: ClassVar[str] = "Prompt injection, jailbreaks, hidden text and poisoned tool definitions"
+    version: ClassVar[str] = "1"
+    categories: ClassVar[tuple[str, ...]] = (
+        INJECTION, JAILBREAK, hidden.CATEGORY, roles.CATEGORY, concealment.CATEGORY, exfiltration.CATEGORY,
+        poisoning.CATEGORY,
+    )  # fmt: skip
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._model = linear_model()
+        self._signs = Signs([*roles.SIGNS, *concealment.SIGNS, *exfiltration.SIGNS])
+        self._defining = Signs(poisoning.SIGNS)
+
+    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        readings = [
+            _Reading(target, index, view) for target in targets for index, view in enumerate(target.views) if view.text
+        ]
+        self._score(readings)
+        found = _Found()
+        self._look_for_signs(readings, found)
+        for reading in readings:
+            self._look_at(reading, found)
+        _look_at_praise(targets, found)
+        return found.told()
+
+    def _score(self, readings: Sequence[_Reading]) -> None:
+        """Short texts together, for one by one they would cost more than a long one."""
+        asked = [reading for reading in readings if _is_for_the_model(reading)]
+        short = [reading for reading in asked if len(reading.view.text) <= self._model.window]
+        if short:
+            scores = self._model.score_each([reading.view.text for reading in short])
+            for reading, score in zip(short, scores, strict=True):
+                if score >= LEAST / 10:
+                    reading.scored = score_short(float(score), len(reading.view.text), _more(reading.view))
+        for reading in asked:
+            if len(reading.view.text) > self._model.window:
+                reading.scored = score_long(self._model, reading.target.features[reading.index], _more(reading.view))
+
+    def _look_for_signs(self, readings: Sequence[_Reading], found: _Found) -> None:
+        """All short texts are searched as one; only if something is there each is searched by itself."""
+        for defines, signs in ((False, self._signs), (True, self._defining)):
+            those = [each for each in readings if not defines or each.target.segment.surface in _DEFINING]
+            short = [each for each in those if len(each.view.text) <= self._model.window]
+            which = signs.among("\n".join(each.view.text for each in short)) if short else []
+            for reading in those:
+                if len(reading.view.text) > self._model.window:
+                    hits = signs.find(reading.view.text)
+                elif which:
+                    hits = signs.find(reading.view.text, which)
+                else:
+                    continue
+                for hit in hits:
+                    found.add(reading, _weighed(hit, reading))
+
+    def _look_at(self, reading: _Reading, found: _Found) -> None:
+        view, segment = reading.view, reading.target.segment
+        if reading.scored is not None:
+            for hit in reading.scored.passages(view.text):
+                found.add(reading, hit, joined=True)
+        if not view.how:
+            for hit in hidden.find_characters(view.text):
+                found.add(reading, hit)
+        parts = hidden.find_parts(view.text)
+        if parts:
+            scores = self._model.score_each([view.text[start:end] for start, end in parts])
+            for (start, end), score in zip(parts, shift(scores, _HIDDEN_MORE), strict=True):
+                if score >= LEAST:
+                    found.add(reading, Hit(hidden.CATEGORY, float(score), start, end), joined=True)
+        if segment.surface is Surface.DEFINITION and not view.how:
+            _look_at_names(reading, found)
+
+
+class _Found:
+    """Findings as they come in; what another reading tells no better than the text as it stands is left out."""
+
+    def __init__(self) -> None:
+        self._findings: list[Finding] = []
+
+    def add(self, reading: _Reading, hit: Hit, *, joined: bool = False) -> None:
+        """`joined` says that the score holds the model's word already."""
+        segment, view = reading.target.segment, reading.view
+        score = hit.score
+        if not joined and reading.scored is not None:
+            score = 1 - (1 - score) * (1 - reading.scored.at(hit.start, hit.end))
+        if score < LEAST:
+            return
+        start, end = view.span(hit.start, hit.end)
+        self._findings.append(
+            Finding(
+                PromptInjection.name, hit.category, round(score, 4), segment.pointer, start, end, segment.is_key, view.how
+            )
+        )
+
+    def told(self) -> list[Finding]:
+        plain: dict[tuple[str, bool, str], float] = {}
+        counts: dict[tuple[str, bool], int] = {}
+        for finding in self._findings:
+            if not finding.how:
+                place = finding.pointer, finding.is_key, finding.category
+                plain[place] = max(plain.get(place, 0.0), finding.score)
+        kept = []
+        for finding in sorted(self._findings, key=lambda each: -each.score):
+            if finding.how and finding.score <= plain.get((finding.pointer, finding.is_key, finding.category), 0.0):
+                continue
+            text = finding.pointer, finding.is_key
+            counts[text] = counts.get(text, 0) + 1
+            if counts[text] <= _MOST_OF_A_TEXT:
+                kept.append(finding)
+        return kept
+
+
+def _is_for_the_model(reading: _Reading) -> bool:
+    segment, text = reading.target.segment, reading.view.text
+    if len(text) < (_SHORTEST_NAME if segment.is_key else _SHORTEST):
+        return False
+    # An id, a hash or a link in one piece reads like nothing; what is decoded from it is another reading.
+    return bool(reading.view.how) or segment.kind is not Kind.ID or " " in text or not text.isascii()
+
+
+def _more(view: View) -> float:
+    ways = view.how.split("+") if view.how else []
+    return _HIDDEN_MORE if any(way not in _ORDINARY for way in ways) else 0.0
+
+
+def _weighed(hit: Hit, reading: _Reading) -> Hit:
+    if hit.category != roles.CATEGORY:
+        return hit
+    return roles.weigh(hit, reading.view.text, reading.target.segment.kind is Kind.CODE)
+
+
+def _look_at_names(reading: _Reading, found: _Found) -> None:
+    """Member names that no tool definition should have, be it that they stand here or stand above this text."""
+    segment = reading.target.segment
+    name = segment.text if segment.is_key else segment.key
+    if not name or (not segment.is_key and "/annotations/" not in segment.pointer):
+        return
+    score = poisoning.claiming_member(name, segment.pointer)
+    found.add(reading, Hit(poisoning.CATEGORY, score, 0, len(segment.text)))
+
+
+def _look_at_praise(targets: Sequence[Target], found: _Found) -> None:
+    """A name that praises makes a praising description worse; both stand in one definition."""
+    names: dict[str, float] = {}
+    described: list[tuple[str, float, Target]] = []
+    for target in targets:
+        segment = target.segment
+        if segment.surface is not Surface.DEFINITION or segment.is_key:
+            continue
+        if segment.key in ("name", "title"):
+            above = _above(segment)
+            names[above] = max(names.get(above, 0.0), poisoning.praising_name(segment.text))
+        elif segment.key == "description":
+            described.append((_above(segment), poisoning.praise(segment.text), target))
+    for above, score, target in described:
+        if score:
+            score = 1 - (1 - score) * (1 - names.get(above, 0.0))
+            hit = Hit(poisoning.CATEGORY, score, 0, len(target.segment.text))
+            found.add(_Reading(target, 0, target.views[0]), hit)
+
+
+def _above(segment: Segment) -> str:
+    return segment.pointer.rpartition("/")[0]
+

@@ -1,0 +1,133 @@
+"""Finds harmful language with linear models: abuse, hate, threats, violence, sexual content, self-harm.
+
+One model says whether a passage is harmful at all; only where it might be do the others name the kind. The weights
+come from guardrails/training/toxicity.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from guardrails.engine.detector import Context, MessageDetector, Target, detectors
+from guardrails.engine.findings import Finding
+from guardrails.engine.ngrams import Features, Floats, LinearModel, load
+from guardrails.engine.views import View
+
+KINDS = ("HATE", "HARASSMENT", "THREAT", "VIOLENCE", "SEXUAL", "SELF_HARM")
+# What is not for a workplace is what is sexual, and what is graphically violent.
+_NSFW = ("SEXUAL", "VIOLENCE")
+# Texts up to one window's length are scored together.
+_SHORT = 400
+# A passage under this is harmless; what lies above is told so that thresholds lower than 0.5 work.
+_LEAST = 0.02
+_LEAST_KIND = 0.2
+
+
+@detectors.add
+class Toxicity(MessageDetector):
+    """A finding's score is that of its passage, of 400 characters at most; passages that touch are one finding."""
+
+    name: ClassVar[str] = "toxicity"
+    label: ClassVar[str] = "Toxic, hateful, violent or sexual language"
+    version: ClassVar[str] = "1"
+    categories: ClassVar[tuple[str, ...]] = ("TOXICITY", *KINDS, "NSFW")
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._any = load("toxicity")
+        self._kinds = {kind: load(f"toxicity_{kind.lower()}") for kind in KINDS}
+
+    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        short: list[tuple[Target, View]] = []
+        found: list[Finding] = []
+        for target in targets:
+            for index, view in enumerate(target.views):
+                if len(view.text) <= _SHORT:
+                    short.append((target, view))
+                else:
+                    found += self._read_long(target, view, target.features[index])
+        found += self._read_short(short)
+        return _once(found)
+
+    def _read_short(self, texts: Sequence[tuple[Target, View]]) -> Iterator[Finding]:
+        if not texts:
+            return
+        scores = self._any.score_each([view.text for _, view in texts])
+        # Only what may be harmful is asked for its kind.
+        doubtful = np.flatnonzero(scores >= _LEAST_KIND)
+        kinds = {
+            kind: dict(zip(doubtful, model.score_each([texts[int(index)][1].text for index in doubtful]), strict=True))
+            for kind, model in self._kinds.items()
+        } if len(doubtful) else {}  # fmt: skip
+        for index in np.flatnonzero(scores >= _LEAST):
+            target, view = texts[int(index)]
+            named = {kind: float(min(of.get(index, 0.0), scores[index])) for kind, of in kinds.items()}
+            for category, score in _categories(float(scores[index]), named):
+                yield _finding(target, view, category, score, 0, len(view.text))
+
+    def _read_long(self, target: Target, view: View, features: Features) -> Iterator[Finding]:
+        begins, scores = self._any.windows(features)
+        if not len(scores) or scores.max() < _LEAST:
+            return
+        top = int(scores.argmax())
+        if scores[top] < _LEAST_KIND:
+            yield _finding(target, view, "TOXICITY", float(scores[top]), *_passage(view, self._any, int(begins[top])))
+            return
+        kinds = {kind: np.minimum(model.windows(features)[1], scores) for kind, model in self._kinds.items()}
+        for category, of in (("TOXICITY", scores), *kinds.items(), ("NSFW", _highest(kinds))):
+            least = _LEAST if category == "TOXICITY" else _LEAST_KIND
+            for first, last, score in _runs(of, least):
+                start = _passage(view, self._any, int(begins[first]))[0]
+                end = _passage(view, self._any, int(begins[last]))[1]
+                yield _finding(target, view, category, score, start, end)
+
+
+def _highest(kinds: Mapping[str, Floats]) -> Floats:
+    first, second = (kinds[kind] for kind in _NSFW)
+    return np.maximum(first, second)
+
+
+def _categories(score: float, kinds: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    yield "TOXICITY", score
+    yield from ((kind, of) for kind, of in kinds.items() if of >= _LEAST_KIND)
+    nsfw = max((kinds.get(kind, 0.0) for kind in _NSFW), default=0.0)
+    if nsfw >= _LEAST_KIND:
+        yield "NSFW", nsfw
+
+
+def _runs(scores: Floats, least: float) -> Iterator[tuple[int, int, float]]:
+    """First and last window and highest score of each run over 0.5; of the best window alone where none is."""
+    if scores.max() < least:
+        return
+    bounds = np.flatnonzero(np.diff(np.concatenate(([0], (scores >= 0.5).astype(np.int8), [0]))))
+    if not len(bounds):
+        top = int(scores.argmax())
+        yield top, top, float(scores[top])
+    for first, after in bounds.reshape(-1, 2):
+        yield int(first), int(after) - 1, float(scores[first:after].max())
+
+
+def _passage(view: View, model: LinearModel, begin: int) -> tuple[int, int]:
+    # Lower case can be longer than the text, by a letter here and there.
+    return min(begin, len(view.text)), min(begin + model.window, len(view.text))
+
+
+def _finding(target: Target, view: View, category: str, score: float, start: int, end: int) -> Finding:
+    segment = target.segment
+    start, end = view.span(start, end)
+    return Finding("toxicity", category, round(score, 4), segment.pointer, start, end, segment.is_key, view.how)
+
+
+def _once(found: Sequence[Finding]) -> list[Finding]:
+    """Without those of other readings that tell no more than the text as it stands."""
+    plain: dict[tuple[str, bool, str], float] = {}
+    for finding in found:
+        if not finding.how:
+            place = finding.pointer, finding.is_key, finding.category
+            plain[place] = max(plain.get(place, 0.0), finding.score)
+    return [
+        finding for finding in found
+        if not finding.how or finding.score > plain.get((finding.pointer, finding.is_key, finding.category), 0.0)
+    ]  # fmt: skip

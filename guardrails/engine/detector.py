@@ -1,0 +1,158 @@
+"""What a detector is: it says what it is called, takes and finds, and it finds. One class, one file, no other edit.
+
+A detector looks at one text at a time (`TextDetector`), or at all texts of a message together (`MessageDetector`).
+A provider asks a service (`Provider`). All are made once for a configuration, hold no state of a call, and are
+called from several threads at a time.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
+
+from gateway_site.lib.registry import Registry
+from guardrails.engine.findings import Finding
+from guardrails.engine.ngrams import Features
+from guardrails.engine.segments import Segment
+from guardrails.engine.views import View, views
+
+
+class ConfigError(ValueError):
+    """The configuration of a guardrail is wrong. The text says which parameter, and what would be right."""
+
+
+class ProviderError(Exception):
+    """A service did not answer, or with nothing that can be read as a verdict. The text holds no answer and no key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One entry of a detector's configuration; forms, documentation and checks are made from it.
+
+    `type` is a JSON Schema type ("string", "number", "integer", "boolean", "array" of strings, "object").
+    """
+
+    name: str
+    type: str
+    help: str
+    default: Any = None
+    required: bool = False
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+
+
+class Binary(Protocol):
+    """Content that is not text: where it is, what it says it is, and how large it is when decoded."""
+
+    @property
+    def pointer(self) -> str: ...
+
+    @property
+    def media_type(self) -> str: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+class Target:
+    """A segment with the views that it can be read in. Made once for a message, shared by all detectors."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+
+    @cached_property
+    def views(self) -> tuple[View, ...]:
+        """The first is the text as it stands."""
+        return views(self.segment.text)
+
+    @cached_property
+    def features(self) -> tuple[Features, ...]:
+        """The n-grams of each view, in the same order; made when asked for."""
+        return tuple(Features(view.text) for view in self.views)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The call that the texts belong to.
+
+    `question` is what was asked for, in words (tool name and arguments); `grounds` is what an answer may rely on.
+    Both are empty where there is none, as in an input.
+    """
+
+    direction: str
+    project: int = 0
+    server: str = ""
+    tool: str = ""
+    method: str = ""
+    question: str = ""
+    grounds: str = ""
+    binaries: tuple[Binary, ...] = ()
+
+
+class _Declared(abc.ABC):
+    name: ClassVar[str]
+    label: ClassVar[str]
+    # Raised whenever the same text could get another score; part of the key under which verdicts are cached.
+    version: ClassVar[str]
+    categories: ClassVar[tuple[str, ...]]
+    directions: ClassVar[tuple[str, ...]] = ("input", "output", "definition")
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+
+    @abc.abstractmethod
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Raises ConfigError."""
+
+
+class TextDetector(_Declared):
+    @abc.abstractmethod
+    def scan(self, target: Target) -> Sequence[Finding]:
+        """What is in one text. Depends on the target and the configuration alone, so that it may be cached."""
+
+
+class MessageDetector(_Declared):
+    @abc.abstractmethod
+    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        """What is in the texts of one message taken together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, whole. `body` is at most as long as was asked for."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+
+
+class Outbound(Protocol):
+    """The way out to services, given to providers by who calls the engine: pooled, checked, bounded, no redirects."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float, limit: int) -> Reply:
+        """Raises ProviderError for anything but an answer. `limit` in bytes."""
+
+
+class Provider(_Declared):
+    """`config` holds opened secrets under their parameters' names."""
+
+    @abc.abstractmethod
+    async def ask(
+        self, targets: Sequence[Target], context: Context, outbound: Outbound, seconds: float
+    ) -> Sequence[Finding]:
+        """Raises ProviderError whenever the service did not clearly say what it found."""
+
+
+detectors: Registry[Any] = Registry("guardrails.detectors")
+providers: Registry[Any] = Registry("guardrails.providers", entry_points="mcp_gateway.guardrail_providers")
+
+
+def find(name: str) -> type[TextDetector] | type[MessageDetector] | type[Provider]:
+    """Raises KeyError for a name that neither a detector nor a provider has."""
+    found: type[TextDetector] | type[MessageDetector] | type[Provider]
+    try:
+        found = detectors.get(name)
+    except KeyError:
+        found = providers.get(name)
+    return found

@@ -1,0 +1,234 @@
+"""Hashed n-grams of characters and words, and linear models over windows of them.
+
+The hashing trick is that of Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009). The
+features of a text are made once and shared by all models; a window's score is a difference of sums, so that scoring
+every window of a long text costs no more than scoring it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Hashes = npt.NDArray[np.uint32]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+CHARACTER_ORDERS = (1, 2, 3, 4, 5)
+WORD_ORDERS = (1, 2, 3)
+MOST_DOUBTED = 64
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+_P = np.uint32(0x01000193)
+_Q = np.uint32(0x9E3779B1)
+_MAX_WORD = 64
+_POWERS = np.cumprod(np.full(_MAX_WORD, _P, dtype=np.uint32), dtype=np.uint32)
+
+
+class Features:
+    """The n-grams of one text, in lower case. Positions count characters of the lower-case text."""
+
+    def __init__(self, text: str) -> None:
+        self._points: Hashes = np.frombuffer(text.lower().encode("utf-32-le", "replace"), dtype=np.uint32)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    @cached_property
+    def characters(self) -> dict[int, Hashes]:
+        """By order: one 32-bit hash for each position at which an n-gram of that order begins."""
+        points, found = self._points, {}
+        rolled = np.zeros(0, dtype=np.uint32)
+        for order in CHARACTER_ORDERS:
+            if len(points) < order:
+                break
+            rolled = points.copy() if order == 1 else rolled[:-1] * _P + points[order - 1 :]
+            found[order] = _mix(rolled, order)
+        return found
+
+    @cached_property
+    def words(self) -> dict[int, tuple[Hashes, Places]]:
+        """By order: the hashes of runs of that many words, and the position at which each run begins.
+
+        A word is a run of letters and digits; an ideograph or kana is a word by itself.
+        """
+        starts, hashes = _hash_words(self._points)
+        found: dict[int, tuple[Hashes, Places]] = {}
+        rolled = hashes
+        for order in WORD_ORDERS:
+            if len(hashes) < order:
+                break
+            rolled = hashes if order == 1 else rolled[:-1] * _Q + hashes[order - 1 :]
+            found[order] = (_mix(rolled, 16 + order), starts[: len(rolled)])
+        return found
+
+
+def _mix(hashes: Hashes, salt: int) -> Hashes:
+    """Spreads the bits, and keeps the orders apart; the steps of MurmurHash3's finaliser."""
+    mixed = hashes ^ np.uint32(salt * 0x85EBCA6B & 0xFFFFFFFF)
+    mixed ^= mixed >> np.uint32(16)
+    mixed *= np.uint32(0x7FEB352D)
+    mixed ^= mixed >> np.uint32(15)
+    mixed *= np.uint32(0x846CA68B)
+    mixed ^= mixed >> np.uint32(16)
+    return mixed
+
+
+def _hash_words(points: Hashes) -> tuple[Places, Hashes]:
+    if not len(points):
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.uint32)
+    inside = _is_word(points)
+    alone = ((points >= 0x3040) & (points <= 0x9FFF)) | ((points >= 0x20000) & (points <= 0x3FFFF))
+    before = np.empty_like(inside)
+    before[0] = False
+    before[1:] = inside[:-1] & ~alone[:-1]
+    begins = inside & (~before | alone)
+    starts = np.flatnonzero(begins)
+    if not len(starts):
+        return starts, np.zeros(0, dtype=np.uint32)
+    latest = np.maximum.accumulate(np.where(begins, np.arange(len(points)), 0))
+    place = np.minimum(np.arange(len(points)) - latest, _MAX_WORD - 1)
+    terms = np.where(inside, points * _POWERS[place], np.uint32(0)).astype(np.uint32)
+    return starts, np.add.reduceat(terms, starts, dtype=np.uint32)
+
+
+def _is_word(points: Hashes) -> npt.NDArray[np.bool_]:
+    digit = (points >= 48) & (points <= 57)
+    letter = (points >= 97) & (points <= 122)
+    # Beyond ASCII nearly everything that is not general punctuation is a letter of some script.
+    other = (points >= 0xC0) & ~((points >= 0x2000) & (points <= 0x2BFF)) & ~((points >= 0x3000) & (points <= 0x303F))
+    return digit | letter | other
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """Weights by bucket. A window's score is sigmoid(slope * sum(weights) / sqrt(number of n-grams) + bias).
+
+    `word_orders` and `character_orders` say which n-grams count; there are 2**bits buckets, shared by all orders.
+    `window` and `stride` are in characters. With `distinct` a bucket counts once in a window, so that a table is no
+    louder than a sentence. `doubt` is taken from the logit for each factor e in the number of windows, up to
+    MOST_DOUBTED: the more windows there are, the likelier it is that one of them looks odd by chance.
+    """
+
+    weights: Floats
+    bias: float
+    slope: float
+    word_orders: tuple[int, ...]
+    character_orders: tuple[int, ...]
+    window: int
+    stride: int
+    distinct: bool = False
+    doubt: float = 0.0
+
+    @property
+    def bits(self) -> int:
+        return len(self.weights).bit_length() - 1
+
+    def score(self, features: Features) -> float:
+        """The highest window's score; 0.0 for a text without n-grams."""
+        scores = self.windows(features)[1]
+        return float(scores.max()) if len(scores) else 0.0
+
+    def windows(self, features: Features) -> tuple[Places, Floats]:
+        """Where each window begins, and its score."""
+        length = len(features)
+        if not length:
+            return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.float32)
+        begins = np.arange(0, max(1, length - self.window + self.stride), self.stride)
+        ends = np.minimum(begins + self.window, length)
+        total, count = (self._sum_distinct if self.distinct else self._sum)(features, begins, ends)
+        doubt = self.doubt * float(np.log(min(len(begins), MOST_DOUBTED)))
+        return begins, self._scores(total, count, doubt)
+
+    def score_each(self, texts: Sequence[str]) -> Floats:
+        """The score of each text as one window, in one pass, which one by one would take far longer; 0.0 as `score`."""
+        lowered = [text.lower() for text in texts]
+        lengths = np.array([len(text) + 1 for text in lowered], dtype=np.intp)
+        ends = np.cumsum(lengths) - 1
+        begins = ends - lengths + 1
+        features = Features("\n".join(lowered))
+        total, count = (self._sum_distinct if self.distinct else self._sum)(features, begins, ends)
+        return self._scores(total, count)
+
+    def _scores(self, total: Doubles, count: Doubles, doubt: float = 0.0) -> Floats:
+        logit = self.slope * total / np.sqrt(np.maximum(count, 1.0)) + self.bias - doubt
+        return np.where(count > 0, 1.0 / (1.0 + np.exp(-np.clip(logit, -30, 30))), 0.0).astype(np.float32)
+
+    def _sum(self, features: Features, begins: Places, ends: Places) -> tuple[Doubles, Doubles]:
+        """The sum of the weights of each span's n-grams, and their number."""
+        total = np.zeros(len(begins), dtype=np.float64)
+        count = np.zeros(len(begins), dtype=np.float64)
+        for buckets, first, last in self._runs(features, begins, ends):
+            sums = np.concatenate(([0.0], np.cumsum(self.weights[buckets], dtype=np.float64)))
+            total += sums[last] - sums[first]
+            count += last - first
+        return total, count
+
+    def _sum_distinct(self, features: Features, begins: Places, ends: Places) -> tuple[Doubles, Doubles]:
+        """As `_sum`, each bucket once in a span. Spans and buckets are sorted as one number."""
+        width = np.uint64 if len(begins) >> (32 - self.bits) else np.uint32
+        parts = []
+        for buckets, first, last in self._runs(features, begins, ends):
+            sizes = last - first
+            span = np.repeat(np.arange(len(first)), sizes)
+            place = np.arange(len(span)) + np.repeat(first - np.concatenate(([0], np.cumsum(sizes)[:-1])), sizes)
+            parts.append((span.astype(width) << width(self.bits)) | buckets[place].astype(width))
+        keys = np.sort(np.concatenate(parts)) if parts else np.zeros(0, dtype=width)
+        keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
+        span = (keys >> width(self.bits)).astype(np.intp)
+        weights = self.weights[keys & width(len(self.weights) - 1)]
+        total = np.bincount(span, weights=weights, minlength=len(begins))
+        return total, np.bincount(span, minlength=len(begins)).astype(np.float64)
+
+    def _runs(self, features: Features, begins: Places, ends: Places) -> Iterator[tuple[Hashes, Places, Places]]:
+        """For each order the buckets of the whole text, and which of them each span holds: from first to last."""
+        shift = np.uint32(32 - self.bits)
+        for order in self.character_orders:
+            hashes = features.characters.get(order)
+            if hashes is not None:
+                last = np.minimum(np.maximum(ends - order + 1, begins), len(hashes))
+                yield hashes >> shift, np.minimum(begins, last), last
+        for order in self.word_orders:
+            found = features.words.get(order)
+            if found is not None:
+                hashes, places = found
+                first, last = np.searchsorted(places, begins), np.searchsorted(features.words[1][1], ends)
+                if self.distinct:
+                    last = last - order + 1
+                last = np.minimum(np.maximum(last, first), len(hashes))
+                yield hashes >> shift, np.minimum(first, last), last
+
+    def save(self, path: Path) -> None:
+        """Half-precision, compressed, without pickles."""
+        shape = np.array(
+            [self.bias, self.slope, self.window, self.stride, self.distinct, self.doubt], dtype=np.float64
+        )
+        orders = np.array([*self.word_orders, -1, *self.character_orders], dtype=np.int8)
+        np.savez_compressed(path, weights=self.weights.astype(np.float16), shape=shape, orders=orders)
+
+
+@lru_cache(maxsize=32)
+def load(name: str) -> LinearModel:
+    """The model `weights/<name>.npz`. Raises FileNotFoundError."""
+    with np.load(WEIGHTS / f"{name}.npz", allow_pickle=False) as stored:
+        # The last two were added later; models without them count every n-gram and do not doubt.
+        bias, slope, window, stride, distinct, doubt = ([float(each) for each in stored["shape"]] + [0.0, 0.0])[:6]
+        orders = [int(each) for each in stored["orders"]]
+        middle = orders.index(-1)
+        return LinearModel(
+            weights=stored["weights"].astype(np.float32), bias=bias, slope=slope, window=int(window),
+            stride=int(stride), word_orders=tuple(orders[:middle]), character_orders=tuple(orders[middle + 1 :]),
+            distinct=bool(distinct), doubt=doubt,
+        )  # fmt: skip
+
+
+def buckets(model: LinearModel, features: Features) -> npt.NDArray[np.uint32]:
+    """The buckets of a whole text, for training: what `windows` would sum over one window as long as the text."""
+    shift = np.uint32(32 - model.bits)
+    parts = [features.characters[order] >> shift for order in model.character_orders if order in features.characters]
+    parts += [features.words[order][0] >> shift for order in model.word_orders if order in features.words]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)

@@ -1,0 +1,442 @@
+"""One message and one policy in, one verdict out: cheap detectors first, services last and only if still needed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+from guardrails.engine.detector import (
+    ConfigError,
+    Context,
+    MessageDetector,
+    Outbound,
+    Provider,
+    ProviderError,
+    Target,
+    TextDetector,
+    find,
+)
+from guardrails.engine.findings import (
+    Action,
+    Blocked,
+    Coverage,
+    Failure,
+    Finding,
+    Passed,
+    Report,
+    Rewritten,
+    Verdict,
+)
+from guardrails.engine.pointers import Masking
+from guardrails.engine.redact import Unredactable, redact, text_of
+from guardrails.engine.rules import Mode, Policy, Rule
+from guardrails.engine.segments import Segment, Surface
+from guardrails.engine.surfaces import Reading, segments_of
+from guardrails.engine.walk import Unwalkable
+from guardrails.tokens import find_tokens
+
+# Scanned at once; anything longer goes to the pool, so that no call waits long for another's text.
+INLINE_BYTES = 2_000
+# A message that is still not scanned then is refused.
+_MOST_SECONDS = 30.0
+T = TypeVar("T")
+# A text this short is scanned sooner than it is looked up.
+_CACHED_FROM = 64
+_MAX_FINDINGS = 1_000
+_MAX_DIGESTED = 50
+_DEFINITIONS = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
+
+
+class Cache(Protocol):
+    """Findings by text, detector and configuration, apart for each project."""
+
+    def get(self, project: int, detector_id: str, segment: Segment) -> tuple[Finding, ...] | None: ...
+
+    def put(self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding]) -> None: ...
+
+
+class Tokens(Protocol):
+    """Gives the token that stands for a value. Raises VaultUnavailable."""
+
+    async def issue(self, values: Sequence[tuple[str, str]]) -> list[str]:
+        """One token for each (category, value)."""
+
+
+class VaultUnavailable(Exception):
+    """No token can be given or resolved now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the engine is lent by its caller. Without a pool everything is scanned at once."""
+
+    pool: Executor | None = None
+    # Held while a message is in the pool: the caller's way to give each project its share.
+    slot: AbstractAsyncContextManager[Any] | None = None
+    outbound: Outbound | None = None
+    cache: Cache | None = None
+    tokens: Tokens | None = None
+    # Whether a finding is a known false positive, told by the finding and its segment's text.
+    is_exempt: Callable[[Finding, str], bool] | None = None
+    # What a finding is recognised by, told by the same.
+    digests_of: Callable[[Finding, str], tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A rule with its detector, or with the reason why there is none."""
+
+    rule: Rule
+    detector: TextDetector | MessageDetector | Provider | None
+    detector_id: str
+    enforced: bool
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What is known so far."""
+
+    policy: Policy
+    context: Context
+    reading: Reading
+    targets: list[Target]
+    armed: tuple[Armed, ...]
+    services: Services
+    findings: list[Finding] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    seen: int = 0
+    # Rules with one detector and configuration share what it found: by detector, and the targets' identities.
+    found: dict[tuple[str, tuple[int, ...]], Sequence[Finding]] = field(default_factory=dict)
+
+
+async def inspect(
+    message: Mapping[str, Any],
+    policy: Policy,
+    context: Context,
+    services: Services,
+    *,
+    modern: bool = False,
+    schema: Mapping[str, Any] | None = None,
+    size: int = 0,
+) -> Verdict:
+    """Looks at every text of one JSON-RPC message, of about `size` bytes.
+
+    `schema` is that of the part that a tool declares. Never raises for what is in the message or for what a detector
+    does: whatever cannot be answered counts as the rule's `on_error` says.
+    """
+    armed = arm(policy)
+    if not armed:
+        return Passed(Report(policy=policy.name, policy_version=policy.version))
+    apart = _apart(services) if size > INLINE_BYTES else _at_once
+    try:
+        scan = await apart(_scan_locally, message, policy, context, armed, services, modern, schema)
+    except Unwalkable:
+        return _unreadable(policy)
+    except TimeoutError:
+        return _unreadable(policy)
+    if not _blocking(scan):
+        await _ask_providers(scan)
+    return await _decide(scan, message, schema, apart)
+
+
+async def _at_once(function: Callable[..., T], *arguments: Any) -> T:
+    return function(*arguments)
+
+
+def _apart(services: Services) -> Callable[..., Awaitable[Any]]:
+    """Runs in the pool, so that no other call waits for a long text."""
+    if services.pool is None:
+        return _at_once
+
+    async def run(function: Callable[..., T], *arguments: Any) -> T:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_MOST_SECONDS), services.slot or nullcontext():
+            return await loop.run_in_executor(services.pool, function, *arguments)
+
+    return run
+
+
+def _unreadable(policy: Policy) -> Verdict:
+    """Nothing in a message too deep to be read has been looked at."""
+    report = Report(coverage=Coverage(0, 1), policy=policy.name, policy_version=policy.version)
+    if policy.floor or policy.mode is Mode.ENFORCE:
+        return Blocked(report, "size", "NOT_SCANNED", "")
+    return Passed(report)
+
+
+# --- making ready ---------------------------------------------------------------------------------------
+
+
+def arm(policy: Policy) -> tuple[Armed, ...]:
+    """The policy's rules with their detectors, the operator's first; made once for each policy."""
+    known = _armed.get(id(policy))
+    if known is None or known[0] is not policy:
+        enforced = policy.mode is Mode.ENFORCE
+        rules = [(rule, True) for rule in policy.floor] + [(rule, enforced) for rule in policy.rules]
+        if len(_armed) >= _MAX_ARMED:
+            _armed.clear()
+        known = _armed[id(policy)] = (policy, tuple(_arm(rule, enforced) for rule, enforced in rules))
+    return known[1]
+
+
+_MAX_ARMED = 4_096
+_armed: dict[int, tuple[Policy, tuple[Armed, ...]]] = {}
+
+
+def _arm(rule: Rule, enforced: bool) -> Armed:
+    config = json.dumps({**rule.config, **rule.secrets}, sort_keys=True, default=str)
+    try:
+        detector = _made(rule.detector, config)
+    except KeyError:
+        return Armed(rule, None, "", enforced, "unknown detector")
+    except ConfigError:
+        return Armed(rule, None, "", enforced, "configuration")
+    except Exception as error:  # noqa: BLE001  whatever a plug-in raises, its rule fails closed and the others go on
+        return Armed(rule, None, "", enforced, type(error).__name__)
+    digest = hashlib.sha256(config.encode()).hexdigest()[:32]
+    return Armed(rule, detector, f"{rule.detector}/{detector.version}/{digest}", enforced)
+
+
+@lru_cache(maxsize=1_024)
+def _made(name: str, config: str) -> TextDetector | MessageDetector | Provider:
+    """Rules of any number of projects with one configuration share the detector."""
+    return find(name)(json.loads(config))
+
+
+def _scan_locally(
+    message: Mapping[str, Any], policy: Policy, context: Context, armed: tuple[Armed, ...], services: Services,
+    modern: bool, schema: Mapping[str, Any] | None,
+) -> _Scan:  # fmt: skip
+    """Everything that needs no waiting. Raises Unwalkable."""
+    reading = segments_of(
+        message, direction=context.direction, method=context.method, modern=modern,
+        kinds=policy.kinds.get(context.tool), schema=schema,
+    )  # fmt: skip
+    scan = _Scan(policy, replace(context, binaries=tuple(reading.binaries)), reading, [], armed, services)
+    for segment in reading.segments:
+        room = policy.max_characters - scan.seen
+        if room <= 0:
+            break
+        if len(segment.text) > room:
+            segment = replace(segment, text=segment.text[:room])
+        scan.seen += len(segment.text)
+        if segment.text:
+            scan.targets.append(Target(segment))
+    for each in armed:
+        if not isinstance(each.detector, Provider):
+            _note(scan, each, *_run(scan, each))
+    return scan
+
+
+def _directed(scan: _Scan, rule: Rule) -> list[Target]:
+    """The texts that a rule is for."""
+    return [target for target in scan.targets if direction_of(target.segment, scan.context) in rule.directions]
+
+
+def direction_of(segment: Segment, context: Context) -> str:
+    """Definitions and instructions tell a model what to do before anything is called: a direction of their own."""
+    return "definition" if segment.surface in _DEFINITIONS else context.direction
+
+
+# --- looking --------------------------------------------------------------------------------------------
+
+
+def _run(scan: _Scan, armed: Armed) -> tuple[list[Finding], str, float]:
+    """The findings, the cause of failure or "", and the milliseconds of one rule."""
+    started = time.perf_counter()
+    found: list[Finding] = []
+    cause = armed.fault
+    targets = _directed(scan, armed.rule)
+    detector = armed.detector
+    try:
+        if isinstance(detector, TextDetector):
+            for target in targets:
+                found += _look(scan, armed, detector, target)
+        elif isinstance(detector, MessageDetector) and (targets or scan.context.binaries):
+            found += _judge(scan, armed, detector, targets)
+    except Exception as error:  # noqa: BLE001  a detector that breaks cannot answer; that never passes a call
+        cause = type(error).__name__
+    taken = time.perf_counter() - started
+    if taken > armed.rule.timeout:
+        # It cannot be stopped, and what took so long is not to be relied on.
+        cause = "timeout"
+    return found, cause, taken * 1000
+
+
+def _look(scan: _Scan, armed: Armed, detector: TextDetector, target: Target) -> Sequence[Finding]:
+    key = (armed.detector_id, (id(target),))
+    known = scan.found.get(key)
+    if known is None:
+        known = scan.found[key] = _look_up(scan, armed, detector, target)
+    return known
+
+
+def _judge(scan: _Scan, armed: Armed, detector: MessageDetector, targets: Sequence[Target]) -> Sequence[Finding]:
+    key = (armed.detector_id, tuple(map(id, targets)))
+    known = scan.found.get(key)
+    if known is None:
+        known = scan.found[key] = detector.judge(targets, scan.context)
+    return known
+
+
+def _look_up(scan: _Scan, armed: Armed, detector: TextDetector, target: Target) -> Sequence[Finding]:
+    cache, segment = scan.services.cache, target.segment
+    if cache is None or len(segment.text) < _CACHED_FROM:
+        return detector.scan(target)
+    known = cache.get(scan.context.project, armed.detector_id, segment)
+    if known is None:
+        known = tuple(detector.scan(target))
+        cache.put(scan.context.project, armed.detector_id, segment, known)
+    return known
+
+
+async def _ask_providers(scan: _Scan) -> None:
+    asked = [armed for armed in scan.armed if isinstance(armed.detector, Provider)]
+    if asked:
+        await asyncio.gather(*(_ask(scan, armed) for armed in asked))
+
+
+async def _ask(scan: _Scan, armed: Armed) -> None:
+    provider, started = armed.detector, time.perf_counter()
+    targets = _directed(scan, armed.rule)
+    if not isinstance(provider, Provider) or not targets:
+        return
+    found: Sequence[Finding] = ()
+    cause = ""
+    if scan.services.outbound is None:
+        cause = "no way out"
+    else:
+        try:
+            async with asyncio.timeout(armed.rule.timeout):
+                found = await provider.ask(targets, scan.context, scan.services.outbound, armed.rule.timeout)
+        except TimeoutError:
+            cause = "timeout"
+        except ProviderError as error:
+            cause = str(error) or "provider"
+        except Exception as error:  # noqa: BLE001  what a plug-in raises must not let a call through
+            cause = type(error).__name__
+    _note(scan, armed, list(found), cause, (time.perf_counter() - started) * 1000)
+
+
+def _note(scan: _Scan, armed: Armed, found: list[Finding], cause: str, milliseconds: float) -> None:
+    rule = armed.rule
+    scan.milliseconds[rule.id] = milliseconds
+    if cause:
+        _fail(scan, armed, cause)
+    if not found:
+        return
+    texts = {(target.segment.pointer, target.segment.is_key): target.segment.text for target in scan.targets}
+    for each in found:
+        if each.score < rule.threshold or (rule.categories and each.category not in rule.categories):
+            continue
+        finding = replace(each, rule=rule.id, action=rule.action)
+        text = texts.get((finding.pointer, finding.is_key), "")
+        if scan.services.is_exempt is not None and scan.services.is_exempt(finding, text):
+            continue
+        if len(scan.findings) < _MAX_DIGESTED and scan.services.digests_of is not None:
+            finding = replace(finding, digests=scan.services.digests_of(finding, text))
+        if len(scan.findings) < _MAX_FINDINGS or rule.action is not Action.FLAG:
+            scan.findings.append(finding)
+
+
+def _fail(scan: _Scan, armed: Armed, cause: str) -> None:
+    on_error = Action.FLAG if armed.rule.on_error is Action.FLAG else Action.BLOCK
+    scan.failures.append(Failure(armed.rule.id, armed.rule.detector, cause[:64], on_error.value))
+
+
+# --- deciding -------------------------------------------------------------------------------------------
+
+
+def _enforced(scan: _Scan) -> frozenset[str]:
+    return frozenset(armed.rule.id for armed in scan.armed if armed.enforced)
+
+
+def _blocking(scan: _Scan) -> tuple[str, str, str] | None:
+    """Detector, category and pointer of the first reason to stop the message, in the order of the rules."""
+    enforced = _enforced(scan)
+    if scan.seen < scan.reading.characters and scan.policy.over_limit is not Action.FLAG:
+        if any(armed.enforced for armed in scan.armed):
+            return "size", "NOT_SCANNED", ""
+    for failure in scan.failures:
+        if failure.rule in enforced and failure.on_error == Action.BLOCK:
+            return failure.detector, "UNAVAILABLE", ""
+    for finding in scan.findings:
+        if finding.rule in enforced and finding.action is Action.BLOCK:
+            return finding.detector, finding.category, finding.pointer
+    return None
+
+
+async def _decide(
+    scan: _Scan, message: Mapping[str, Any], schema: Mapping[str, Any] | None, apart: Callable[..., Awaitable[Any]]
+) -> Verdict:
+    masking = Masking(scan.findings)
+    stopped = _blocking(scan)
+    if stopped is not None:
+        detector, category, pointer = stopped
+        return Blocked(_report(scan, masking), detector, category, masking.mask(pointer))
+    enforced = _enforced(scan)
+    to_change = [
+        finding for finding in scan.findings
+        if finding.rule in enforced and finding.action in (Action.REDACT, Action.TOKENISE)
+        and not (scan.services.tokens is not None and _is_in_token(message, finding))
+    ]  # fmt: skip
+    if not to_change:
+        return Passed(_report(scan, masking))
+    try:
+        tokens = await _issue_tokens(scan, message, to_change)
+        value = await apart(
+            redact, message, to_change, lambda finding, _: tokens.get(_place(finding), f"<{finding.category}>"), schema
+        )
+    except Unredactable as error:
+        return Blocked(_report(scan, masking), "redaction", "NOT_REDACTABLE", masking.mask(error.pointer))
+    except TimeoutError:
+        return Blocked(_report(scan, masking), "redaction", "UNAVAILABLE", "")
+    except VaultUnavailable:
+        rule = next(finding for finding in to_change if finding.action is Action.TOKENISE)
+        scan.failures.append(Failure(rule.rule, "tokens", "vault", Action.BLOCK.value))
+        return Blocked(_report(scan, masking), "tokens", "UNAVAILABLE", "")
+    return Rewritten(_report(scan, masking), value)
+
+
+def _is_in_token(message: Mapping[str, Any], finding: Finding) -> bool:
+    """What stands for a value must not get another token, or be cut in two."""
+    text = text_of(message, finding.pointer, finding.is_key)
+    return any(start < finding.end and finding.start < end for start, end, _ in find_tokens(text))
+
+
+def _place(finding: Finding) -> tuple[str, bool, int, int]:
+    return finding.pointer, finding.is_key, finding.start, finding.end
+
+
+async def _issue_tokens(
+    scan: _Scan, message: Mapping[str, Any], findings: Sequence[Finding]
+) -> dict[tuple[str, bool, int, int], str]:
+    """Tokens by place. A finding in a decoded view, or without a vault, is redacted for good."""
+    wanted = [finding for finding in findings if finding.action is Action.TOKENISE and not finding.how]
+    if not wanted or scan.services.tokens is None:
+        return {}
+    texts = [text_of(message, finding.pointer, finding.is_key)[finding.start : finding.end] for finding in wanted]
+    values = [(finding.category, text) for finding, text in zip(wanted, texts, strict=True)]
+    issued = await scan.services.tokens.issue(values)
+    return {_place(finding): token for finding, token in zip(wanted, issued, strict=True)}
+
+
+def _report(scan: _Scan, masking: Masking) -> Report:
+    return Report(
+        findings=tuple(replace(finding, pointer=masking.mask(finding.pointer)) for finding in scan.findings),
+        failures=tuple(scan.failures),
+        coverage=Coverage(scan.seen, scan.reading.characters),
+        milliseconds=scan.milliseconds,
+        policy=scan.policy.name,
+        policy_version=scan.policy.version,
+    )

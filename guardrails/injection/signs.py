@@ -1,0 +1,63 @@
+"""Looks for many patterns in one pass, and only then for the places of those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import re2
+
+# Places of one pattern in one text; more of them tell nothing new.
+_MOST = 20
+_MEMORY_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A pattern (RE2 syntax) and how much it tells alone, 0 to 1."""
+
+    category: str
+    score: float
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place in a text, [start, end), and how much it tells alone."""
+
+    category: str
+    score: float
+    start: int
+    end: int
+
+
+class Signs:
+    """Patterns that are searched together. Case does not matter; ^ and $ are those of lines."""
+
+    def __init__(self, signs: Sequence[Sign]) -> None:
+        options = re2.Options()
+        options.max_mem = _MEMORY_BYTES
+        options.log_errors = False
+        self._signs = tuple(signs)
+        self._each = [re2.compile(_flagged(sign), options) for sign in signs]
+        self._all = re2.Set.SearchSet(options)
+        for sign in signs:
+            self._all.Add(_flagged(sign))
+        self._all.Compile()
+
+    def among(self, text: str) -> list[int]:
+        """Which of the patterns are somewhere in the text."""
+        return sorted(self._all.Match(text) or ())
+
+    def find(self, text: str, which: Sequence[int] | None = None) -> Iterator[Hit]:
+        """The first places of each pattern, by pattern. `which` are those to look for, if that is known."""
+        for index in self.among(text) if which is None else which:
+            sign = self._signs[index]
+            for count, match in enumerate(self._each[index].finditer(text)):
+                if count == _MOST:
+                    break
+                yield Hit(sign.category, sign.score, match.start(), match.end())
+
+
+def _flagged(sign: Sign) -> str:
+    return f"(?im){sign.pattern}"

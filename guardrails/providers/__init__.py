@@ -1,0 +1,1 @@
+"""One file for each service that can be asked: a class with @providers.add."""

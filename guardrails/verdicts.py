@@ -1,0 +1,169 @@
+"""The verdict cache: what detectors found in a text, by a keyed digest of it. It holds scores and places, never text.
+
+Each project has a key and a table of its own: none can find out by timing what another has scanned, and none can push
+out what another has stored. The cache is in process memory only: a look-up there costs a few microseconds, a round
+trip to a shared store more than most scans.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from prometheus_client import Counter
+
+from guardrails.engine.findings import Finding
+from guardrails.engine.segments import Segment
+
+LOOKUPS = Counter("mcpgw_guardrail_cache_total", "Verdicts looked up in the cache, by outcome.", ["outcome"])
+_HIT, _MISS = LOOKUPS.labels("hit"), LOOKUPS.labels("miss")
+_KEY_BYTES = 16
+# A text with more findings than these is scanned again.
+_MAX_FINDINGS = 256
+# As much memory as an entry without any.
+_FINDINGS_PER_SLOT = 2
+
+# Detector, category, score, start, end and how.
+_Seen = tuple[tuple[str, str, float, int, int, str], ...]
+
+
+class _Table:
+    """One project's entries, the longest unused first: when each expires, and what was seen."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.entries: OrderedDict[bytes, tuple[float, _Seen]] = OrderedDict()
+        self.slots = 0
+        self.expires = 0.0
+
+    def put(self, name: bytes, expires: float, seen: _Seen) -> None:
+        self.entries[name] = (expires, seen)
+        self.slots += _slots(seen)
+        self.expires = expires
+
+    def drop(self, name: bytes) -> None:
+        entry = self.entries.pop(name, None)
+        if entry is not None:
+            self.slots -= _slots(entry[1])
+
+
+class VerdictCache:
+    """Called from any thread.
+
+    Bounds are in slots of about 300 bytes: an entry takes one, and one more for every two findings. A project has
+    `per_project`, the process `process`; however much others hold, each project has `reserve`. An entry lives for
+    `seconds`, or until its project needs the room for another.
+    """
+
+    def __init__(
+        self,
+        *,
+        per_project: int = 20_000,
+        process: int = 60_000,
+        reserve: int = 1_000,
+        seconds: float = 3600,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_project = per_project
+        self._process = process
+        self._reserve = reserve
+        self._seconds = seconds
+        self._clock = clock
+        # Nobody else reads the entries, so that nobody else needs to know their key.
+        self._secret = os.urandom(32)
+        self._tables: dict[int, _Table] = {}
+        self._swept = clock()
+        self._lock = threading.Lock()
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, project: int, detector_id: str, segment: Segment) -> tuple[Finding, ...] | None:
+        """What the detector found in this text, at this segment's place; None when that is not known.
+
+        `detector_id` stands for the detector's name, version and configuration.
+        """
+        seen = self._look(project, detector_id, segment)
+        if seen is None:
+            _MISS.inc()
+            return None
+        _HIT.inc()
+        pointer, is_key = segment.pointer, segment.is_key
+        return tuple(
+            Finding(detector, category, score, pointer, start, end, is_key, how)
+            for detector, category, score, start, end, how in seen
+        )
+
+    def put(self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding]) -> None:
+        """What `TextDetector.scan` found in this text. What it says of another place is not kept, nor is very much."""
+        place = segment.pointer, segment.is_key
+        if len(findings) > _MAX_FINDINGS or any((each.pointer, each.is_key) != place for each in findings):
+            return
+        seen = tuple((each.detector, each.category, each.score, each.start, each.end, each.how) for each in findings)
+        with self._lock:
+            now = self._clock()
+            self._sweep(now)
+            table = self._tables.get(project) or _Table(self._key_of(project))
+            name = _name(table.key, detector_id, segment)
+            table.drop(name)
+            while table.entries and not self._fits(table, _slots(seen)):
+                table.drop(next(iter(table.entries)))
+            if self._fits(table, _slots(seen)):
+                table.put(name, now + self._seconds, seen)
+                self._tables[project] = table
+
+    def clear(self) -> None:
+        with self._lock:
+            self._tables.clear()
+
+    def __len__(self) -> int:
+        with self._lock:
+            return sum(len(table.entries) for table in self._tables.values())
+
+    def _look(self, project: int, detector_id: str, segment: Segment) -> _Seen | None:
+        table = self._tables.get(project)
+        # A project without entries does the same work, so that no answer is told by its time.
+        name = _name(table.key if table is not None else self._key_of(project), detector_id, segment)
+        with self._lock:
+            entry = table.entries.get(name) if table is not None else None
+            if table is None or entry is None or entry[0] <= self._clock():
+                if table is not None:
+                    table.drop(name)
+                self.misses += 1
+                return None
+            table.entries.move_to_end(name)
+            self.hits += 1
+            return entry[1]
+
+    def _key_of(self, project: int) -> bytes:
+        return hmac.digest(self._secret, f"project:{project}".encode(), "sha256")
+
+    def _fits(self, table: _Table, slots: int) -> bool:
+        """Whether the table could have so many slots more."""
+        wanted = table.slots + slots
+        everything = sum(each.slots for each in self._tables.values()) + slots
+        return (wanted <= self._per_project and everything <= self._process) or wanted <= self._reserve
+
+    def _sweep(self, now: float) -> None:
+        """Frees what projects that have become quiet no longer use."""
+        if now - self._swept < self._seconds / 60:
+            return
+        self._swept = now
+        for project, table in list(self._tables.items()):
+            if table.expires <= now:
+                del self._tables[project]
+
+
+def _slots(seen: _Seen) -> int:
+    return 1 + len(seen) // _FINDINGS_PER_SLOT
+
+
+def _name(key: bytes, detector_id: str, segment: Segment) -> bytes:
+    """HMAC-SHA256 over all that a finding may depend on; the lengths keep the parts apart."""
+    digest = hashlib.sha256(segment.text.encode("utf-8", "surrogatepass")).digest()
+    about = f"{segment.kind}|{segment.surface}|{segment.is_key}|{len(detector_id)}|{detector_id}|{segment.key}"
+    return hmac.digest(key, digest + about.encode("utf-8", "surrogatepass"), "sha256")[:_KEY_BYTES]

@@ -1,0 +1,43 @@
+"""What the guardrails of one event loop share: threads, connections to services, caches and the vault."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakValueDictionary
+
+from guardrails import vault
+from guardrails.engine.detector import Outbound
+from guardrails.outbound import Connections
+from guardrails.verdicts import VerdictCache
+from proxy.definitions import Definitions
+
+_THREADS = 2
+
+
+class Guards:
+    """Made with the loop's state, closed with it."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="guard")
+        self.cache = VerdictCache()
+        self.vault = vault.from_settings()
+        self.definitions = Definitions()
+        self._connections = Connections()
+        self._slots: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+
+    def slot_of(self, project_id: int) -> asyncio.Semaphore:
+        """A project has one long text in the pool at a time, so that it leaves the others theirs."""
+        slot = self._slots.get(project_id)
+        if slot is None:
+            slot = self._slots[project_id] = asyncio.Semaphore(1)
+        return slot
+
+    def outbound_for(self, project_id: int) -> Outbound:
+        """Connections and the count of failures are each project's own."""
+        return self._connections.of(project_id)
+
+    async def close(self) -> None:
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        await self._connections.close()
+        await self.vault.close()

@@ -1,0 +1,291 @@
+"""The guardrails of one call: which texts belong together, what is lent to the engine, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gateway_site.lib.jsontext import encode
+from guardrails import tokens
+from guardrails.engine import scan
+from guardrails.engine.detector import Context
+from guardrails.engine.findings import Action, Blocked, Rewritten, Verdict
+from guardrails.engine.rules import Policy
+from guardrails.engine.scan import Services, VaultUnavailable
+from guardrails.vault import Issuer, Owner
+from proxy.definitions import LISTS, Entry
+from proxy.errors import Refusal
+from proxy.metrics import count_report
+
+if TYPE_CHECKING:
+    from proxy.call import Call
+
+# A stream may go on for hours; what is kept of its reports for the log must not.
+_MAX_REPORTS = 100
+_MAX_QUESTION = 4_000
+_INLINE_BYTES = 64 * 1024
+T = TypeVar("T")
+
+
+class Inspection:
+    """What is looked at with which policy, for one call in both directions."""
+
+    def __init__(self, call: Call, incoming: Policy, outgoing: Policy) -> None:
+        self._call = call
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._question = self._grounds = ""
+
+    @property
+    def is_off(self) -> bool:
+        return not (self._incoming.rules or self._incoming.floor or self._outgoing.rules or self._outgoing.floor)
+
+    # --- what goes in -----------------------------------------------------------------------------------
+
+    async def check_incoming(self) -> Blocked | None:
+        """Rewrites the call where the policy says so; the verdict when it must not go on."""
+        call, policy = self._call, self._incoming
+        message = call.message
+        assert message is not None  # noqa: S101  the stage asks only for calls with one
+        self._note_question(message)
+        call.policy_version = policy.version
+        stopped = await self._check_definition() or await self._check_headers()
+        if stopped is not None:
+            return stopped
+        verdict = await self._inspect(message, policy, "input", _schema(call, "inputSchema"))
+        if isinstance(verdict, Blocked):
+            return verdict
+        if isinstance(verdict, Rewritten):
+            self._rewrite(verdict.value)
+        await self._restore_incoming()
+        return None
+
+    def _note_question(self, message: Mapping[str, Any]) -> None:
+        params = self._call.params
+        if self._call.method == "tools/call":
+            self._grounds = _as_text(params.get("arguments", {}))[: self._outgoing.max_characters]
+            self._question = f"{params.get('name', '')} {self._grounds[:_MAX_QUESTION]}"
+
+    def _rewrite(self, message: dict[str, Any]) -> None:
+        """Also the headers that repeat arguments: what was taken out of the body must not leave beside it."""
+        call = self._call
+        call.message = message
+        declared = _declared_headers(call)
+        if declared is not None:
+            others = {name: value for name, value in call.headers.items() if name not in declared[0]}
+            call.headers = {**others, **declared[1]}
+
+    async def _check_headers(self) -> Blocked | None:
+        """Parameters in headers that no schema declares are in no argument either, so they are looked at here."""
+        call = self._call
+        given = {name: value for name, value in call.headers.items() if name.startswith("mcp-param-")}
+        if not given:
+            return None
+        declared = _declared_headers(call)
+        loose = {name: value for name, value in given.items() if declared is None or name not in declared[0]}
+        if not loose:
+            return None
+        pretended = {"jsonrpc": "2.0", "method": "headers", "params": loose}
+        verdict = await self._inspect(pretended, self._incoming, "input", None)
+        if isinstance(verdict, Rewritten):
+            # There is no telling what it stands for, so it is left out as a whole.
+            call.headers = {name: value for name, value in call.headers.items() if name not in loose}
+        return verdict if isinstance(verdict, Blocked) else None
+
+    async def _check_definition(self) -> Blocked | None:
+        """A tool that is not listed because of what its definition says cannot be called either."""
+        call = self._call
+        if call.method != "tools/call":
+            return None
+        definition = call.state.catalogue.table(
+            call.upstream.server_id, call.upstream.config_hash, call.modern
+        ).definitions.get(call.params.get("name", ""))
+        if definition is None or not definition.entry:
+            return None
+        judged = await self._judge(Entry("tools", definition.entry))
+        return judged if isinstance(judged, Blocked) else None
+
+    # --- what comes back --------------------------------------------------------------------------------
+
+    async def check_outgoing(self, message: dict[str, Any]) -> Verdict:
+        """`Rewritten` holds the message with what may be put back, and without what may not be listed."""
+        bare, listed = await self._judge_definitions(message)
+        verdict = await self._inspect(bare, self._outgoing, "output", _schema(self._call, "outputSchema"))
+        if isinstance(verdict, Blocked):
+            return verdict
+        value = verdict.value if isinstance(verdict, Rewritten) else bare
+        if listed:
+            value = {**value, "result": {**value["result"], **listed}}
+        value = await self._restore_outgoing(value)
+        return verdict if value is message else Rewritten(verdict.report, value)
+
+    async def _judge_definitions(self, message: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The message without its definitions, and those that may be shown, by the result's member."""
+        result = message.get("result")
+        if not isinstance(result, dict):
+            return message, {}
+        listed: dict[str, Any] = {}
+        for member in LISTS & result.keys():
+            entries = result[member]
+            if isinstance(entries, list):
+                judged = [await self._judge(Entry(member, entry)) for entry in entries]
+                listed[member] = [entry for entry in judged if not isinstance(entry, Blocked)]
+        if "instructions" in result:
+            judged_text = await self._judge(Entry("instructions", result["instructions"]))
+            listed["instructions"] = "" if isinstance(judged_text, Blocked) else judged_text
+        if not listed:
+            return message, {}
+        rest = {name: value for name, value in result.items() if name not in listed}
+        return {**message, "result": rest}, listed
+
+    async def _judge(self, entry: Entry) -> Any:
+        """The definition as it may be shown, or Blocked; remembered, since it is shown more often than it changes."""
+        known = self._call.state.guards.definitions
+        policy = self._outgoing
+        found = known.get(policy, entry)
+        if found is None:
+            verdict = await self._inspect(entry.as_message(), policy, "definition", None)
+            found = known.put(policy, entry, verdict)
+        return found
+
+    # --- both -------------------------------------------------------------------------------------------
+
+    async def _inspect(
+        self, message: Mapping[str, Any], policy: Policy, direction: str, schema: Mapping[str, Any] | None
+    ) -> Verdict:
+        call, guards = self._call, self._call.state.guards
+        subject = call.subject[1]
+        context = Context(
+            direction=direction, project=call.principal.project_id, server=call.upstream.slug, tool=subject,
+            method=call.method, question=self._question, grounds=self._grounds,
+        )  # fmt: skip
+        project, policies = call.principal.project_id, call.snapshot.policies
+        services = Services(
+            pool=guards.pool, slot=guards.slot_of(project), outbound=guards.outbound_for(project), cache=guards.cache,
+            tokens=self._issuer(direction, policy), is_exempt=policies.exempt(call.upstream.server_id, subject),
+            digests_of=policies.digests(subject),
+        )  # fmt: skip
+        size = len(encode(message))
+        verdict = await scan.inspect(message, policy, context, services, modern=call.modern, schema=schema, size=size)
+        count_report(direction, verdict.report, blocked=isinstance(verdict, Blocked))
+        report = verdict.report
+        if (report.findings or report.failures or not report.coverage.is_whole) and len(call.reports) < _MAX_REPORTS:
+            call.reports.append((direction, report))
+        return verdict
+
+    def _issuer(self, direction: str, policy: Policy) -> Issuer | None:
+        if not _makes_tokens(policy):
+            return None
+        # What a server is given may come back from that server only.
+        return Issuer(self._call.state.guards.vault, self._owner(), self._server if direction == "input" else "")
+
+    def _owner(self) -> Owner:
+        call = self._call
+        session = hashlib.sha256(call.sealed_session.encode()).hexdigest() if call.sealed_session else ""
+        return Owner(call.principal.project_id, session or f"key:{call.principal.key.key_id}")
+
+    @property
+    def _server(self) -> str:
+        return str(self._call.upstream.server_id)
+
+    async def _restore_incoming(self) -> None:
+        """What the client was given as tokens goes as values to servers that the policy trusts."""
+        call = self._call
+        if call.upstream.slug in self._incoming.trusted and call.message is not None:
+            restored = await self._restore(call.message, None)
+            if restored is not call.message:
+                self._rewrite(restored)
+
+    async def _restore_outgoing(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What this server was given as tokens comes home as values."""
+        return await self._restore(message, self._server) if _makes_tokens(self._incoming) else message
+
+    async def _restore(self, message: dict[str, Any], server: str | None) -> dict[str, Any]:
+        found = await self._apart(tokens.tokens_in, message)
+        if not found:
+            return message
+        try:
+            values = await self._call.state.guards.vault.resolve(self._owner(), found, server=server)
+        except VaultUnavailable as error:
+            raise Refusal("guard_unavailable", reason="vault") from error
+        return await self._apart(tokens.restore, message, values) if values else message
+
+    async def _apart(self, function: Callable[..., T], message: dict[str, Any], *more: Any) -> T:
+        """In the pool when there may be much to go through, so that no other call waits for it."""
+        if max(self._call.bytes_in, len(encode(message))) < _INLINE_BYTES:
+            return function(message, *more)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._call.state.guards.pool, function, message, *more)
+
+    async def forget(self) -> None:
+        """The session has ended, and what its tokens stand for with it."""
+        if _makes_tokens(self._incoming) or _makes_tokens(self._outgoing):
+            with contextlib.suppress(VaultUnavailable):
+                await self._call.state.guards.vault.forget(self._owner())
+
+
+def explain(call: Call, verdict: Blocked) -> str:
+    """What a person or a model is told: the kind of thing, where it is, and what to quote to the administrator."""
+    where = f" at {verdict.pointer}" if verdict.pointer else ""
+    event = call.call_id if call.call_id is not None else call.request_id
+    if verdict.category == "UNAVAILABLE":
+        return f"Blocked: the check {verdict.detector!r} could not be made. Try again. Event {event}."
+    return f"Blocked by policy: {verdict.category} found by {verdict.detector}{where}. Event {event}."
+
+
+def summarise(call: Call) -> dict[str, Any]:
+    """What the audit log keeps of the findings: codes, places and scores, never text."""
+    if not call.reports:
+        return {}
+    return {
+        "guardrails": [
+            {
+                "direction": direction,
+                "policy": report.policy,
+                "policy_version": report.policy_version,
+                "findings": [
+                    [finding.detector, finding.category, round(finding.score, 3), finding.pointer,
+                     finding.action.value, *finding.digests]
+                    for finding in report.findings[:50]
+                ],
+                "failures": [[failure.detector, failure.cause, failure.on_error] for failure in report.failures],
+                "coverage": [report.coverage.seen, report.coverage.total],
+            }
+            for direction, report in call.reports
+        ]
+    }
+
+
+def _makes_tokens(policy: Policy) -> bool:
+    return any(rule.action is Action.TOKENISE for rule in (*policy.floor, *policy.rules))
+
+
+def _schema(call: Call, member: str) -> Mapping[str, Any] | None:
+    definition = _definition(call)
+    schema = definition.entry.get(member) if definition is not None else None
+    return schema if isinstance(schema, dict) else None
+
+
+def _definition(call: Call) -> Any:
+    if call.method != "tools/call":
+        return None
+    table = call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+    return table.definitions.get(call.params.get("name", ""))
+
+
+def _declared_headers(call: Call) -> tuple[frozenset[str], dict[str, str]] | None:
+    """The header names that the tool's schema declares, and their values for the arguments as they are now."""
+    definition = _definition(call)
+    if definition is None or not call.modern:
+        return None
+    declared: tuple[frozenset[str], dict[str, str]] = definition.headers_of(call.params.get("arguments") or {})
+    return declared
+
+
+def _as_text(value: Any) -> str:
+    return encode(value).decode()
+
+

@@ -1,0 +1,112 @@
+"""Looks at what goes in and at what comes back: a message passes, passes rewritten, or does not pass."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+from gateway_site.lib import tracing
+from guardrails.engine.findings import Blocked, Rewritten
+from proxy.call import Answer, Call, Event
+from proxy.errors import Refusal
+from proxy.inspection import Inspection, explain
+from proxy.stages.forward import refuse_upstream
+from proxy.wire import is_response
+
+if TYPE_CHECKING:
+    from proxy.call import CallNext
+
+
+async def guard(call: Call, call_next: CallNext) -> Answer:
+    """Raises Refusal blocked for what expects no result; a blocked tool call is answered as a tool error."""
+    policies = call.snapshot.policies
+    inspection = Inspection(
+        call, policies.policy_for(call.upstream.server_id, "input"),
+        policies.policy_for(call.upstream.server_id, "output"),
+    )  # fmt: skip
+    if inspection.is_off:
+        return await call_next(call)
+    if call.message is not None:
+        with tracing.span("mcpgw.guard", **{"mcpgw.direction": "input"}):
+            stopped = await inspection.check_incoming()
+        if stopped is not None:
+            return _refuse(call, "blocked_input", stopped)
+    answer = await call_next(call)
+    if call.http_method == "DELETE":
+        await inspection.forget()
+    if answer.message is not None:
+        with tracing.span("mcpgw.guard", **{"mcpgw.direction": "output"}):
+            answer.message = await _check_answer(call, inspection, answer.message)
+    if answer.events is not None:
+        answer.events = _checked(call, inspection, answer.events)
+    return answer
+
+
+async def _check_answer(call: Call, inspection: Inspection, message: dict[str, Any]) -> dict[str, Any]:
+    verdict = await inspection.check_outgoing(message)
+    if isinstance(verdict, Blocked):
+        call.blocked = "blocked_output"
+        return _blocked_message(call, verdict)
+    return verdict.value if isinstance(verdict, Rewritten) else message
+
+
+async def _checked(
+    call: Call, inspection: Inspection, events: AsyncGenerator[Event, None]
+) -> AsyncGenerator[Event, None]:
+    """Each message of a stream by itself. What is blocked is left out; the server is told when it waits for it."""
+    try:
+        async for event in events:
+            message = event.message
+            if message is None:
+                yield event
+                continue
+            if is_response(message):
+                event.message = await _check_answer(call, inspection, message)
+                yield event
+                continue
+            verdict = await inspection.check_outgoing(message)
+            if isinstance(verdict, Blocked):
+                if "id" in message:
+                    refuse_upstream(call, message["id"])
+                continue
+            if isinstance(verdict, Rewritten):
+                event.message = verdict.value
+            yield event
+    finally:
+        await events.aclose()
+
+
+def _refuse(call: Call, code: str, verdict: Blocked) -> Answer:
+    call.blocked = code
+    if call.is_request:
+        return Answer(200, _blocked_message(call, verdict))
+    raise Refusal("blocked", explain(call, verdict), data=_data(call, verdict), reason=code)
+
+
+def _blocked_message(call: Call, verdict: Blocked) -> dict[str, Any]:
+    """A tool call gets a result that a model can read; any other request a JSON-RPC error."""
+    text = explain(call, verdict)
+    if call.method != "tools/call":
+        refusal = Refusal("blocked", text, data=_data(call, verdict))
+        return refusal.body(call.request_id, call.message_id)
+    result: dict[str, Any] = {
+        "content": [{"type": "text", "text": text}],
+        "isError": True,
+        "_meta": {"securemcp/blocked": {**_data(call, verdict), "request_id": call.request_id}},
+    }
+    if call.modern:
+        result["resultType"] = "complete"
+    return {"jsonrpc": "2.0", "id": call.message_id, "result": result}
+
+
+def _data(call: Call, verdict: Blocked) -> dict[str, Any]:
+    """What was found and where, never the value; `event` is what the admin looks the call up by."""
+    return {
+        "reason": call.blocked,
+        "detector": verdict.detector,
+        "category": verdict.category,
+        "pointer": verdict.pointer,
+        "event": str(call.call_id) if call.call_id is not None else call.request_id,
+    }
+
+

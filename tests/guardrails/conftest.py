@@ -1,0 +1,92 @@
+"""One gateway with a scripted server behind it, for the tests that look from the client's side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conformance.gateway import Gateway
+from tests.guardrails.upstream import Upstream
+from tests.proxy.caller import Caller, Era
+
+# A word that is in no data of ours, so that whatever is found of it came from the test.
+CANARY = "zugzwang-canary-7731"
+EMAIL = "ada.lovelace@analytical.example.org"
+ERAS: tuple[Era, ...] = ("modern", "legacy")
+_OFF: dict[str, Any] = {"guardrails": []}
+
+
+def _keyword(action: str, directions: list[str]) -> dict[str, Any]:
+    return {"detector": "keywords", "directions": directions, "action": action, "threshold": 0.5,
+            "config": {"words": [CANARY]}}  # fmt: skip
+
+
+EVERYWHERE = ["input", "output", "definition"]
+POLICIES: list[dict[str, Any]] = [
+    {"slug": "nothing", **_OFF},
+    {"slug": "block-word", "guardrails": [_keyword("block", EVERYWHERE)]},
+    {"slug": "redact-word", "guardrails": [_keyword("redact", ["input", "output"])]},
+    {"slug": "observe-word", "mode": "observe", "guardrails": [_keyword("block", EVERYWHERE)]},
+    {
+        "slug": "mask",
+        "guardrails": [
+            {"detector": "pii", "directions": ["input"], "action": "tokenise", "categories": ["EMAIL"]}
+        ],
+    },
+]
+SERVERS = ("nothing", "block-word", "redact-word", "observe-word", "mask")
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Iterator[Gateway]:
+    servers = [{"slug": slug, "url": scripted.url, "input_policy": slug, "output_policy": slug} for slug in SERVERS]
+    ada, gil = "ada@acme.test", "gil@globex.test"
+    config = {
+        "version": 1,
+        "projects": [
+            {
+                "slug": "acme",
+                "members": [{"email": ada, "role": "owner"}],
+                "policies": POLICIES,
+                "servers": [*servers, {"slug": "balanced", "url": scripted.url}],
+                "keys": [{"user": ada, "label": "laptop"}, {"user": ada, "label": "second"}],
+            },
+            {
+                "slug": "globex",
+                "members": [{"email": gil, "role": "owner"}],
+                "policies": [{"slug": "nothing", "default": True, **_OFF}],
+                "servers": [{"slug": "same", "url": scripted.url}],
+                "keys": [{"user": gil, "label": "other"}],
+            },
+        ],
+    }
+    gateway = Gateway(
+        tmp_path_factory.mktemp("guarded") / "home", config, environment={"GATEWAY_KEY_RATE": "0"}
+    )
+    with gateway:
+        yield gateway
+
+
+@pytest.fixture
+def upstream(scripted: Upstream) -> Upstream:
+    scripted.reset()
+    return scripted
+
+
+@pytest.fixture(params=ERAS)
+def caller(request: pytest.FixtureRequest, guarded: Gateway, upstream: Upstream) -> Caller:
+    """Ada's laptop, in both eras, at the server that `with_(server=…)` names."""
+    return Caller(guarded, request.param, server="block-word")
+
+
+def text_of(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
