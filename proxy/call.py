@@ -63,8 +63,9 @@ class Call:
     bytes_out: int = 0
     started: float = 0.0
     trace_id: str = ""
-    # What the guardrails saw, by direction, and the code with which they stopped the call.
-    reports: list[tuple[str, Report]] = field(default_factory=list)
+    # What the guardrails saw: direction, the definition's name or "", and the report; the code with which they
+    # stopped the call.
+    reports: list[tuple[str, str, Report]] = field(default_factory=list)
     blocked: str = ""
     # Run once when the answer has left, in any way.
     closers: list[Callable[[], None]] = field(default_factory=list)

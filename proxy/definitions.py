@@ -31,6 +31,14 @@ class Entry:
     member: str
     value: Any
 
+    @property
+    def name(self) -> str:
+        """What it is called, at most 200 characters."""
+        if not isinstance(self.value, dict):
+            return self.member
+        named = next((self.value[name] for name in ("name", "uri", "uriTemplate") if name in self.value), "")
+        return named[:200] if isinstance(named, str) else self.member
+
     def as_message(self) -> dict[str, Any]:
         """The entry alone, as if the server had listed nothing else."""
         value = self.value if self.member == "instructions" else [self.value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakValueDictionary
 
@@ -13,12 +14,15 @@ from guardrails.verdicts import VerdictCache
 from proxy.definitions import Definitions
 
 _THREADS = 2
+# How long a scanning thread keeps the interpreter from the event loop; the default of 5 ms is felt by every call.
+_SWITCH_SECONDS = 0.001
 
 
 class Guards:
     """Made with the loop's state, closed with it."""
 
     def __init__(self) -> None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self.pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="guard")
         self.cache = VerdictCache()
         self.vault = vault.from_settings()

@@ -147,14 +147,15 @@ class Inspection:
         policy = self._outgoing
         found = known.get(policy, entry)
         if found is None:
-            verdict = await self._inspect(entry.as_message(), policy, "definition", None)
+            verdict = await self._inspect(entry.as_message(), policy, "definition", None, entry.name)
             found = known.put(policy, entry, verdict)
         return found
 
     # --- both -------------------------------------------------------------------------------------------
 
     async def _inspect(
-        self, message: Mapping[str, Any], policy: Policy, direction: str, schema: Mapping[str, Any] | None
+        self, message: Mapping[str, Any], policy: Policy, direction: str, schema: Mapping[str, Any] | None,
+        defined: str = "",
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
         subject = call.subject[1]
@@ -173,7 +174,7 @@ class Inspection:
         count_report(direction, verdict.report, blocked=isinstance(verdict, Blocked))
         report = verdict.report
         if (report.findings or report.failures or not report.coverage.is_whole) and len(call.reports) < _MAX_REPORTS:
-            call.reports.append((direction, report))
+            call.reports.append((direction, defined, report))
         return verdict
 
     def _issuer(self, direction: str, policy: Policy) -> Issuer | None:
@@ -244,6 +245,7 @@ def summarise(call: Call) -> dict[str, Any]:
         "guardrails": [
             {
                 "direction": direction,
+                **({"definition": defined} if defined else {}),
                 "policy": report.policy,
                 "policy_version": report.policy_version,
                 "findings": [
@@ -254,7 +256,7 @@ def summarise(call: Call) -> dict[str, Any]:
                 "failures": [[failure.detector, failure.cause, failure.on_error] for failure in report.failures],
                 "coverage": [report.coverage.seen, report.coverage.total],
             }
-            for direction, report in call.reports
+            for direction, defined, report in call.reports
         ]
     }
 

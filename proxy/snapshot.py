@@ -13,10 +13,10 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
-from guardrails.compiled import PolicySet
 from prometheus_client import Counter, Gauge
 
 from guardrails import compiled
+from guardrails.compiled import PolicySet
 from projects import versions
 from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project

@@ -44,16 +44,16 @@ def _always_true(space: str) -> str:
 
 
 MARKS = (
-    Mark(SQL, 0.9, Reach.VALUE, rf"{_Q}\s*\)*\s*;{_S}*(?:--|{_VERB})"),
+    Mark(SQL, 0.9, Reach.VALUE, rf"{_Q}\s*\)*\s*;{_S}*(?:--|{_VERB})", closes=True),
     Mark(SQL, 0.85, Reach.VALUE, rf"(?:^|[\w)%{{}}])\s*\)*;{_S}*{_VERB}[^;]*(?:--|#|;|\*/)\s*\w*\s*$"),
-    Mark(SQL, 0.8, Reach.WHOLE, rf"(?:^|[\d)%'\"])\s*;{_S}*{_VERB}"),
+    Mark(SQL, 0.8, Reach.WHOLE, rf"(?:^|[\d)%])\s*;{_S}*{_VERB}"),
     Mark(SQL, 0.8, Reach.VALUE, rf";{_S}*drop{_S}+(?:table|database|schema|user){_S}+\w"),
     Mark(
         SQL, 0.9, Reach.VALUE,
         rf"\bunion{_S}*(?:all|distinct)?{_S}*(?:\(|{_S})*select\b[^a-z]*(?:null|\d|[@'\"(*`]|\w+{_S}*(?:,|\(|"
         r"from\b))",
     ),
-    Mark(SQL, 0.9, Reach.VALUE, rf"{_Q}[\s)]*union{_S}*(?:all|distinct)?{_S}*[(\s]*select\b"),
+    Mark(SQL, 0.9, Reach.VALUE, rf"{_Q}[\s)]*union{_S}*(?:all|distinct)?{_S}*[(\s]*select\b", closes=True),
     Mark(
         SQL, 0.85, Reach.VALUE,
         rf"/\*!\d*{_S}*(?:union|select|and|or)\b|union/\*|/\*\*/(?:union|select|or|and|from)/\*",
@@ -80,6 +80,7 @@ MARKS = (
         SQL, 0.85, Reach.VALUE,
         rf"{_M}[\s)]*(?:or|and|\|\||&&)[\s(]*(?:(?:true|false)\s*(?:--|#|;|/\*|$)|not\s*[\d(]|"
         rf"(?:not\s+)?exists\s*\(|sleep\s*\(|{_TELLING}\s*\()",
+        closes=True,
     ),
     Mark(SQL, 0.8, Reach.WHOLE, r"^[\s\d'\")]*(?:or|and)\s+(?:true|false)\s*(?:--|#|;|/\*|$)"),
     Mark(
@@ -140,6 +141,7 @@ MARKS = (
     Mark(
         SQL, 0.8, Reach.VALUE,
         rf"{_Q}\s*(?:\|\||\+|-)\s*\(?\s*(?:select|sleep|pg_sleep|version|user|database|case)\b",
+        closes=True,
     ),
     Mark(
         SQL, 0.8, Reach.WHOLE,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from guardrails.detectors.topic import is_said
 from guardrails.engine.detector import Context, MessageDetector, Target, detectors
 from guardrails.engine.findings import Finding
@@ -48,6 +50,6 @@ def _missing(text: str, grounds: Grounds) -> float:
     sentences = split_sentences(text)
     if not sentences:
         return 0.0
-    length = sum(end - start for start, end in sentences)
-    lacking = sum((end - start) * (1 - grounds.bear(text[start:end])) for start, end in sentences)
-    return lacking / length * len(text)
+    lengths = np.array([end - start for start, end in sentences])
+    lacking = float(lengths @ (1 - grounds.bear_each(text, sentences)))
+    return lacking / float(lengths.sum()) * len(text)

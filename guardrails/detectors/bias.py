@@ -15,7 +15,7 @@ from guardrails.engine.ngrams import load
 from guardrails.engine.segments import Kind
 
 # A passage under this is plain; what lies above is told so that thresholds lower than 0.5 work.
-_LEAST = 0.02
+_LEAST = 0.005
 # Fewer words than these have no slant.
 _LEAST_WORDS = 3
 _NOT_SAID = frozenset({Kind.ID, Kind.PATH, Kind.URL})

@@ -13,7 +13,7 @@ from guardrails.language.lexicon import load_lexicon
 from guardrails.language.sentences import split_sentences
 
 __all__ = ["Hallucination", "grounding"]
-# Below this a sentence is not worth telling.
+# Below this only the worst sentence of a text is told.
 _LEAST = 0.2
 _MOST_SENTENCES = 500
 
@@ -54,11 +54,10 @@ class Hallucination(MessageDetector):
             step = -(-len(sentences) // _MOST_SENTENCES)
             ends = sentences[step - 1 :: step] + sentences[-1:]
             sentences = [(start, ends[index][1]) for index, (start, _) in enumerate(sentences[::step])]
-        scored = [
-            (1 - (whole + (grounds.bear(segment.text[start:end]) if len(sentences) > 1 else whole)) / 2, start, end)
-            for start, end in sentences
-        ]  # fmt: skip
+        scores = 1 - (whole + grounds.bear_each(segment.text, sentences)) / 2
+        worst = int(scores.argmax()) if len(scores) else -1
         return [
-            Finding(self.name, "UNGROUNDED", round(score, 4), segment.pointer, start, end)
-            for score, start, end in scored if score >= _LEAST
+            Finding(self.name, "UNGROUNDED", round(float(score), 4), segment.pointer, start, end)
+            for index, (score, (start, end)) in enumerate(zip(scores, sentences, strict=True))
+            if score >= _LEAST or index == worst
         ]  # fmt: skip

@@ -133,7 +133,14 @@ class _Found:
         start, end = view.span(hit.start, hit.end)
         self._findings.append(
             Finding(
-                PromptInjection.name, hit.category, round(score, 4), segment.pointer, start, end, segment.is_key, view.how
+                PromptInjection.name,
+                hit.category,
+                round(score, 4),
+                segment.pointer,
+                start,
+                end,
+                segment.is_key,
+                view.how,
             )
         )
 
@@ -181,6 +188,8 @@ def _look_at_names(reading: _Reading, found: _Found) -> None:
     if not name or (not segment.is_key and "/annotations/" not in segment.pointer):
         return
     score = poisoning.claiming_member(name, segment.pointer)
+    if not score:
+        return
     found.add(reading, Hit(poisoning.CATEGORY, score, 0, len(segment.text)))
 
 
@@ -206,4 +215,3 @@ def _look_at_praise(targets: Sequence[Target], found: _Found) -> None:
 
 def _above(segment: Segment) -> str:
     return segment.pointer.rpartition("/")[0]
-

@@ -15,7 +15,8 @@ from guardrails.language.settings import read_count, read_limits
 NUMBERS: Mapping[str, float] = {
     "size_gb": 10, "size_mb": 1_000, "size_kb": 1_000_000, "size_bytes": 1_000_000_000,
     "iterations": 10_000_000, "rounds": 10_000_000, "repeat": 100_000, "repetitions": 100_000, "times": 100_000,
-    "count": 1_000_000, "copies": 10_000, "batch_size": 100_000, "workers": 1_000, "threads": 1_000,
+    "count": 1_000_000, "item_count": 1_000_000,
+    "max_items": 1_000_000, "copies": 10_000, "batch_size": 100_000, "workers": 1_000, "threads": 1_000,
     "processes": 1_000, "concurrency": 1_000, "depth": 10_000, "max_depth": 10_000, "recursion_depth": 10_000,
     "limit": 10_000_000, "max_results": 1_000_000, "page_size": 100_000, "width": 100_000, "height": 100_000,
     "sleep": 86_400, "delay": 86_400, "retries": 10_000,

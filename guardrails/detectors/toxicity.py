@@ -22,7 +22,7 @@ _NSFW = ("SEXUAL", "VIOLENCE")
 # Texts up to one window's length are scored together.
 _SHORT = 400
 # A passage under this is harmless; what lies above is told so that thresholds lower than 0.5 work.
-_LEAST = 0.02
+_LEAST = 0.005
 _LEAST_KIND = 0.2
 
 

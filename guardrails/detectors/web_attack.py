@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,7 +82,7 @@ class WebAttack(TextDetector):
         self._schemes = frozenset(each.lower() for each in read_strings(config, "allowed_schemes", most=50, longest=64))
         self._roots = tuple(read_strings(config, "allowed_paths", most=200, longest=4_096))
         self._marks = table()
-        self._model: LinearModel | None = _model()
+        self._model = load("web_attack")
 
     def scan(self, target: Target) -> Sequence[Finding]:
         best: dict[str, tuple[View, Hit]] = {}
@@ -100,7 +99,7 @@ class WebAttack(TextDetector):
 
     def _read(self, target: Target, view: View, index: int) -> list[Hit]:
         segment, text = target.segment, readable(view.text)
-        if segment.surface not in _ARGUMENTS:
+        if not _is_asked(segment):
             return self._only_wanted(self._marks.search(text, Reach.PAYLOAD))
         if segment.is_key:
             hits = self._read_name(segment, text)
@@ -143,9 +142,17 @@ class WebAttack(TextDetector):
             # One line is an expression or a template that is run as it is, seldom someone's source file.
             return [hit for hit in hits if hit.category in _RUN_AS_IT_IS or hit in at_home]
         # That it looks like code was up to who sent it, unless the argument is for code.
-        return [hit for hit in hits if hit in at_home or (not meant and hit.score >= _SURE)]
+        # SQL is in so much code that only its own end would tell.
+        return [hit for hit in hits if hit in at_home
+                or (not meant and hit.score >= _SURE and hit.category != sql.SQL)]  # fmt: skip
 
     def _read_place(self, segment: Segment, text: str) -> Iterator[Hit]:
+        if segment.surface is Surface.RESOURCE:
+            # Its server named the address, of whatever scheme; only where in it the path leads is the caller's doing.
+            place = path.judge(text.partition("://")[2][: path.LONGEST] or text, meant=True, roots=self._roots)
+            if place is not None:
+                yield Hit(place.category, place.score, 0, len(text))
+            return
         is_url = segment.kind is Kind.URL or "://" in text[:40] or text.startswith("//")
         if is_url or ":" in text[:24]:
             hit = url.judge(text, allowed_hosts=self._hosts, allowed_schemes=self._schemes)
@@ -168,7 +175,7 @@ class WebAttack(TextDetector):
             seen[sql.SQL] = _either(seen.get(sql.SQL, 0.0), _EAGER)
         if ("<" in text or "=" in text or ":" in text) and libinjection.is_script_injection(text):
             seen[script.XSS] = _either(seen.get(script.XSS, 0.0), _EAGER)
-        if self._model is not None and _is_worth_asking(segment, text):
+        if _is_worth_asking(segment, text):
             probability = _ask(self._model, target.features[index])
             if is_condition:
                 probability = min(probability, _EAGER)
@@ -211,6 +218,13 @@ def _name(text: str, seen: Mapping[str, float]) -> str:
     return sql.SQL
 
 
+def _is_asked(segment: Segment) -> bool:
+    """Whether a caller asks for something with it, and a program will take it for a value."""
+    if segment.surface in _ARGUMENTS:
+        return True
+    return segment.surface in (Surface.RESOURCE, Surface.COMPLETION) and segment.pointer.startswith("/params")
+
+
 def _is_worth_reading(view: View) -> bool:
     """A few bytes of hex or base64 decode to punctuation by chance; and ROT13 is no way to reach an interpreter."""
     if "rot13" in view.how:
@@ -248,11 +262,3 @@ def _finding(segment: Segment, view: View, hit: Hit) -> Finding:
     start, end = view.span(hit.start, hit.end)
     score = round(min(hit.score, 0.99), 4)
     return Finding("web_attack", hit.category, score, segment.pointer, start, end, segment.is_key, view.how)
-
-
-@lru_cache(maxsize=1)
-def _model() -> LinearModel | None:
-    try:
-        return load("web_attack")
-    except FileNotFoundError:
-        return None

@@ -151,6 +151,9 @@ def _by_name(key: str, text: str) -> Kind | None:
         return Kind.ID if len(text) <= _LONGEST_ID and not _has_space(text) else None
     if kind in (Kind.URL, Kind.PATH) and "\n" in text:
         return None
+    if kind is Kind.CODE and _by_look(text) in (Kind.PATH, Kind.URL):
+        # A `source` or `script` is as often the place of one.
+        return None
     return kind
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -151,41 +152,49 @@ class LinearModel:
         ends = np.cumsum(lengths) - 1
         begins = ends - lengths + 1
         features = Features("\n".join(lowered))
-        total, count = (self._sum_distinct if self.distinct else self._sum)(features, begins, ends)
+        total, count = (self._sum_distinct if self.distinct else self._sum)(features, begins, ends, apart=True)
         return self._scores(total, count)
 
     def _scores(self, total: Doubles, count: Doubles, doubt: float = 0.0) -> Floats:
         logit = self.slope * total / np.sqrt(np.maximum(count, 1.0)) + self.bias - doubt
         return np.where(count > 0, 1.0 / (1.0 + np.exp(-np.clip(logit, -30, 30))), 0.0).astype(np.float32)
 
-    def _sum(self, features: Features, begins: Places, ends: Places) -> tuple[Doubles, Doubles]:
+    def _sum(self, features: Features, begins: Places, ends: Places, apart: bool = False) -> tuple[Doubles, Doubles]:
         """The sum of the weights of each span's n-grams, and their number."""
         total = np.zeros(len(begins), dtype=np.float64)
         count = np.zeros(len(begins), dtype=np.float64)
-        for buckets, first, last in self._runs(features, begins, ends):
+        for buckets, first, last in self._runs(features, begins, ends, apart):
             sums = np.concatenate(([0.0], np.cumsum(self.weights[buckets], dtype=np.float64)))
             total += sums[last] - sums[first]
             count += last - first
         return total, count
 
-    def _sum_distinct(self, features: Features, begins: Places, ends: Places) -> tuple[Doubles, Doubles]:
+    def _sum_distinct(
+        self, features: Features, begins: Places, ends: Places, apart: bool = True
+    ) -> tuple[Doubles, Doubles]:
         """As `_sum`, each bucket once in a span. Spans and buckets are sorted as one number."""
-        width = np.uint64 if len(begins) >> (32 - self.bits) else np.uint32
-        parts = []
-        for buckets, first, last in self._runs(features, begins, ends):
+        # 32 bits hold both for all but huge texts, and sort faster.
+        width: Any = np.uint64 if len(begins) >> (32 - self.bits) else np.uint32
+        parts: list[npt.NDArray[Any]] = []
+        for buckets, first, last in self._runs(features, begins, ends, apart):
             sizes = last - first
             span = np.repeat(np.arange(len(first)), sizes)
             place = np.arange(len(span)) + np.repeat(first - np.concatenate(([0], np.cumsum(sizes)[:-1])), sizes)
             parts.append((span.astype(width) << width(self.bits)) | buckets[place].astype(width))
-        keys = np.sort(np.concatenate(parts)) if parts else np.zeros(0, dtype=width)
+        keys: npt.NDArray[Any] = np.sort(np.concatenate(parts)) if parts else np.zeros(0, dtype=width)
         keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
         span = (keys >> width(self.bits)).astype(np.intp)
         weights = self.weights[keys & width(len(self.weights) - 1)]
-        total = np.bincount(span, weights=weights, minlength=len(begins))
+        total: Doubles = np.bincount(span, weights=weights, minlength=len(begins)).astype(np.float64)
         return total, np.bincount(span, minlength=len(begins)).astype(np.float64)
 
-    def _runs(self, features: Features, begins: Places, ends: Places) -> Iterator[tuple[Hashes, Places, Places]]:
-        """For each order the buckets of the whole text, and which of them each span holds: from first to last."""
+    def _runs(
+        self, features: Features, begins: Places, ends: Places, apart: bool
+    ) -> Iterator[tuple[Hashes, Places, Places]]:
+        """For each order the buckets of the whole text, and which of them each span holds: from first to last.
+
+        With `apart` no run of words reaches out of a span; else one may that begins in it.
+        """
         shift = np.uint32(32 - self.bits)
         for order in self.character_orders:
             hashes = features.characters.get(order)
@@ -197,16 +206,14 @@ class LinearModel:
             if found is not None:
                 hashes, places = found
                 first, last = np.searchsorted(places, begins), np.searchsorted(features.words[1][1], ends)
-                if self.distinct:
+                if apart:
                     last = last - order + 1
                 last = np.minimum(np.maximum(last, first), len(hashes))
                 yield hashes >> shift, np.minimum(first, last), last
 
     def save(self, path: Path) -> None:
         """Half-precision, compressed, without pickles."""
-        shape = np.array(
-            [self.bias, self.slope, self.window, self.stride, self.distinct, self.doubt], dtype=np.float64
-        )
+        shape = np.array([self.bias, self.slope, self.window, self.stride, self.distinct, self.doubt], dtype=np.float64)
         orders = np.array([*self.word_orders, -1, *self.character_orders], dtype=np.int8)
         np.savez_compressed(path, weights=self.weights.astype(np.float16), shape=shape, orders=orders)
 

@@ -18,6 +18,7 @@ _ZERO_WIDTH = np.array(
 _BLACK_FLAG = 0x1F3F4
 _MOST_PARTS = 20
 _LEAST_PART = 8
+_FEWEST_WORDS = 4
 _LONGEST_PART = 2000
 _LONGEST_TAG = 400
 
@@ -59,11 +60,16 @@ def find_parts(text: str) -> list[tuple[int, int]]:
         parts += _unseen_elements(text)
     if "]: #" in text or "]: <>" in text or "]:#" in text:
         parts += [match.span(1) for match, _ in zip(_LINK_COMMENT.finditer(text), range(_MOST_PARTS), strict=False)]
-    return parts[:_MOST_PARTS]
+    return [(start, end) for start, end in parts[:_MOST_PARTS] if _is_sentence(text[start:end])]
+
+
+def _is_sentence(part: str) -> bool:
+    """Editors and generators leave marks of a few words in comments; nobody is told anything in so few."""
+    return not part.isascii() or len(part.split(None, _FEWEST_WORDS)) >= _FEWEST_WORDS
 
 
 def _between(text: str, opening: str, closing: str) -> list[tuple[int, int]]:
-    parts = []
+    parts: list[tuple[int, int]] = []
     start = text.find(opening)
     while start >= 0 and len(parts) < _MOST_PARTS:
         start += len(opening)
@@ -77,9 +83,10 @@ def _between(text: str, opening: str, closing: str) -> list[tuple[int, int]]:
 
 def _unseen_elements(text: str) -> list[tuple[int, int]]:
     """The text behind each tag that hides it, up to the next tag."""
-    parts = []
+    parts: list[tuple[int, int]] = []
     for match in _UNSEEN.finditer(text):
-        opened, shut = text.rfind("<", max(0, match.start() - _LONGEST_TAG), match.start()), text.find(">", match.end() - 1)
+        opened = text.rfind("<", max(0, match.start() - _LONGEST_TAG), match.start())
+        shut = text.find(">", match.end() - 1)
         if opened < 0 or shut < 0 or shut - opened > _LONGEST_TAG or text[opened + 1 : opened + 2] in "/!":
             continue
         end = text.find("<", shut)
@@ -146,4 +153,5 @@ def _is_plain_letter(points: _Points) -> npt.NDArray[np.bool_]:
     lower = points | 32
     latin = (lower >= 97) & (lower <= 122)
     # Latin letters with marks, Greek, Cyrillic, and the space between words.
-    return latin | ((points >= 0xC0) & (points <= 0x52F)) | (points == 32)
+    plain: npt.NDArray[np.bool_] = latin | ((points >= 0xC0) & (points <= 0x52F)) | (points == 32)
+    return plain

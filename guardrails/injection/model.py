@@ -19,11 +19,12 @@ LEAST = 0.05
 _HALF = 0.5
 
 _JAILBREAK = re2.compile(
-    r"(?i)\bDAN\b|do anything now|jail ?br[eo]|\bunfiltered|\buncensored|\bamoral|\bimmoral|"
-    r"\b(?:no|any|without(?: any)?|free of|of all|removed? (?:all )?(?:your )?) ?(?:restrictions|limits|limitations|rules|"
-    r"filters|ethics|morals|guidelines)|role-?play|pretend (?:to|that|you)|\bact as|developer mode|hypothetical(?:ly)?|"
-    r"(?:stay|remain|break)(?:ing)? (?:in )?character|\bpersona\b|never refuse|content polic|ethical guidelines|\bevil\b|"
-    r"you are (?:now )?(?:going to|playing)|\bunrestricted|no longer bound|moral(?:s|ity)\b|\billegal\b|simulate"
+    r"(?i)\b(?-i:DAN)\b|do anything now|jail ?br[eo]|\bunfiltered|\buncensored|\bamoral|\bimmoral|"
+    r"\b(?:no|any|without(?: any)?|free of|of all|removed? (?:all )?(?:your )?) ?"
+    r"(?:restrictions|limits|limitations|rules|filters|ethics|morals|guidelines)|"
+    r"role-?play|pretend (?:to|that|you)|\bact as|developer mode|hypothetical(?:ly)?|"
+    r"(?:stay|remain|break)(?:ing)? (?:in )?character|\bpersona\b|never refuse|content polic|ethical guidelines|"
+    r"\bevil\b|you are (?:now )?(?:going to|playing)|\bunrestricted|no longer bound|moral(?:s|ity)\b|\billegal\b|simulate"
 )
 
 
@@ -76,9 +77,10 @@ def shift(scores: Floats, more: float) -> Floats:
     """Probabilities with so much added to their logits."""
     if not more:
         return scores
-    odds = np.clip(scores, 1e-6, 1 - 1e-6)
-    odds = odds / (1 - odds) * np.exp(more)
-    return (odds / (1 + odds)).astype(np.float32)
+    likely = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
+    odds = likely / (1 - likely) * np.exp(more)
+    shifted: Floats = (odds / (1 + odds)).astype(np.float32)
+    return shifted
 
 
 def kind_of(passage: str) -> str:

@@ -13,26 +13,50 @@ _FOR_A_MODEL = r"(?:ai|llm|system|assistant|agent|model|hidden|secret|internal)"
 _WHAT = r"(?:notes?|injections?|instructions?|overrides?|prompts?|directives?|commands?|context|messages?)"
 
 SIGNS = (
-    Sign(CATEGORY, 0.85, r"<\|(?:im_start|im_end|im_sep|system|user|assistant|endoftext|eot_id|start_header_id|"
-                         r"end_header_id|begin_of_text|end_of_text|end_of_turn|start_of_turn)\|?>"),
+    Sign(
+        CATEGORY,
+        0.85,
+        r"<\|(?:im_start|im_end|im_sep|system|user|assistant|endoftext|eot_id|start_header_id|"
+        r"end_header_id|begin_of_text|end_of_text|end_of_turn|start_of_turn)\|?>",
+    ),
     Sign(CATEGORY, 0.8, r"\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"),
     Sign(CATEGORY, 0.75, r"\[{2,4}\s*/?(?:system|admin|inst|override|instruction)"),
     Sign(CATEGORY, 0.65, r"^\s*#{2,5}\s*\(?system(?:[ _](?:prompt|message|instructions?|override|note))?\)?\s*:"),
     Sign(CATEGORY, 0.6, r"#{2,5} ?\((?:system|admin)[ _](?:message|prompt|instructions?|override)\)"),
     Sign(CATEGORY, 0.45, r"^\s*#{2,5}\s*(?:instructions?|user|human|assistant)\s*:"),
-    Sign(CATEGORY, 0.9, r"<\s*/?\s*(?:system|hidden|secret|ai|llm|assistant|admin)[_-](?:\w+[_-])?"
-                        r"(?:instructions?|context|notes?|prompts?|override|directives?|commands?|message)(?:[_-]\w+)*\s*>"),
-    Sign(CATEGORY, 0.9, r"<\s*/?\s*(?:instructions?|context|notes?|message)[_-](?:for|to)[_-](?:the[_-])?"
-                        r"(?:ai|llm|assistant|model|agent)\s*>"),
+    Sign(
+        CATEGORY,
+        0.9,
+        r"<\s*/?\s*(?:system|hidden|secret|ai|llm|assistant|admin)[_-](?:\w+[_-])?"
+        r"(?:instructions?|context|notes?|prompts?|override|directives?|commands?|message)(?:[_-]\w+)*\s*>",
+    ),
+    Sign(
+        CATEGORY,
+        0.9,
+        r"<\s*/?\s*(?:instructions?|context|notes?|message)[_-](?:for|to)[_-](?:the[_-])?"
+        r"(?:ai|llm|assistant|model|agent)\s*>",
+    ),
     Sign(CATEGORY, 0.6, r"<\s*(?:system|important|admin|override)\s*>"),
     Sign(CATEGORY, 0.85, r"[\"']_+" + _FOR_A_MODEL + r"(?:_\w+)?_" + _WHAT + r"(?:_\w+)?[\"']\s*:"),
-    Sign(CATEGORY, 0.7, r"[\"'](?:ai|llm|assistant)_(?:system_)?(?:notes?|injections?|instructions?|overrides?|directives?)"
-                        r"[\"']\s*:"),
-    Sign(CATEGORY, 0.55, r"^\s*[\[(<*]*(?:system|admin(?:istrator)?|developer)[ _](?:override|instructions?|alert|command|"
-                         r"note to (?:ai|assistant))[\])>*]*\s*:"),
-    Sign(CATEGORY, 0.8, r"\b(?:begin|end|start|new) (?:of )?(?:system|developer|admin) (?:prompt|message|instructions?|override)\b"
-                        r"\s*[\])>:*=-]"),
-)  # fmt: skip
+    Sign(
+        CATEGORY,
+        0.7,
+        r"[\"'](?:ai|llm|assistant)_(?:system_)?(?:notes?|injections?|instructions?|overrides?|directives?)"
+        r"[\"']\s*:",
+    ),
+    Sign(
+        CATEGORY,
+        0.55,
+        r"^\s*[\[(<*]*(?:system|admin(?:istrator)?|developer)[ _](?:override|instructions?|alert|command|"
+        r"note to (?:ai|assistant))[\])>*]*\s*:",
+    ),
+    Sign(
+        CATEGORY,
+        0.8,
+        r"\b(?:begin|end|start|new) (?:of )?(?:system|developer|admin) (?:prompt|message|instructions?|override)\b"
+        r"\s*[\])>:*=-]",
+    ),
+)
 
 NAME = Sign(CATEGORY, 0.85, r"^_+" + _FOR_A_MODEL + r"(?:_\w+)?_" + _WHAT + r"(?:_\w+)?$")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import re2
 
 from guardrails.language.lexicon import Doubles, load_lexicon
 from guardrails.language.sentences import readable, split_sentences
-from guardrails.language.tokens import Hashes, Tokens, among
+from guardrails.language.tokens import Hashes, Places, Tokens, among
 from guardrails.language.words import split_words
 
 _NUMBER = re2.compile(r"\d+(?:[.,:]\d+)*")
@@ -27,6 +27,9 @@ _WEIGHT_OF_FACTS = 0.3
 # The raw score at which a claim counts as half grounded, and how sharply it changes there.
 _MIDDLE = 0.45
 _SLOPE = 8.0
+# So many places of words are compared at a time; a text beyond that is judged by its words alone.
+_MOST_PLACES = 5_000_000
+_HALF, _LOWER = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 class Grounds:
@@ -35,58 +38,80 @@ class Grounds:
     def __init__(self, text: str) -> None:
         self._lexicon = load_lexicon()
         tokens = Tokens(text)
-        order = np.argsort(tokens.stems, kind="stable")
-        self._stems = tokens.stems[order]
         self._known = np.unique(tokens.stems)
-        content = tokens.stems[tokens.is_content]
-        self._pairs = np.unique(_pairs(content))
-        self._runs = np.unique(tokens.runs(3))
+        self._pairs = np.unique(_runs(tokens.stems[tokens.is_content], 2))
+        self._runs = np.unique(_runs(tokens.stems, 3))
         bounds = np.array([start for start, _ in split_sentences(text)], dtype=np.intp)
-        # By word, in the order of their hashes: in which sentence it stands.
-        self._sentence = np.searchsorted(bounds, tokens.starts, side="right")[order]
+        sentence = np.searchsorted(bounds, tokens.starts, side="right")
+        # Each word with each sentence that it stands in, in the order of the words' hashes.
+        places = np.unique(_pack(tokens.stems, sentence))
+        self._stems = (places >> _HALF).astype(np.uint32)
+        self._sentence = (places & _LOWER).astype(np.intp)
         self._numbers = _numbers(text) | _loose_numbers(text)
 
     def __len__(self) -> int:
-        """The number of words."""
-        return len(self._stems)
+        """The number of different words."""
+        return len(self._known)
 
     def bear(self, claim: str) -> float:
         """0 (nothing of the claim is here) to 1. A claim without content words is borne by anything."""
-        tokens = Tokens(claim)
-        content = tokens.stems[tokens.is_content]
-        words = np.unique(content)
-        if not len(words):
-            return 1.0
+        return float(self.bear_each(claim, [(0, len(claim))])[0])
+
+    def bear_each(self, text: str, spans: Sequence[tuple[int, int]]) -> Doubles:
+        """As `bear`, of each part of a text; `spans` are in order and do not overlap."""
+        count = len(spans)
+        tokens = Tokens(text)
+        ends = np.array([end for _, end in spans], dtype=np.intp)
+        of = np.searchsorted(ends, tokens.starts, side="right")
+        kept = of < count
+        stems, of = tokens.stems[kept], of[kept]
+        is_content = tokens.is_content[kept]
+        content, of_content = stems[is_content], of[is_content]
+        # Each word once in a part.
+        keys = np.unique(_pack(of_content, content))
+        words, of_word = (keys & _LOWER).astype(np.uint32), (keys >> _HALF).astype(np.intp)
         rarities = self._lexicon.rarity(words)
+        total = np.maximum(np.bincount(of_word, weights=rarities, minlength=count), 1e-9)
         known = among(words, self._known)
-        covered = float(rarities[known].sum() / rarities.sum())
-        parts = [covered, self._in_one_sentence(words, rarities)]
+        covered = np.bincount(of_word[known], weights=rarities[known], minlength=count) / total
+        together = self._in_one_sentence(words, of_word, rarities, count)
+        parts = covered + (together / total if together is not None else covered)
         # Phrases; a claim too short to have any is judged by its words.
-        parts.append(_share(_pairs(content), self._pairs, covered))
-        parts.append(_share(tokens.runs(3), self._runs, covered))
-        raw = sum(parts) / len(parts) - _WEIGHT_OF_FACTS * self._missing_facts(claim)
-        return 1 / (1 + math.exp(-_SLOPE * (raw - _MIDDLE)))
+        parts += _share_of_runs(content, of_content, 2, self._pairs, covered)
+        parts += _share_of_runs(stems, of, 3, self._runs, covered)
+        raw = parts / 4 - _WEIGHT_OF_FACTS * self._missing_facts(text, ends, tokens)
+        scores = 1 / (1 + np.exp(-_SLOPE * (raw - _MIDDLE)))
+        return np.where(np.bincount(of_word, minlength=count) > 0, scores, 1.0)
 
-    def _in_one_sentence(self, words: Hashes, rarities: Doubles) -> float:
-        """The greatest share of the words that one sentence holds."""
+    def _in_one_sentence(self, words: Hashes, of: Places, rarities: Doubles, count: int) -> Doubles | None:
+        """The greatest weight of each part's words that one sentence holds; None for more than can be compared."""
         first = np.searchsorted(self._stems, words)
-        counts = np.searchsorted(self._stems, words, side="right") - first
-        which = np.repeat(np.arange(len(words)), counts)
-        hits = np.arange(len(which)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        if not len(hits):
-            return 0.0
-        pairs = np.unique(self._sentence[hits].astype(np.int64) * len(words) + which)
-        sums = np.bincount(pairs // len(words), weights=rarities[pairs % len(words)])
-        return float(sums.max() / rarities.sum())
+        sizes = np.searchsorted(self._stems, words, side="right") - first
+        if sizes.sum() > _MOST_PLACES:
+            return None
+        word = np.repeat(np.arange(len(words)), sizes)
+        place = np.arange(len(word)) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+        keys, which = np.unique(_pack(of[word], self._sentence[place]), return_inverse=True)
+        sums = np.bincount(which, weights=rarities[word], minlength=len(keys))
+        found = np.zeros(count)
+        np.maximum.at(found, (keys >> _HALF).astype(np.intp), sums)
+        return found
 
-    def _missing_facts(self, claim: str) -> float:
-        """The share of the claim's numbers and names that the text does not have."""
-        numbers = _numbers(claim)
-        missing = len(numbers - self._numbers)
-        names = Tokens(" ".join(_NAME.findall(readable(claim)))).stems
-        missing += int((~among(names, self._known)).sum())
-        count = len(numbers) + len(names)
-        return missing / count if count else 0.0
+    def _missing_facts(self, text: str, ends: Places, tokens: Tokens) -> Doubles:
+        """The share of each part's numbers and names that are not here."""
+        plain = readable(text)
+        missing, facts = np.zeros(len(ends)), np.zeros(len(ends))
+        places = [(match.start(), _plain(match.group()) not in self._numbers) for match in _NUMBER.finditer(plain)]
+        for match in _NAME.finditer(plain):
+            index = int(np.searchsorted(tokens.starts, match.start(1)))
+            if index < len(tokens):
+                places.append((match.start(1), not among(tokens.stems[index : index + 1], self._known)[0]))
+        for place, is_missing in places:
+            part = int(np.searchsorted(ends, place, side="right"))
+            if part < len(ends):
+                facts[part] += 1
+                missing[part] += is_missing
+        return missing / np.maximum(facts, 1)
 
 
 def grounding(claim: str, context: str) -> float:
@@ -95,20 +120,40 @@ def grounding(claim: str, context: str) -> float:
     return grounds.bear(claim) if len(grounds) else 1.0
 
 
-def _pairs(content: Hashes) -> Hashes:
-    return content[:-1] * np.uint32(0x9E3779B1) + content[1:]
+def _pack(upper: Hashes | Places, lower: Hashes | Places) -> npt.NDArray[np.uint64]:
+    """Pairs as one number each, sorted as pairs are."""
+    return (upper.astype(np.uint64) << _HALF) | lower.astype(np.uint64)
 
 
-def _share(found: Hashes, known: Hashes, otherwise: float) -> float:
-    different: npt.NDArray[np.uint32] = np.unique(found)
-    return float(among(different, known).mean()) if len(different) else otherwise
+def _runs(stems: Hashes, order: int) -> Hashes:
+    rolled = stems
+    for step in range(1, order):
+        rolled = rolled[:-1] * np.uint32(0x9E3779B1) + stems[step:]
+    return rolled
+
+
+def _share_of_runs(stems: Hashes, of: Places, order: int, known: Hashes, otherwise: Doubles) -> Doubles:
+    """The share of each part's runs of words that are known; `otherwise` where a part has none."""
+    count = len(otherwise)
+    if len(stems) < order:
+        return otherwise
+    inside = of[order - 1 :] == of[: 1 - order]
+    part = of[order - 1 :][inside]
+    hits = among(_runs(stems, order)[inside], known)
+    runs = np.bincount(part, minlength=count)
+    share = np.bincount(part, weights=hits, minlength=count) / np.maximum(runs, 1)
+    return np.where(runs > 0, share, otherwise)
 
 
 def _numbers(text: str) -> frozenset[str]:
-    return frozenset(number.replace(",", "") for number in _NUMBER.findall(readable(text)))
+    return frozenset(_plain(number) for number in _NUMBER.findall(readable(text)))
+
+
+def _plain(number: str) -> str:
+    return number.replace(",", "").replace(" ", "")
 
 
 def _loose_numbers(text: str) -> frozenset[str]:
     """What else of a text could be meant by a number in digits."""
-    found = {number.replace(" ", "").replace(",", "") for number in _LOOSE_NUMBER.findall(readable(text))}
+    found = {_plain(number) for number in _LOOSE_NUMBER.findall(readable(text))}
     return frozenset(found | {_NUMERALS[word] for word in _NUMERALS.keys() & set(split_words(text))})

@@ -40,13 +40,6 @@ class Tokens:
     def is_content(self) -> npt.NDArray[np.bool_]:
         return ~among(self.stems, _stop_stems())
 
-    def runs(self, order: int) -> Hashes:
-        """The hash of each run of that many words."""
-        rolled = self.stems
-        for step in range(1, order):
-            rolled = rolled[:-1] * np.uint32(0x9E3779B1) + self.stems[step:]
-        return rolled
-
 
 def among(values: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
     """Which of the values are in `known`, which is sorted."""

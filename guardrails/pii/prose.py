@@ -166,10 +166,14 @@ def _trim(text: str, start: int, end: int, title: str) -> int:
 
 
 # Said after a quotation; after a word for a person; and several given names in a row.
-_QUOTED = pattern(r"[\"\x{201d}\x{bb}!?,] ?(?:says|said|asks|asked|explains|explained|adds|added|told|replied|sagt|dit|dijo|dice|disse) ")
+_QUOTED = pattern(
+    r"[\"\x{201d}\x{bb}!?,] ?(?:says|said|asks|asked|explains|explained|adds|added|told|replied"
+    r"|sagt|dit|dijo|dice|disse) "
+)
 _SPEAKER = pattern(rf"(?m)^[ \t>]*{_WORD}(?: {_WORD}){{0,3}}[ ]?:[ ]?[\"\x{{201c}}]")
 _KIN = pattern(
-    r"(?i)\b(?:father|mother|grandfather|grandmother|brother|sister|son|daughter|boy|girl|man|woman|baby|child|uncle|aunt"
+    r"(?i)\b(?:father|mother|grandfather|grandmother|brother|sister|son|daughter|boy|girl|man|woman|baby|child"
+    r"|uncle|aunt"
     r"|cousin|him|her|husband|wife|friend)(?: who)?(?: is| was)?,? (?:called|named)[ ]|\bnamed (?:him|her|them)[ ]"
 )
 _ROW = pattern(rf"{_WORD}(?:, {_WORD}){{1,40}},? (?:and|und|et|y|e|i|en|och|og|&) {_WORD}")
@@ -184,7 +188,7 @@ def told_names(reading: Reading) -> Iterator[tuple[int, int, float]]:
             if stop - end > 2 and not text[end:stop].isupper():
                 yield end, stop, 0.7
     if "\n" in text or ":" in text:
-        for start, end in reading.find(_SPEAKER):
+        for start, _ in reading.find(_SPEAKER):
             stop = text.index(":", start)
             while start < stop and text[start] in " \t>":
                 start += 1

@@ -140,4 +140,4 @@ SENTENCES = lines(r"""
     {Your account|The account|Your card ending in 4605} {was debited|was credited|has been charged} $amount {on 3 March|by the merchant|}. {The money was sent from|The balance of} your {checking|savings} account {is available|was updated|will follow}. {If this is an error, you can raise a dispute|Questions? Call us|Reply to this e-mail for help}.
     {Hey|Hi} {Bob|everyone|Alice}, {I read|have you seen|check out} {an interesting article|the new page|the photos} {on|at} {www.example-news.com|our blog|the wiki}{.|!} {See you at lunch.|My hobby is painting.|Let me know what you think.}
     {Dear|Hello} {tenant|member|parents}, {please note that|as of next month|from 1 January} the {rent|fee|opening time|schedule} {will be increased by 5 %|changes|stays the same}. {Please make the payment|Please adjust your standing order|Let us know} {before the first of the month|in time|if you have questions}.
-""")  # noqa: E501 - a phrase is one line
+""")

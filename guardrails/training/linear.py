@@ -51,7 +51,15 @@ def fit(
     only one label is there.
     """
     shape = LinearModel(
-        np.zeros(1 << bits, dtype=np.float32), 0.0, 1.0, orders.words, orders.characters, window, stride, distinct, doubt
+        np.zeros(1 << bits, dtype=np.float32),
+        0.0,
+        1.0,
+        orders.words,
+        orders.characters,
+        window,
+        stride,
+        distinct,
+        doubt,
     )
     owners = [index for index, text in enumerate(texts) for _ in cut(text, window, stride)]
     counts = matrix([part for text in texts for part in cut(text, window, stride)], shape)
@@ -80,10 +88,9 @@ def matrix(texts: Sequence[str], shape: LinearModel) -> Any:
     ends = [0]
     for text in texts:
         found, counts = np.unique(buckets(shape, Features(text)), return_counts=True)
-        if shape.distinct:
-            counts = np.ones(len(found))
+        amounts = np.ones(len(found)) if shape.distinct else counts
         columns.append(found.astype(np.int32))
-        values.append((counts / np.sqrt(max(1, counts.sum()))).astype(np.float32))
+        values.append((amounts / np.sqrt(max(1, amounts.sum()))).astype(np.float32))
         ends.append(ends[-1] + len(found))
     size = (len(texts), len(shape.weights))
     return sparse.csr_matrix((np.concatenate(values), np.concatenate(columns), np.array(ends)), shape=size)
@@ -104,9 +111,7 @@ def calibrate(model: LinearModel, half: float, nine_tenths: float) -> LinearMode
     if nine_tenths <= half:
         raise ValueError("0.9 must lie above 0.5")
     stretch = float(np.log(9)) / (nine_tenths - half)
-    return replace(
-        model, slope=model.slope * stretch, bias=(model.bias - half) * stretch, doubt=model.doubt * stretch
-    )
+    return replace(model, slope=model.slope * stretch, bias=(model.bias - half) * stretch, doubt=model.doubt * stretch)
 
 
 def threshold_at(negatives: Doubles, rate: float) -> float:

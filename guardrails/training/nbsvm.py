@@ -48,7 +48,7 @@ def cut(text: str) -> list[str]:
 
 def empty_model(bits: int, word_orders: tuple[int, ...], character_orders: tuple[int, ...]) -> LinearModel:
     weights = np.zeros(1 << bits, dtype=np.float32)
-    return LinearModel(weights, 0.0, 1.0, word_orders, character_orders, WINDOW, STRIDE, distinct=True)
+    return LinearModel(weights, 0.0, 1.0, word_orders, character_orders, WINDOW, STRIDE)
 
 
 def matrix(texts: Sequence[str], model: LinearModel) -> Any:
@@ -56,7 +56,6 @@ def matrix(texts: Sequence[str], model: LinearModel) -> Any:
     columns, values, ends = [], [], [0]
     for text in texts:
         found, counts = np.unique(buckets(model, Features(text)).astype(np.int64), return_counts=True)
-        counts = np.ones_like(counts) if model.distinct else counts
         columns.append(found)
         values.append(counts / np.sqrt(max(1, counts.sum())))
         ends.append(ends[-1] + len(found))

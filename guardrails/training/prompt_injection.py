@@ -27,7 +27,7 @@ from guardrails.training.synthetic import draw_attacks, draw_harmless, insert
 FOLDS = 3
 ORDERS = Orders(words=(1, 2), characters=(3, 5))
 BITS, WINDOW, STRIDE = 18, 250, 170
-DOUBT = 0.4
+DOUBT = 0.3
 DRAWN_ATTACKS, DRAWN_HARMLESS = 8_000, 5_000
 # However many rows a source has, it weighs as this many; and no row weighs more than so much.
 ROWS_OF_A_SOURCE, MOST_OF_A_ROW = 400, 1.5
@@ -101,10 +101,10 @@ def assemble(data: Data, keep: Callable[[Row], bool]) -> Set:
             attacks.setdefault(family(row), []).append(row.text)
     for texts in attacks.values():
         made.add(texts, 1, min(MOST_OF_A_ROW, ROWS_OF_A_SOURCE / len(texts)))
-    made.add([row.text for row in rows if row.label == 0 and not _is_placed(row)], 0, 1.5)
+    made.add([row.text for row in rows if row.label == 0 and not _is_placed(row)], 0, 3.0)
     made.add(contexts, 0, 4.0)
     made.add(tools, 0, 1.0)
-    made.add(data.prose, 0, 0.7)
+    made.add(data.prose, 0, 1.2)
     places = hosts + data.prose[len(data.prose) // 4 :]
     drawn = draw_attacks(DRAWN_ATTACKS)
     half = len(drawn) // 2
@@ -114,7 +114,7 @@ def assemble(data: Data, keep: Callable[[Row], bool]) -> Set:
     made.add(insert(short, places, seed=12), 1, 0.7)
     harmless = draw_harmless(DRAWN_HARMLESS)
     half = len(harmless) // 2
-    made.add(harmless[:half], 0, 1.0)
+    made.add(harmless[:half], 0, 2.0)
     made.add(insert(harmless[half:], hosts, seed=13), 0, 1.0)
     # What matters must be what was put in, not that something was.
     made.add(insert(data.prose[:1_500], hosts, seed=14), 0, 0.7)
@@ -128,7 +128,14 @@ def _is_placed(row: Row) -> bool:
 
 def train(made: Set) -> LinearModel:
     return fit(
-        made.texts, made.labels, orders=ORDERS, bits=BITS, window=WINDOW, stride=STRIDE, weights=made.weights, doubt=DOUBT
+        made.texts,
+        made.labels,
+        orders=ORDERS,
+        bits=BITS,
+        window=WINDOW,
+        stride=STRIDE,
+        weights=made.weights,
+        doubt=DOUBT,
     )
 
 

@@ -145,7 +145,7 @@ def draw(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
 
 def _draw(patterns: Sequence[str], count: int, seed: int) -> list[str]:
     words = {**WORDS, **_SLANT_WORDS, "side2": _SLANT_WORDS["side"]}
-    lot = random.Random(seed)  # noqa: S311 (no secret)
+    lot = random.Random(seed)
     found: dict[str, None] = {}
     for turn in range(count * 4):
         found.setdefault(fill(patterns[turn % len(patterns)], lot, words))

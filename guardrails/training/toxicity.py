@@ -2,9 +2,9 @@
 
     python -m guardrails.training.toxicity DATA
 
-DATA is a directory with `toxicity`, `benign_tool_traffic`, `benign_long20k`, `relevancy` and `topic`, each a
-`.dev.jsonl.gz` with the fields text, label, source and may_train. Rows whose may_train is false are not read.
-Prints the figures of a four-fold cross-validation, then fits all rows.
+DATA is a directory with `toxicity`, `benign_tool_traffic`, `benign_long20k`, `relevancy`, `topic` and
+`prompt_injection`, each a `.dev.jsonl.gz` with the fields text, label, source and may_train. Rows whose may_train is
+false are not read. Prints the figures of a four-fold cross-validation, then fits all rows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ UNTOLD = {
 # How much the harmful and the harmless rows of a collection weigh together.
 MASSES = {
     "davidson": (1.5, 3.0), "civil": (3.0, 0.5), "surge": (2.0, 2.0), "moderation": (3.0, 3.0), "ours": (2.0, 4.0),
-    "tools": (0.0, 5.0), "answers": (0.0, 2.0), "requests": (0.0, 1.0),
+    "tools": (0.0, 5.0), "answers": (0.0, 2.0), "requests": (0.0, 2.0),
+    "prompts": (0.0, 1.0),
 }  # fmt: skip
 # On this share of harmless comments, many of them borderline, the score passes 0.5.
 TOLERATED = 0.06
@@ -83,7 +84,10 @@ def gather(data: Path) -> list[Text]:
     for name, origin in (("benign_tool_traffic", "tools"), ("benign_long20k", "tools"), ("relevancy", "answers")):
         for row in read(data / f"{name}.dev.jsonl.gz"):
             found += [Text(text, False, origin) for text in (row["text"], row.get("context", "")) if text.strip()]
-    found += [Text(row["text"], False, "requests") for row in read(data / "topic.dev.jsonl.gz")][::6]
+    found += [Text(row["text"], False, "requests") for row in read(data / "topic.dev.jsonl.gz")][::3]
+    found += [
+        Text(row["text"], False, "prompts") for row in read(data / "prompt_injection.dev.jsonl.gz") if not row["label"]
+    ]
     return found
 
 
@@ -104,7 +108,7 @@ def ours() -> list[Text]:
         Text(sentence, True, "ours", frozenset({kind}))
         for kind in MODERATION for sentence in draw_harmful(kind, 500)
     ]  # fmt: skip
-    return found + [Text(sentence, False, "ours") for sentence in draw_harmless(4000)]
+    return found + [Text(sentence, False, "ours") for sentence in draw_harmless(6000)]
 
 
 def rows_for_all(texts: Sequence[Text]) -> list[Row]:
@@ -137,7 +141,7 @@ def make_all(texts: Sequence[Text]) -> LinearModel:
 
 def hide_names(texts: Sequence[Text]) -> list[Text]:
     """Most harmful comments without the names of whom they hit; some stay, for a name with abuse around it counts."""
-    draw = random.Random(4)  # noqa: S311 (no secret)
+    draw = random.Random(4)
     return [
         replace(text, text=neutralise(text.text, draw))
         if text.is_harmful and text.origin != "ours" and draw.random() > WITH_NAMES else text
@@ -193,7 +197,7 @@ def main() -> None:
         print(f"{name}: AUROC {auroc(harmful[of], scores[of]):.3f}, at 0.5 recall {share(scores, of & harmful)},"
               f" false positives {share(scores, of & ~harmful)}")  # fmt: skip
     print(f"civil: recall {share(scores, origin == 'civil')}")
-    for name in ("tools", "answers", "requests"):
+    for name in ("tools", "answers", "requests", "prompts"):
         print(f"{name}: false positives {share(scores, origin == name)}")
     everything = [*texts, *ours()]
     move(make_all(everything), at).save(WEIGHTS / "toxicity.npz")

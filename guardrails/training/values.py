@@ -223,7 +223,7 @@ _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 def draw_values(count: int, seed: int) -> list[str]:
     """The same values for the same seed."""
-    chance = random.Random(seed)  # noqa: S311 - the values must be the same each time, not secret
+    chance = random.Random(seed)
     kinds = list(_LINES)
     return [_fill(chance.choice(_LINES[chance.choice(kinds)]), chance) for _ in range(count)]
 

@@ -56,7 +56,7 @@ class Row:
 
 
 def read_rows(data: Path) -> list[Row]:
-    chance = random.Random(SEED)  # noqa: S311 - the same pieces must be drawn each time
+    chance = random.Random(SEED)
     rows = [Row(row["text"], bool(row["label"]), "tools" if row["source"] == "agent-args" else row["sub"])
             for row in _read(data / "web_attack_args.dev.jsonl.gz")]  # fmt: skip
     for row in _read(data / "benign_tool_traffic.dev.jsonl.gz"):

@@ -31,9 +31,9 @@ async def guard(call: Call, call_next: CallNext) -> Answer:
             stopped = await inspection.check_incoming()
         if stopped is not None:
             return _refuse(call, "blocked_input", stopped)
-    answer = await call_next(call)
     if call.http_method == "DELETE":
         await inspection.forget()
+    answer = await call_next(call)
     if answer.message is not None:
         with tracing.span("mcpgw.guard", **{"mcpgw.direction": "output"}):
             answer.message = await _check_answer(call, inspection, answer.message)

@@ -26,7 +26,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     (
         "guardrails.web-attack-paths",
-        "A path that leaves its directory or names what is worth stealing is found, and with roots whatever is not below.",
+        "A path that leaves its directory or names what is worth stealing is found, and with roots what is not below.",
         "guardrails/README.md",
     ),
     (

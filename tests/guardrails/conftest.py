@@ -36,8 +36,14 @@ POLICIES: list[dict[str, Any]] = [
             {"detector": "pii", "directions": ["input"], "action": "tokenise", "categories": ["EMAIL"]}
         ],
     },
+    {
+        "slug": "crm",
+        "guardrails": [
+            {"detector": "pii", "directions": ["output"], "action": "tokenise", "categories": ["EMAIL"]}
+        ],
+    },
 ]
-SERVERS = ("nothing", "block-word", "redact-word", "observe-word", "mask")
+SERVERS = ("nothing", "block-word", "redact-word", "observe-word", "mask", "crm")
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +54,10 @@ def scripted() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Iterator[Gateway]:
-    servers = [{"slug": slug, "url": scripted.url, "input_policy": slug, "output_policy": slug} for slug in SERVERS]
+    servers: list[dict[str, Any]] = [
+        {"slug": slug, "url": scripted.url, "input_policy": slug, "output_policy": slug} for slug in SERVERS
+    ]
+    servers[-1]["restore_tokens"] = True
     ada, gil = "ada@acme.test", "gil@globex.test"
     config = {
         "version": 1,

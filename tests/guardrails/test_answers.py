@@ -11,6 +11,7 @@ from guardrails.detectors.hallucination import Hallucination, grounding
 from guardrails.detectors.relevancy import Relevancy, relevancy
 from guardrails.engine.detector import Context
 from guardrails.engine.segments import Kind
+from guardrails.language.grounding import Grounds
 from tests.guardrails.texts import target
 
 pytestmark = pytest.mark.claim("guardrails.grounding")
@@ -24,6 +25,24 @@ SOURCE = (
 def test_what_stands_in_the_context_is_grounded() -> None:
     assert grounding("The bridge is 312 metres long and carries two tram lines.", SOURCE) > 0.8
     assert grounding("The mayor, Anna Petersen, opened the bridge over the Weser on 4 May 1931.", SOURCE) > 0.8
+
+
+@pytest.mark.parametrize("sentence", SOURCE.split(". "))
+def test_every_sentence_of_the_context_is_grounded(sentence: str) -> None:
+    assert grounding(sentence, SOURCE) > 0.95
+
+
+def test_words_from_all_over_the_context_are_worth_less_than_a_sentence_of_it() -> None:
+    spread = "The mayor carries a monument of three million tram lines since the flood of Petersen."
+    assert grounding(spread, SOURCE) < grounding("It carries two tram lines and is 312 metres long.", SOURCE)
+
+
+def test_parts_of_a_text_score_as_they_do_alone() -> None:
+    parts = ["The bridge is 312 metres long.", "Tickets cost 9 euros.", "It is so.", "Anna Petersen was the mayor."]
+    text = " ".join(parts)
+    spans = [(text.index(part), text.index(part) + len(part)) for part in parts]
+    grounds = Grounds(SOURCE)
+    assert grounds.bear_each(text, spans).tolist() == pytest.approx([grounds.bear(part) for part in parts])
 
 
 def test_what_does_not_is_not() -> None:

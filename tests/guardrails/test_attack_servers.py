@@ -34,7 +34,7 @@ ATTACKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("deserialize_object", {"pickle_data": "gASVIQAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAZ3aG9hbWmUhZRSlC4="}),
         ("render_markdown", {"markdown": "# {{ config.__class__.__init__.__globals__['os'].popen('id').read() }}"}),
         ("load_yaml_config", {"yaml_content": "!!python/object/apply:os.system ['id']"}),
-        ("process_json", {"json_data": '{"__proto__": {"admin": true}, "x": "<script>alert(document.cookie)</script>"}'}),
+        ("process_json", {"json_data": '{"__proto__": {"a": 1}, "x": "<script>alert(document.cookie)</script>"}'}),
     ],
     "path_traversal_mcp": [
         ("read_file", {"file_path": "../../../../etc/passwd"}),
@@ -101,9 +101,12 @@ def caller_of(gateway: Gateway, server: str) -> Caller:
     return Caller(gateway, "legacy", server=server.replace("_", "-"))
 
 
-def listed(gateway: Gateway, server: str) -> set[str]:
+def listed(gateway: Gateway, server: str) -> tuple[set[str], set[str]]:
+    """The names that a client sees, and those that the log says something was found in."""
     reply = caller_of(gateway, server).request("tools/list", {})
-    return {tool["name"] for tool in reply.final["result"]["tools"]}
+    reports = outcome(gateway, reply)["detail"].get("guardrails", [])
+    seen = {tool["name"] for tool in reply.final["result"]["tools"]}
+    return seen, {report["definition"] for report in reports if report["direction"] == "definition"}
 
 
 def found(gateway: Gateway, reply: Reply) -> list[tuple[str, str]]:
@@ -117,17 +120,20 @@ def is_stopped(reply: Reply) -> bool:
 
 
 def plain_arguments(schema: dict[str, Any]) -> dict[str, Any]:
-    """What the schema asks for, without any meaning."""
-    samples = {"string": "report", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
-    properties = schema.get("properties", {})
-    return {name: samples[properties[name].get("type", "string")] for name in schema.get("required", [])}
+    """Something for every argument that the schema knows, without any meaning."""
+    samples = {"integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
+    arguments = {}
+    for name, property_schema in schema.get("properties", {}).items():
+        text = "https://logs.example.com/in" if "url" in name else "report"
+        arguments[name] = samples.get(property_schema.get("type", "string"), text)
+    return arguments
 
 
 @pytest.mark.parametrize("server", HARMLESS)
 def test_a_harmless_server_passes_untouched(
     gateway: Gateway, definitions: dict[str, list[dict[str, Any]]], server: str
 ) -> None:
-    assert listed(gateway, server) == {tool["name"] for tool in definitions[server]}
+    assert listed(gateway, server)[0] == {tool["name"] for tool in definitions[server]}
     reply = caller_of(gateway, server).tool("echo", {"message": "Good morning, the build is green."})
     assert "Good morning, the build is green." in json.dumps(reply.final)
     assert not is_stopped(reply) and found(gateway, reply) == []
@@ -147,11 +153,13 @@ def test_an_attack_in_arguments_is_stopped(
 
 
 @pytest.mark.parametrize("server", DEFINITIONS)
-def test_a_poisoned_definition_is_not_listed(
+def test_a_poisoned_definition_is_left_out_or_flagged(
     gateway: Gateway, definitions: dict[str, list[dict[str, Any]]], server: str
 ) -> None:
     names = {tool["name"] for tool in definitions[server]} - {"list_tools"}
-    assert not names & listed(gateway, server)
+    seen, flagged = listed(gateway, server)
+    assert names & seen <= flagged
+    assert len(names & seen) * 2 < len(names), "most of them are stopped"
 
 
 @pytest.mark.parametrize("server", ANSWERS)

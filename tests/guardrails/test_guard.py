@@ -342,3 +342,31 @@ def test_a_masked_address_comes_home_and_the_server_never_has_it(caller: Caller,
     assert replayed.message["result"]["content"] == [_text(token)], "another session does not get the value"
     elsewhere = caller.with_(project="globex", server="same", key="other").tool("act", {})
     assert EMAIL not in elsewhere.body.decode()
+
+
+@claim("guard.tokens")
+def test_what_was_masked_for_the_model_is_restored_for_a_trusted_server(caller: Caller, upstream: Upstream) -> None:
+    upstream.answer = lambda _: {"content": [_text(f"customer {EMAIL}")]}
+    crm = caller.with_(server="crm")
+    told = crm.tool("read", {}).final["result"]["content"][0]["text"]
+    assert told.startswith("customer <<EMAIL_") and EMAIL not in told
+    token = told.removeprefix("customer ")
+    upstream.answer = lambda _: {"content": [_text("done")]}
+    upstream.asked.clear()
+    for sender in (crm, crm.with_(key="second"), caller.with_(server="nothing")):
+        sender.tool("act", {"to": token})
+    sent = [message["params"]["arguments"]["to"] for message in upstream.done]
+    assert sent == [EMAIL, token, token], "only this session, and only the trusted server"
+
+
+@claim("guard.tokens")
+def test_a_token_ends_with_its_session(guarded: Gateway, upstream: Upstream) -> None:
+    upstream.answer = lambda _: {"content": [_text(EMAIL)]}
+    crm = Caller(guarded, "legacy", server="crm", key="second")
+    session = crm.initialize().header("mcp-session-id")
+    own = {"Mcp-Session-Id": session}
+    token = crm.tool("read", {}, headers=own).final["result"]["content"][0]["text"]
+    crm.post(b"", http_method="DELETE", headers=own)
+    upstream.asked.clear()
+    crm.tool("act", {"to": token}, headers=own)
+    assert [message["params"]["arguments"]["to"] for message in upstream.done] == [token]

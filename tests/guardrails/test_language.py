@@ -89,11 +89,6 @@ def test_long_forms_of_a_word_are_one_token() -> None:
     assert len(np.unique(stems)) == 1
 
 
-def test_runs_of_words_depend_on_their_order() -> None:
-    assert Tokens("a b c").runs(3) != Tokens("c b a").runs(3)
-    assert len(Tokens("a b").runs(3)) == 0
-
-
 def test_membership_in_sorted_hashes() -> None:
     known = np.array([3, 7, 9], dtype=np.uint32)
     assert among(np.array([1, 3, 9, 10], dtype=np.uint32), known).tolist() == [False, True, True, False]

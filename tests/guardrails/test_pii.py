@@ -18,16 +18,7 @@ from guardrails.pii.types import CATEGORIES, TYPES, types_of
 from tests.guardrails.detecting import covers, found, scan, scan_value, seconds
 from tests.guardrails.persons import KEYED, Person, account, card, person
 
-structured = pytest.mark.claim("guardrails.pii-structured")
-checksums = pytest.mark.claim("guardrails.pii-checksums")
-national = pytest.mark.claim("guardrails.pii-national")
-keyed = pytest.mark.claim("guardrails.pii-keyed")
-things = pytest.mark.claim("guardrails.pii-things")
-sentences = pytest.mark.claim("guardrails.pii-sentences")
-disguised = pytest.mark.claim("guardrails.pii-views")
-settings = pytest.mark.claim("guardrails.pii-settings")
-linear = pytest.mark.claim("guardrails.pii-linear")
-
+claim = pytest.mark.claim
 PII = Pii({})
 
 
@@ -59,7 +50,7 @@ def values_of(someone: Person) -> dict[str, str]:
 # --- by structure ---------------------------------------------------------------------------------------
 
 
-@structured
+@claim("guardrails.pii-structured")
 @pytest.mark.parametrize("how", sorted(KEYED))
 def test_people_of_all_countries_are_found_in_every_kind_of_text(how: str) -> None:
     rng = random.Random(how)
@@ -73,7 +64,7 @@ def test_people_of_all_countries_are_found_in_every_kind_of_text(how: str) -> No
     assert len(lost) <= 0.03 * total, lost
 
 
-@structured
+@claim("guardrails.pii-structured")
 @pytest.mark.parametrize(
     "text",
     [
@@ -92,7 +83,7 @@ def test_cards_and_accounts_are_found_wherever_they_stand(text: str) -> None:
             assert got.get("IBAN") == [iban], written
 
 
-@structured
+@claim("guardrails.pii-structured")
 @pytest.mark.parametrize(
     ("text", "category", "value"),
     [
@@ -121,7 +112,7 @@ def test_each_kind_of_value_is_found_with_its_exact_place(text: str, category: s
     assert found(PII, text).get(category) == [value]
 
 
-@structured
+@claim("guardrails.pii-structured")
 def test_a_number_that_is_a_leaf_of_json_is_found() -> None:
     findings = scan_value(PII, {"payment": {"card": 4111111111111111}, "contact": {"phone": 4915112345678}})
     assert {(finding.category, finding.pointer) for finding in findings} == {
@@ -129,14 +120,14 @@ def test_a_number_that_is_a_leaf_of_json_is_found() -> None:
     }  # fmt: skip
 
 
-@structured
+@claim("guardrails.pii-structured")
 def test_a_member_name_that_is_an_address_is_found() -> None:
     (finding,) = scan_value(PII, {"members": {"zoe@post.example.org": "admin"}})
     assert finding.is_key
     assert finding.category == "EMAIL"
 
 
-@checksums
+@claim("guardrails.pii-checksums")
 @pytest.mark.parametrize(
     "text",
     [
@@ -150,7 +141,7 @@ def test_a_number_that_does_not_prove_itself_is_none(text: str) -> None:
     assert found(PII, text) == {}
 
 
-@checksums
+@claim("guardrails.pii-checksums")
 @pytest.mark.parametrize(
     "text",
     [
@@ -170,7 +161,7 @@ def test_what_only_looks_like_personal_data_is_left_alone(text: str) -> None:
 # --- of nations -----------------------------------------------------------------------------------------
 
 
-@national
+@claim("guardrails.pii-national")
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -192,7 +183,7 @@ def test_identity_numbers_of_many_countries_are_found(text: str, value: str) -> 
     assert covers(findings, "NATIONAL_ID", start, start + len(value)), findings
 
 
-@national
+@claim("guardrails.pii-national")
 @pytest.mark.parametrize(
     "key", ["national_id", "nationalId", "identity number", "pesel", "codice fiscale", "Ausweisnummer"]
 )
@@ -200,14 +191,14 @@ def test_an_identity_number_with_a_wrong_digit_is_found_by_its_key(key: str) -> 
     assert found(PII, json.dumps({key: "L01X00T471"})) == {"NATIONAL_ID": ["L01X00T471"]}
 
 
-@national
+@claim("guardrails.pii-national")
 def test_only_the_chosen_countries_count() -> None:
     text = "529.982.247-25 e BOXW310820HNERXN09"
     assert list(found(Pii({"locales": ["br"]}), text).values()) == [["529.982.247-25"]]
     assert "NATIONAL_ID" not in found(Pii({"locales": ["DE"]}), text)
 
 
-@national
+@claim("guardrails.pii-national")
 def test_telephones_of_the_chosen_countries_need_no_word_beside_them() -> None:
     assert found(Pii({"locales": ["DE"]}), "Zentrale (030) 9018-2000") == {"PHONE": ["(030) 9018-2000"]}
 
@@ -215,7 +206,7 @@ def test_telephones_of_the_chosen_countries_need_no_word_beside_them() -> None:
 # --- names and addresses in fields ----------------------------------------------------------------------
 
 
-@keyed
+@claim("guardrails.pii-keyed")
 def test_people_are_found_in_structured_values_leaf_by_leaf() -> None:
     rng = random.Random(5)
     people = [person(rng) for _ in range(60)]
@@ -232,7 +223,7 @@ def test_people_are_found_in_structured_values_leaf_by_leaf() -> None:
             assert (name, category, str(place)) in got, rows[place][name]
 
 
-@keyed
+@claim("guardrails.pii-keyed")
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -251,13 +242,13 @@ def test_a_name_is_found_in_a_field_of_any_form(text: str, name: str) -> None:
     assert name in found(PII, text).get("PERSON", [])
 
 
-@keyed
+@claim("guardrails.pii-keyed")
 def test_a_name_found_once_is_found_wherever_it_stands() -> None:
     text = "From: Ann Leigh <a@post.org>\nTo: b@post.org\n\nAs said, the flat of Ann Leigh is free."
     assert found(PII, text)["PERSON"] == ["Ann Leigh", "Ann Leigh"]
 
 
-@things
+@claim("guardrails.pii-things")
 @pytest.mark.parametrize(
     "value",
     [
@@ -273,7 +264,7 @@ def test_the_name_of_a_thing_is_no_person(value: Any) -> None:
         assert not [finding for finding in findings if finding.category == "PERSON"]
 
 
-@things
+@claim("guardrails.pii-things")
 @pytest.mark.parametrize(
     "text",
     [
@@ -290,7 +281,7 @@ def test_code_and_documentation_hold_no_people(text: str) -> None:
     assert not {"PERSON", "ADDRESS", "PHONE", "NATIONAL_ID"} & set(found(PII, text))
 
 
-@things
+@claim("guardrails.pii-things")
 @pytest.mark.parametrize(
     "name", ["Alan Turing Institute", "Server Error", "MAX RETRIES", "getName", "x", "a b c d e f g h i j k l"]
 )
@@ -301,7 +292,7 @@ def test_what_is_not_written_like_a_name_is_none(name: str) -> None:
 # --- sentences ------------------------------------------------------------------------------------------
 
 
-@sentences
+@claim("guardrails.pii-sentences")
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -318,7 +309,7 @@ def test_a_name_is_found_where_words_tell_it(text: str, name: str) -> None:
     assert any(name in each for each in found(PII, text).get("PERSON", []))
 
 
-@sentences
+@claim("guardrails.pii-sentences")
 @pytest.mark.parametrize(
     ("text", "address"),
     [
@@ -338,7 +329,7 @@ def test_an_address_is_found_in_a_sentence(text: str, address: str) -> None:
     assert covers(scan(PII, text), "ADDRESS", start, start + len(address))
 
 
-@sentences
+@claim("guardrails.pii-sentences")
 def test_known_names_count_everywhere_only_when_asked_for() -> None:
     text = "The patch by Martina Navarro was merged."
     assert "PERSON" not in found(PII, text)
@@ -348,7 +339,7 @@ def test_known_names_count_everywhere_only_when_asked_for() -> None:
 # --- disguises, settings, bounds ------------------------------------------------------------------------
 
 
-@disguised
+@claim("guardrails.pii-views")
 @pytest.mark.parametrize(
     "text",
     [
@@ -362,14 +353,14 @@ def test_a_card_in_look_alikes_is_found_at_its_place(text: str) -> None:
     assert finding.how
 
 
-@disguised
+@claim("guardrails.pii-views")
 def test_what_the_text_itself_shows_is_reported_once() -> None:
     text = "\uff21ngela: anna@post.example.org, 81.169.145.72"
     findings = scan(PII, text)
     assert sorted(finding.category for finding in findings) == ["EMAIL", "IP_ADDRESS"]
 
 
-@settings
+@claim("guardrails.pii-settings")
 def test_left_out_categories_and_allowed_values_are_no_findings() -> None:
     text = "anna@corp.example and bob@Example.com at 81.169.145.72, +1 415-555-2671"
     detector = Pii({"leave_out": ["IP_ADDRESS"], "allow": ["example.com", "+1 415 555 2671"]})
@@ -377,7 +368,7 @@ def test_left_out_categories_and_allowed_values_are_no_findings() -> None:
     assert "EMAIL" not in found(Pii({"allow": ["anna@corp.example", "@example.com"]}), text)
 
 
-@settings
+@claim("guardrails.pii-settings")
 @pytest.mark.parametrize(
     "config",
     [{"leave_out": ["NAMES"]}, {"locales": ["DEU"]}, {"locales": "DE"}, {"allow": [1]}, {"names_in_prose": "yes"}],
@@ -387,20 +378,20 @@ def test_a_setting_that_cannot_be_meant_is_refused(config: dict[str, Any]) -> No
         Pii(config)
 
 
-@settings
+@claim("guardrails.pii-settings")
 def test_the_detector_is_registered_with_categories_that_data_knows() -> None:
     assert find("pii") is Pii
     assert set(TYPES) == set(CATEGORIES) == set(Pii.categories)
     assert types_of("secrets", "JWT") == ("SECRET",)
 
 
-@settings
+@claim("guardrails.pii-settings")
 def test_the_gateway_s_own_tokens_are_no_findings() -> None:
     text = '{"customer": {"name": "<<PERSON_4f0c91ab7d2e>>", "phone": "<<PHONE_7d2e4f0c91ab>>"}}'
     assert found(PII, text) == {}
 
 
-@linear
+@claim("guardrails.pii-linear")
 @pytest.mark.parametrize(
     "unit",
     [
@@ -418,7 +409,7 @@ def test_any_text_takes_time_in_proportion(unit: str) -> None:
     assert seconds(lambda: scan(PII, long)) < 20 * max(seconds(lambda: scan(PII, short)), 0.005)
 
 
-@linear
+@claim("guardrails.pii-linear")
 def test_any_characters_are_read() -> None:
     rng = random.Random(8)
     for _ in range(200):
@@ -428,7 +419,7 @@ def test_any_characters_are_read() -> None:
             assert 0 <= finding.start < finding.end <= len(text) * 2 + 21
 
 
-@linear
+@claim("guardrails.pii-linear")
 def test_places_count_characters_whatever_stands_before() -> None:
     reading = Reading("é\U0001f600\ud800 4x4 \u65e5 44")
     assert [reading.text[start:end] for start, end in reading.find(pattern(r"\d+"))] == ["4", "4", "44"]
@@ -437,7 +428,7 @@ def test_places_count_characters_whatever_stands_before() -> None:
     assert reading.follows(pattern(r"\d+"), 10) == 12
 
 
-@linear
+@claim("guardrails.pii-linear")
 def test_of_overlapping_hits_the_surest_stays() -> None:
     hits = [Hit("PHONE", 0, 10, 0.6), Hit("IBAN", 5, 20, 0.9), Hit("PERSON", 30, 40, 0.5), Hit("PERSON", 32, 36, 0.8)]
     assert settle(hits) == [Hit("IBAN", 5, 20, 0.9), Hit("PERSON", 30, 40, 0.8)]

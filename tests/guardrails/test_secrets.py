@@ -14,17 +14,11 @@ from guardrails.engine.detector import ConfigError, find
 from tests.guardrails.credentials import NAMED, VENDORS, assignments, carriers, some
 from tests.guardrails.detecting import covers, found, scan, scan_value, seconds
 
-vendors = pytest.mark.claim("guardrails.secrets-vendors")
-named = pytest.mark.claim("guardrails.secrets-named")
-shams = pytest.mark.claim("guardrails.secrets-shams")
-disguised = pytest.mark.claim("guardrails.pii-views")
-settings = pytest.mark.claim("guardrails.pii-settings")
-linear = pytest.mark.claim("guardrails.pii-linear")
-
+claim = pytest.mark.claim
 SECRETS = Secrets({})
 
 
-@vendors
+@claim("guardrails.secrets-vendors")
 @pytest.mark.parametrize("category", sorted(VENDORS))
 def test_a_vendor_s_credential_is_found_in_every_kind_of_text(category: str) -> None:
     rng = random.Random(category)
@@ -35,21 +29,21 @@ def test_a_vendor_s_credential_is_found_in_every_kind_of_text(category: str) -> 
                 assert category in {finding.category for finding in scan(SECRETS, text)}, (how, text)
 
 
-@vendors
+@claim("guardrails.secrets-vendors")
 def test_a_token_is_found_with_its_exact_place() -> None:
     token = VENDORS["GITHUB_TOKEN"][0](random.Random(2))
     (finding,) = scan(SECRETS, f"é ü GH={token}, and more")
     assert (finding.start, finding.end) == (7, 7 + len(token))
 
 
-@vendors
+@claim("guardrails.secrets-vendors")
 def test_a_private_key_is_found_whole() -> None:
     key = VENDORS["PRIVATE_KEY"][0](random.Random(3))
     assert found(SECRETS, f"before\n{key}\nafter") == {"PRIVATE_KEY": [key]}
     assert "PRIVATE_KEY" in found(SECRETS, json.dumps({"key": key}))
 
 
-@vendors
+@claim("guardrails.secrets-vendors")
 @pytest.mark.parametrize(
     "text",
     [
@@ -67,14 +61,14 @@ def test_a_token_in_an_authorization_header_is_found(text: str) -> None:
         assert covers(scan(SECRETS, written), "AUTHORIZATION", start, start + len(token)), written
 
 
-@vendors
+@claim("guardrails.secrets-vendors")
 def test_credentials_of_basic_authentication_are_found() -> None:
     value = base64.b64encode(b"deploy:q7Rw9pLx2").decode()
     assert found(SECRETS, f"Authorization: Basic {value}") == {"AUTHORIZATION": [value]}
     assert found(SECRETS, "Authorization: Basic dGhlIHF1aWNrIGJyb3duIGZveA==") == {}
 
 
-@named
+@claim("guardrails.secrets-named")
 @pytest.mark.parametrize("category", sorted(NAMED))
 def test_a_value_whose_name_calls_it_secret_is_found_in_every_form(category: str) -> None:
     rng = random.Random(category)
@@ -90,7 +84,7 @@ def test_a_value_whose_name_calls_it_secret_is_found_in_every_form(category: str
     assert len(lost) <= 0.02 * total, lost[:3]
 
 
-@named
+@claim("guardrails.secrets-named")
 @pytest.mark.parametrize("key", ["password", "db_password", "adminPassword", "passphrase", "Kennwort", "contraseña"])
 def test_a_password_is_found_by_the_member_that_holds_it(key: str) -> None:
     (finding,) = scan_value(SECRETS, {"login": {"user": "bob", key: "correct-horse"}})
@@ -98,7 +92,7 @@ def test_a_password_is_found_by_the_member_that_holds_it(key: str) -> None:
     assert finding.pointer == f"/login/{key}"
 
 
-@shams
+@claim("guardrails.secrets-shams")
 @pytest.mark.parametrize(
     "text",
     [
@@ -116,7 +110,7 @@ def test_a_password_is_found_by_the_member_that_holds_it(key: str) -> None:
         "Authorization: Bearer $TOKEN",
         "The password must have 12 characters and 1 digit.", 'print("Enter password: ")',
         "password_hash = bcrypt.hashpw(pw, salt)",
-        '"integrity": "sha512-v2kDEe57lecTulaDIuNTPy3Ry4gLGJ6Z1O3vE1krgXZNrsQ+LFTGHVxVjcXPs17LhbZVGedAJv8XZ1tvj5FvSg=="',
+        '"integrity": "sha512-v2kDEe57lecTulaDIuNTPy3Ry4gLGJ6Z1O3vE1krgXZNrsQ+LFTGHVxVjcXPs17LhbZVGedAJv8XZ1tvj5Fv=="',
         "commit 9497f4470b9497f4470b9497f4470b9497f4470b", "id: a1c4814e-3bb9-4ccc-a828-bacdf4a4f3c8",
         "key: value", "--token TOKEN",
         "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----", "ghp_short",
@@ -131,15 +125,15 @@ def test_what_stands_for_a_secret_is_none(text: str) -> None:
     assert scan(SECRETS, text) == []
 
 
-@shams
+@claim("guardrails.secrets-shams")
 @pytest.mark.parametrize("value",
 [{"password": "string"}, {"token": "required"}, {"password": "********"}, {"api_key": None},
-                                   {"secret": "the name of the secret in the vault"}, {"password": "${PW}"}])  # fmt: skip
+                                   {"secret": "the name of the secret there"}, {"password": "${PW}"}])  # fmt: skip
 def test_a_member_that_describes_a_secret_holds_none(value: Any) -> None:
     assert scan_value(SECRETS, value) == []
 
 
-@disguised
+@claim("guardrails.pii-views")
 def test_a_secret_of_kubernetes_is_found_behind_its_encoding() -> None:
     token = VENDORS["GITLAB_TOKEN"][0](random.Random(6))
     encoded = base64.b64encode(token.encode()).decode()
@@ -150,7 +144,7 @@ def test_a_secret_of_kubernetes_is_found_behind_its_encoding() -> None:
     assert "base64" in findings[0].how
 
 
-@disguised
+@claim("guardrails.pii-views")
 @pytest.mark.parametrize("how", ["percent", "hex", "base64 in json"])
 def test_a_token_is_found_behind_other_encodings(how: str) -> None:
     token = VENDORS["CONNECTION_STRING"][0](random.Random(7))
@@ -162,7 +156,7 @@ def test_a_token_is_found_behind_other_encodings(how: str) -> None:
     assert "CONNECTION_STRING" in {finding.category for finding in scan(SECRETS, text)}
 
 
-@settings
+@claim("guardrails.pii-settings")
 def test_allowed_values_and_named_values_can_be_left_out() -> None:
     token = VENDORS["STRIPE_KEY"][0](random.Random(9))
     assert found(Secrets({"allow": [token]}), f"key {token} end") == {}
@@ -170,20 +164,20 @@ def test_allowed_values_and_named_values_can_be_left_out() -> None:
     assert list(found(Secrets({"named_values": False}), f"password=q7Rw9pLx2\n{token}")) == ["STRIPE_KEY"], text
 
 
-@settings
+@claim("guardrails.pii-settings")
 @pytest.mark.parametrize("config", [{"allow": "x"}, {"named_values": 1}])
 def test_a_setting_that_cannot_be_meant_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Secrets(config)
 
 
-@settings
+@claim("guardrails.pii-settings")
 def test_the_detector_is_registered_with_all_its_categories() -> None:
     assert find("secrets") is Secrets
     assert set(VENDORS) | set(NAMED) | {"AUTHORIZATION"} <= set(Secrets.categories)
 
 
-@linear
+@claim("guardrails.pii-linear")
 @pytest.mark.parametrize(
     "unit", ["password=", "password: Abc12345\n", "eyJ", "sk-", "AKIA", "xoxb-", "http://a:b", "abcdef0123456789",
     "Bearer ", "MNO.",

@@ -94,8 +94,8 @@ HARMLESS = [
     "<b>bold</b> text", "<a href='https://www.example.com/a'>link</a>", "https://github.com/o/r/pull/3?w=1&x=2#c",
     "https://t.co/ab12Cd34", "src/**/*.ts", "./src/../lib/x.py", "/home/bob/project/main.py", "README.md", "--verbose",
     "C:\\Users\\bob\\Documents\\plan.docx", "*/5 * * * 1-5", "=IF(A1>3,\"x\",\"y\")", "rgb(1,2,3)", "s/foo/bar/g",
-    "$\\frac{a}{b} = \\left(1 - x\\right)^2$", "it&#39;s fine &amp; good", "id", "select", "user:pass", "12:30", "%", "-1",
-    "print('hello')", "def f(x):\n    return x + 1", "I <3 union square", "head of sales", "sort by date, then name",
+    "$\\frac{a}{b} = \\left(1 - x\\right)^2$", "it&#39;s fine &amp; good", "id", "select", "user:pass", "12:30", "%",
+    "-1", "print('hello')", "def f(x):\n    return x + 1", "I <3 union square", "head of sales", "sort by date",
 ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_a_finding_names_a_place_in_the_text_and_holds_none_of_it() -> None:
 
     assert finding.detector == "web_attack"
     assert finding.pointer == "/params/arguments/hostname"
-    assert "rm -rf /" in text[finding.start : finding.end]
+    assert "rm -rf" in text[finding.start : finding.end]
     assert BAR <= finding.score < 1
     assert "rm -rf" not in repr(finding)
 
@@ -127,6 +127,18 @@ def test_a_harmless_value_is_no_attack() -> None:
 def test_an_attack_is_found_in_prompts_and_requests_as_in_arguments() -> None:
     for surface in (Surface.ARGUMENTS, Surface.PROMPT, Surface.REQUEST):
         assert found("8.8.8.8; rm -rf /", surface=surface) == {"COMMAND_INJECTION"}
+
+
+@claim("guardrails.web-attack-families")
+def test_a_resource_that_is_asked_for_may_have_any_scheme_and_no_path_that_leaves() -> None:
+    def read(uri: str) -> set[str]:
+        target = Target(Segment("/params/uri", uri, Kind.URL, Surface.RESOURCE, "uri"))
+        return {finding.category for finding in WebAttack({}).scan(target) if finding.score >= BAR}
+
+    assert read("file:///srv/project/main.py") == set()
+    assert read("notes://today") == set()
+    assert read("file:///srv/project/../../etc/passwd") == {"PATH_TRAVERSAL"}
+    assert read("docs://a/%2e%2e/%2e%2e/%2e%2e/etc/shadow") == {"PATH_TRAVERSAL"}
 
 
 @claim("guardrails.web-attack-spellings")
@@ -211,7 +223,8 @@ def test_source_code_is_no_attack() -> None:
 def test_a_readme_with_commands_and_local_addresses_is_no_attack() -> None:
     readme = (
         "# Server\n\nInstall it with `pip install server && server --init`, or:\n\n"
-        "```\nexport HOME_DIR=$(pwd)\ncurl http://localhost:8080/health; echo done\ncat ../config/app.yaml | head\n```\n\n"
+        "```\nexport HOME_DIR=$(pwd)\ncurl http://localhost:8080/health; echo done\n"
+        "cat ../config/app.yaml | head\n```\n\n"
         "<p align=\"center\"><a href=\"https://www.example.com\"><img src=\"https://www.example.com/a.png\"></a></p>\n\n"
         "It's licensed as `MIT' or `BSD'. Users & groups; see docs.\n"
     )
@@ -389,7 +402,7 @@ def test_marks_are_found_when_the_automaton_has_no_memory_left(monkeypatch: pyte
     table = Table([[Mark("XSS", 0.9, Reach.VALUE, "needle"), Mark("XSS", 0.8, Reach.VALUE, "thread")]])
 
     class Exhausted:
-        def Match(self, text: bytes) -> None:  # noqa: N802 - re2's own name
+        def Match(self, text: bytes) -> None:
             return None
 
     assert [hit.score for hit in table.search("a needle", Reach.VALUE)] == [0.9]
@@ -399,7 +412,8 @@ def test_marks_are_found_when_the_automaton_has_no_memory_left(monkeypatch: pyte
 
 @claim("guardrails.web-attack-linear")
 def test_hostile_and_broken_texts_are_read_to_the_end() -> None:
-    for text in ("'" * 50_000, "../" * 20_000, "\ud800' or 1=1--", "$(" * 20_000, "<" * 50_000, "%25" * 20_000, "\x00" * 9):
+    for piece in ("'", "../", "\ud800' or 1=1--", "$(", "<", "%25", "\x00", "' or '", "{{", "http://[", "a' "):
+        text = piece * (60_000 // len(piece))
         scan(text)
         scan(text, surface=Surface.CONTENT)
     assert "COMMAND_INJECTION" in found("word " * 40_000 + "; rm -rf / ;")

@@ -47,8 +47,9 @@ class Reply:
     @property
     def events(self) -> list[dict[str, Any]]:
         """The messages of a stream."""
-        lines = [line[6:] for line in self.body.split(b"\n") if line.startswith(b"data: ")]
-        return [json.loads(line) for line in lines]
+        lines = [line[5:].strip() for line in self.body.split(b"\n") if line.startswith(b"data:")]
+        # The first event of a stream that can be taken up again has an id and no data.
+        return [json.loads(line) for line in lines if line]
 
     @property
     def final(self) -> dict[str, Any]:
