@@ -31,15 +31,24 @@ def promises_in(path: Path) -> Iterator[tuple[str, set[str]]]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "pytestmark" for target in node.targets):
             everywhere |= set(claims_in(node))
-    yield from _named(tree, everywhere)
+    yield from _named(tree, everywhere, _marks_of(tree))
 
 
-def _named(parent: ast.Module | ast.ClassDef, inherited: set[str]) -> Iterator[tuple[str, set[str]]]:
+def _marks_of(tree: ast.Module) -> dict[str, set[str]]:
+    """Marks that a file gives a name to, as in `spelling = pytest.mark.claim("...")`."""
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    return {getattr(node.targets[0], "id", ""): set(claims_in(node)) for node in assigned}
+
+
+def _named(
+    parent: ast.Module | ast.ClassDef, inherited: set[str], marks: dict[str, set[str]]
+) -> Iterator[tuple[str, set[str]]]:
     for node in parent.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             own = inherited.union(*(claims_in(decorator) for decorator in node.decorator_list))
+            own = own.union(*(marks.get(getattr(decorator, "id", ""), set()) for decorator in node.decorator_list))
             if isinstance(node, ast.ClassDef):
-                yield from _named(node, own)
+                yield from _named(node, own, marks)
             elif node.name.startswith("test_"):
                 yield node.name, own
 

@@ -15,7 +15,7 @@ from guardrails.engine.detector import Context, MessageDetector, Target, detecto
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.engine.views import View
-from guardrails.injection import concealment, exfiltration, hidden, poisoning, roles
+from guardrails.injection import concealment, exfiltration, hidden, overrides, poisoning, roles
 from guardrails.injection.model import INJECTION, JAILBREAK, LEAST, Scored, linear_model, score_long, score_short, shift
 from guardrails.injection.signs import Hit, Signs
 
@@ -25,7 +25,10 @@ _SHORTEST = 12
 _SHORTEST_NAME = 24
 # Who hides an instruction means it: what is added to the logit of a reading by the way it was hidden, and of text
 # that is not shown. Readings that harmless texts have too (percent, entities, folded letters) count by their words.
-_HIDDEN_MORE = 1.5
+_DISGUISED_MORE = 1.5
+_UNSEEN_MORE = 0.7
+# Definitions are there to tell a model when to do what; they have rules of their own.
+_DEFINING_LESS = 1.5
 _ORDINARY = frozenset({"folded", "percent", "entities", "escapes"})
 _MOST_OF_A_TEXT = 50
 
@@ -54,7 +57,7 @@ class PromptInjection(MessageDetector):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._model = linear_model()
-        self._signs = Signs([*roles.SIGNS, *concealment.SIGNS, *exfiltration.SIGNS])
+        self._signs = Signs([*overrides.SIGNS, *roles.SIGNS, *concealment.SIGNS, *exfiltration.SIGNS])
         self._defining = Signs(poisoning.SIGNS)
 
     def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
@@ -77,10 +80,10 @@ class PromptInjection(MessageDetector):
             scores = self._model.score_each([reading.view.text for reading in short])
             for reading, score in zip(short, scores, strict=True):
                 if score >= LEAST / 10:
-                    reading.scored = score_short(float(score), len(reading.view.text), _more(reading.view))
+                    reading.scored = score_short(float(score), len(reading.view.text), _more(reading))
         for reading in asked:
             if len(reading.view.text) > self._model.window:
-                reading.scored = score_long(self._model, reading.target.features[reading.index], _more(reading.view))
+                reading.scored = score_long(self._model, reading.target.features[reading.index], _more(reading))
 
     def _look_for_signs(self, readings: Sequence[_Reading], found: _Found) -> None:
         """All short texts are searched as one; only if something is there each is searched by itself."""
@@ -109,9 +112,11 @@ class PromptInjection(MessageDetector):
         parts = hidden.find_parts(view.text)
         if parts:
             scores = self._model.score_each([view.text[start:end] for start, end in parts])
-            for (start, end), score in zip(parts, shift(scores, _HIDDEN_MORE), strict=True):
+            for (start, end), score in zip(parts, shift(scores, _UNSEEN_MORE), strict=True):
                 if score >= LEAST:
                     found.add(reading, Hit(hidden.CATEGORY, float(score), start, end), joined=True)
+        if segment.is_key:
+            found.add(reading, Hit(roles.CATEGORY, roles.named_for_a_model(view.text), 0, len(view.text)))
         if segment.surface is Surface.DEFINITION and not view.how:
             _look_at_names(reading, found)
 
@@ -170,13 +175,16 @@ def _is_for_the_model(reading: _Reading) -> bool:
     return bool(reading.view.how) or segment.kind is not Kind.ID or " " in text or not text.isascii()
 
 
-def _more(view: View) -> float:
-    ways = view.how.split("+") if view.how else []
-    return _HIDDEN_MORE if any(way not in _ORDINARY for way in ways) else 0.0
+def _more(reading: _Reading) -> float:
+    """What speaks for or against an attack before a word is read, as logits."""
+    view = reading.view
+    disguised = any(way not in _ORDINARY for way in view.how.split("+")) if view.how else False
+    defining = reading.target.segment.surface in _DEFINING
+    return (_DISGUISED_MORE if disguised else 0.0) - (_DEFINING_LESS if defining else 0.0)
 
 
 def _weighed(hit: Hit, reading: _Reading) -> Hit:
-    if hit.category != roles.CATEGORY:
+    if hit.category not in (roles.CATEGORY, overrides.CATEGORY):
         return hit
     return roles.weigh(hit, reading.view.text, reading.target.segment.kind is Kind.CODE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from guardrails.engine.detector import Context, MessageDetector, Parameter, Target, detectors
 from guardrails.engine.findings import Finding
@@ -22,27 +22,6 @@ NUMBERS: Mapping[str, float] = {
     "sleep": 86_400, "delay": 86_400, "retries": 10_000,
 }  # fmt: skip
 _LONGEST_NUMBER = 400
-
-
-@runtime_checkable
-class Numbered(Protocol):
-    """A context that tells the numbers of a call, which are no texts."""
-
-    @property
-    def numbers(self) -> Sequence[Number]: ...
-
-
-class Number(Protocol):
-    """A number of the arguments, with the name of its member."""
-
-    @property
-    def pointer(self) -> str: ...
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def value(self) -> float: ...
 
 
 @detectors.add
@@ -81,12 +60,11 @@ class Size(MessageDetector):
             found += self._lines(segment)
             if segment.key and not segment.is_key and len(segment.text) <= _LONGEST_NUMBER:
                 found += self._over(segment)
-        if isinstance(context, Numbered):
-            found += [
-                Finding(self.name, "SPONGE", 1.0, number.pointer, 0, 0)
-                for number in context.numbers
-                if abs(number.value) > self._numbers.get(_plain(number.key), math.inf)
-            ]
+        found += [
+            Finding(self.name, "SPONGE", 1.0, number.pointer, 0, 0)
+            for number in context.numbers
+            if abs(number.value) > self._numbers.get(_plain(number.key), math.inf)
+        ]
         return found
 
     def _lines(self, segment: Segment) -> Iterator[Finding]:

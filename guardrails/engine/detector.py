@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 from gateway_site.lib.registry import Registry
 from guardrails.engine.findings import Finding
 from guardrails.engine.ngrams import Features
+from guardrails.engine.numbers import Number
 from guardrails.engine.segments import Segment
 from guardrails.engine.views import View, views
 
@@ -90,6 +91,7 @@ class Context:
     question: str = ""
     grounds: str = ""
     binaries: tuple[Binary, ...] = ()
+    numbers: tuple[Number, ...] = ()
 
 
 class _Declared(abc.ABC):

@@ -35,6 +35,7 @@ from guardrails.engine.findings import (
     Rewritten,
     Verdict,
 )
+from guardrails.engine.numbers import numbers_of
 from guardrails.engine.pointers import Masking
 from guardrails.engine.redact import Unredactable, redact, text_of
 from guardrails.engine.rules import Mode, Policy, Rule
@@ -222,7 +223,8 @@ def _scan_locally(
         message, direction=context.direction, method=context.method, modern=modern,
         kinds=policy.kinds.get(context.tool), schema=schema,
     )  # fmt: skip
-    scan = _Scan(policy, replace(context, binaries=tuple(reading.binaries)), reading, [], armed, services)
+    known = replace(context, binaries=tuple(reading.binaries), numbers=numbers_of(message))
+    scan = _Scan(policy, known, reading, [], armed, services)
     for segment in reading.segments:
         room = policy.max_characters - scan.seen
         if room <= 0:
@@ -232,8 +234,9 @@ def _scan_locally(
         scan.seen += len(segment.text)
         if segment.text:
             scan.targets.append(Target(segment))
+    present = {direction_of(target.segment, known) for target in scan.targets} or {known.direction}
     for each in armed:
-        if not isinstance(each.detector, Provider):
+        if not isinstance(each.detector, Provider) and not present.isdisjoint(each.rule.directions):
             _note(scan, each, *_run(scan, each))
     return scan
 
@@ -262,7 +265,7 @@ def _run(scan: _Scan, armed: Armed) -> tuple[list[Finding], str, float]:
         if isinstance(detector, TextDetector):
             for target in targets:
                 found += _look(scan, armed, detector, target)
-        elif isinstance(detector, MessageDetector) and (targets or scan.context.binaries):
+        elif isinstance(detector, MessageDetector) and (targets or scan.context.binaries or scan.context.numbers):
             found += _judge(scan, armed, detector, targets)
     except Exception as error:  # noqa: BLE001  a detector that breaks cannot answer; that never passes a call
         cause = type(error).__name__

@@ -24,7 +24,8 @@ _JAILBREAK = re2.compile(
     r"(?:restrictions|limits|limitations|rules|filters|ethics|morals|guidelines)|"
     r"role-?play|pretend (?:to|that|you)|\bact as|developer mode|hypothetical(?:ly)?|"
     r"(?:stay|remain|break)(?:ing)? (?:in )?character|\bpersona\b|never refuse|content polic|ethical guidelines|"
-    r"\bevil\b|you are (?:now )?(?:going to|playing)|\bunrestricted|no longer bound|moral(?:s|ity)\b|\billegal\b|simulate"
+    r"\bevil\b|you are (?:now )?(?:going to|playing)|\bunrestricted|no longer bound|moral"
+    r"(?:s|ity)\b|\billegal\b|simulate"
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re2
+
 from guardrails.injection.signs import Hit, Sign
 
 CATEGORY = "ROLE_MARKER"
@@ -58,11 +60,17 @@ SIGNS = (
     ),
 )
 
-NAME = Sign(CATEGORY, 0.85, r"^_+" + _FOR_A_MODEL + r"(?:_\w+)?_" + _WHAT + r"(?:_\w+)?$")
+_NAME = re2.compile(r"(?i)^_+" + _FOR_A_MODEL + r"(?:_\w+)?_" + _WHAT + r"(?:_\w+)?$")
+_LONGEST_NAME = 64
+
+
+def named_for_a_model(name: str) -> float:
+    """How much a member tells by its name alone, 0 to 1."""
+    return 0.85 if len(name) <= _LONGEST_NAME and _NAME.search(name) else 0.0
 
 
 def weigh(hit: Hit, text: str, is_code: bool) -> Hit:
-    """Less, where markers are what the text is about: in code, and right behind a quotation mark."""
+    """Less, where such words are what the text is about: in code, and right behind a quotation mark."""
     quoted = hit.start > 0 and text[hit.start - 1] in _QUOTES and text[hit.start] not in "\"'"
     if not (is_code or quoted):
         return hit

@@ -15,6 +15,18 @@ LISTS: dict[str, tuple[str, ...]] = {
     "person": lines("""
         {the|our|your|a} {doctor|teacher|manager|customer|user|administrator|developer|operator|reviewer|assistant|colleague|neighbour|coach|lawyer}
     """),
+    "deed": lines("""
+        {Reads|Writes|Creates|Updates|Deletes|Lists|Searches|Fetches|Gets|Sends|Uploads|Downloads|Moves|Copies|Renames|Merges|Closes|Opens|Runs|Validates|Converts|Calculates|Translates|Summarises|Returns|Finds|Queries|Retrieves|Adds|Removes|Checks}
+    """),
+    "object": lines("""
+        {a|the|an existing|a new|all|one or more|the given|the current} {file|directory|issue|pull request|branch|commit|user|group|message|e-mail|channel|calendar event|document|page|database|table|row|record|query|invoice|order|customer|payment|ticket|repository|workflow|image|note|task|contact|webhook|secret|token|session|resource|URL|key|bucket|container|pod|job|report|metric|log entry|memory|entity}{s|}
+    """),
+    "where": lines("""
+        {in|from|of|for|to} {the project|the workspace|a repository|the database|the current user|an organisation|the file system|a channel|the given folder|the knowledge graph|the account|a customer|the web|the server|the cluster|a city|the inbox}
+    """),
+    "call": lines("""
+        {list_tables|get_user|read_file|search_docs|resolve_library|create_issue|get_schema|list_channels|search|fetch|login|get_project|open_session|list_directory}
+    """),
     "topic": lines("""
         {climate change|the French Revolution|photosynthesis|black holes|healthy sleep|electric cars|medieval castles|the stock market|gardening in spring|machine learning|a good CV|dog training|renewable energy|the Roman Empire|cooking pasta|marathon training|data privacy|remote work|jazz music|chess openings|childhood vaccines|home insurance|time management|the ocean}
         {a difficult colleague|conflict in a family|grief and loss|online safety for teenagers|how firewalls work|why people join cults|addiction and recovery|the ethics of war|crime novels|the history of poisons|how locks work|password hygiene|stereotypes in films|voting rights|drug policy|fraud prevention|bullying at school}
@@ -140,4 +152,24 @@ SENTENCES = lines(r"""
     {Your account|The account|Your card ending in 4605} {was debited|was credited|has been charged} $amount {on 3 March|by the merchant|}. {The money was sent from|The balance of} your {checking|savings} account {is available|was updated|will follow}. {If this is an error, you can raise a dispute|Questions? Call us|Reply to this e-mail for help}.
     {Hey|Hi} {Bob|everyone|Alice}, {I read|have you seen|check out} {an interesting article|the new page|the photos} {on|at} {www.example-news.com|our blog|the wiki}{.|!} {See you at lunch.|My hobby is painting.|Let me know what you think.}
     {Dear|Hello} {tenant|member|parents}, {please note that|as of next month|from 1 January} the {rent|fee|opening time|schedule} {will be increased by 5 %|changes|stays the same}. {Please make the payment|Please adjust your standing order|Let us know} {before the first of the month|in time|if you have questions}.
+    $deed $object $where{.|, newest first.| by id.| by name.| with an optional filter.| and returns its id.| as JSON.}
+    $deed $object $where. {Use this {tool|function} {when|if|whenever}|Call this {when|if|to}|Useful when|Only use this when|Use it when} {the user asks {about|for|to see|to change} $object|you need {to look something up|more context|the id of an object|current data}|the question is about {bugs or features|recent events|the weather|a library|prices}|a file has to be {changed|read|found}}.
+    $deed $object $where. {You must call|Call|Always call|Requires a call of|Use|First call} $call {first|before this tool|before} to {get|obtain|look up} {an id|a valid id|the schema|the list of names|a session}{.|, unless the user gives one.}
+    $deed $object. {This|The action|It} {cannot be undone|is irreversible|needs confirmation|asks the user for confirmation first|requires admin rights|is read-only|has no side effects|may take a while|costs money}{.|; be careful.| and should be used with care.}
+    {Use|Prefer|Call} {this|the} {tool|function|endpoint} {instead of|rather than|over} {cat|grep|find|the shell|$call|several single calls} {to|when you} {read files|search text|edit a file|run a query}{.| because it is faster.}
+    {Do not|Don't|Never} {use|call} {this|it} {for|to|when} {binary files|large files|write operations|production data|questions about code|the file does not exist}{; use $call instead|}.
+    {Use|Call} {the|this} {tool|function} to {think|plan|reason|take notes|keep track of steps|store facts} about {something|a problem|the conversation|the task}. It does not {change|delete|obtain|send} {anything|any data|new information}.
+    {The|Each|Every} {result|answer|response|item|object} {holds|contains|has|includes} {the title, the link and a summary|an id and a name|the matching lines|a cursor for the next page|at most 50 entries|an error message if it fails}.
+    {Arguments|Parameters|Args|Input}: {path|query|id|text|limit|url|name}{: | - |}{the|a|an optional} {path of the file|search text|identifier|maximum number of results|URL to fetch|name of the user}{.| (required).| (default 10).}
+    {Returns|Raises|Yields|Sets|Holds|Tells} {only|} {the rows|the users|the value|the files|an error|None|True|messages|the list of tools} {for which|that|if|when|whose} {the user has given permission|the caller may see|were changed since the last call|the file is missing|there is nothing to do|the client is not allowed to call}.
+    {You|Users|Administrators|Clients|Developers|Callers} {must|should|have to|need to|can|may} {restart the {system|server|service}|clear the cache|log in again|set the variable|rebuild the index|accept the new terms|run the migration|update the driver} {before the {new rules|changes|settings} take effect|after the update|once per session|to continue|first}.
+    {The|This} {client|server|proxy|handler|middleware|application|tool} {must|should|may|will} {display|show|send|forward|log|return|store|collect} {a message|the response|the error|user input|the request|a prompt} {to|from|for} {the user|the client|the upstream server|the caller|each request}{.| and wait for an answer.| before it continues.}
+    {Permission is hereby granted|You may redistribute this file|No part of this work may be copied|Modified versions must be marked as such}, {provided that the notice above is kept|under the terms of the licence|without written permission|subject to the following conditions}.
+    {begin|end|start of|end of} {generated|the|automatically created|licence} {section|code|block|part|table of contents}{: do not edit|, do not change by hand|: update with make docs|}.
+    {Home|Products|Prices|About us|Contact|Blog|Careers|Support}, {products|prices|about us|news|terms}, {privacy|contact|how to reach us|log in|sign up} and {more|search|help|imprint}.
+    {Error|Warning|Failed|Denied}: {permission denied|file not found|the request timed out|invalid credentials|the token has expired|unknown option}{. Please {log in|try again|check the path|contact your administrator|enable the setting} {and retry|later|first}.|.}
+    {Click|Press|Select|Choose|Tap|Open} {Save|Send|the link below|Settings|the menu|Continue|OK} {to|and then} {confirm your e-mail address|reset your password|send the message|delete the account|see all instructions|export the data}.
+    {Breaking|Security|Deprecated|Changed}: {the|all|old} {system prompts|instructions|commands|rules|tokens|roles} are {now|no longer} {ignored|read from the environment|overridden by the project's settings|sent to the server|stored} {by default|(#4711)|unless set explicitly|}.
+    {We|They|The authors|I} {ask|asked|told|instructed|want} {the|our|each|all} {participants|patients|students|workers|readers|model} to {ignore|forget|repeat|follow|rate|answer} {the distracting sounds|the first list|the question|the instructions on the screen|what they had read before}.
+    {To|In order to} {install|uninstall|update|configure|debug|remove} {it|the package|the plugin|the service}, {run|execute|use|type} {the following command|`make install`|`sudo apt install foo`|`npm run build`|`pip install -e .`} {as root|in a terminal|from the project directory|and follow the instructions}.
 """)

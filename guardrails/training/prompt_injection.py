@@ -28,7 +28,7 @@ FOLDS = 3
 ORDERS = Orders(words=(1, 2), characters=(3, 5))
 BITS, WINDOW, STRIDE = 18, 250, 170
 DOUBT = 0.3
-DRAWN_ATTACKS, DRAWN_HARMLESS = 8_000, 5_000
+DRAWN_ATTACKS, DRAWN_HARMLESS = 10_000, 9_000
 # However many rows a source has, it weighs as this many; and no row weighs more than so much.
 ROWS_OF_A_SOURCE, MOST_OF_A_ROW = 400, 1.5
 PROSE = {"topic": 1_500, "relevancy": 1_500, "hallucination": 1_500, "toxicity": 1_500}

@@ -10,8 +10,12 @@ from guardrails.training.grammar import expand
 
 _LISTS = {**attacks.LISTS, **attacks_by_language.LISTS, **harmless.LISTS}
 # How often each kind of attack is drawn.
-_SHARES = ((0.50, attacks.INJECTIONS), (0.17, attacks_by_language.INJECTIONS), (0.19, attacks.JAILBREAKS),
-           (0.14, attacks.POISONED))  # fmt: skip
+_SHARES = (
+    (0.46, attacks.INJECTIONS),
+    (0.28, attacks_by_language.INJECTIONS),
+    (0.18, attacks.JAILBREAKS),
+    (0.08, attacks.POISONED),
+)
 _FRAMES = (
     "{}", "\n{}\n", "\n\n{}\n\n", " {} ", "<!-- {} -->", "# {}\n", "// {}\n", "/* {} */", '"{}"', "\n---\n{}\n---\n",
     "\n> {}\n", "[{}]", "({})", "\n* {}\n", "```\n{}\n```", "<p>{}</p>", "\\n\\n{}\\n", '", "note": "{}", "x": "',

@@ -20,7 +20,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     (
         "guardrails.hidden-text",
-        "Text that a person does not see is found: shapeless characters, overrides of direction, terminal codes, markup.",
+        "Text that nobody sees is found: shapeless characters, overrides of direction, terminal codes, markup.",
         "Unicode Technical Report 36",
     ),
     (

@@ -51,7 +51,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     (
         "guardrails.libinjection",
-        "libinjection answers from several threads at once, and reads a text whole, past zero bytes too.",
+        "The SQL and HTML checks of libinjection hold with several threads at once, and read past zero bytes.",
         "guardrails/README.md",
     ),
     (

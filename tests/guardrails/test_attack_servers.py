@@ -51,7 +51,7 @@ ATTACKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("validate_webhook", {"webhook_url": "http://2130706433/hook"}),
     ],
     "resource_exhaustion_mcp": [
-        ("process_large_dataset", {"size_mb": 999_999_999}),
+        ("process_large_dataset", {"size_mb": 100_000}),
         ("generate_thumbnail", {"width": 999_999_999, "height": 999_999_999, "image_url": "https://x.example/a.png"}),
         ("calculate_hash", {"algorithm": "bcrypt", "iterations": 999_999_999}),
         ("batch_process", {"item_count": 999_999_999, "concurrency": 999_999_999}),

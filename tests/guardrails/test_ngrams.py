@@ -54,7 +54,7 @@ def test_no_text_has_no_score() -> None:
     assert model.score(Features("")) == 0.0
     assert len(model.windows(Features(""))[0]) == 0
     assert len(model.score_each([])) == 0
-    assert list(model.score_each(["", "word"]))[0] == 0.0
+    assert next(iter(model.score_each(["", "word"]))) == 0.0
 
 
 def test_windows_cover_the_whole_text() -> None:
