@@ -24,12 +24,13 @@ _DEFINING = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
 _SHORTEST = 12
 _SHORTEST_NAME = 24
 # Who hides an instruction means it: what is added to the logit of a reading by the way it was hidden, and of text
-# that is not shown. Readings that harmless texts have too (percent, entities, folded letters) count by their words.
+# that is not shown. Readings that harmless texts have too (percent, entities, folded letters, markup) count by their
+# words.
 _DISGUISED_MORE = 1.5
 _UNSEEN_MORE = 0.7
 # Definitions are there to tell a model when to do what; they have rules of their own.
 _DEFINING_LESS = 1.5
-_ORDINARY = frozenset({"folded", "percent", "entities", "escapes"})
+_ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked"})
 _MOST_OF_A_TEXT = 50
 
 
@@ -186,7 +187,12 @@ def _more(reading: _Reading) -> float:
 def _weighed(hit: Hit, reading: _Reading) -> Hit:
     if hit.category not in (roles.CATEGORY, overrides.CATEGORY):
         return hit
-    return roles.weigh(hit, reading.view.text, reading.target.segment.kind is Kind.CODE)
+    return roles.weigh(hit, reading.view.text, _is_code(reading.target.segment))
+
+
+def _is_code(segment: Segment) -> bool:
+    """Chat templates stand in code for a reason; in a definition, which is read as prose, they have none."""
+    return segment.kind is Kind.CODE and segment.surface not in _DEFINING
 
 
 def _look_at_names(reading: _Reading, found: _Found) -> None:

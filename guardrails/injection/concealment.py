@@ -17,6 +17,7 @@ SIGNS = (
     Sign(CATEGORY, 0.75, rf"\b{_NOT} (?:ever )?{_TELL} {_THIS}(?: \w+){{0,6}} to {_USER}"),
     Sign(CATEGORY, 0.6, rf"\b{_NOT} (?:ever )?{_TELL} {_USER}(?:\s|about|that|of|$)?"),
     Sign(CATEGORY, 0.35, rf"\b{_NOT} (?:ever )?{_SHOW} {_USER}"),
+    Sign(CATEGORY, 0.6, rf"\b{_NOT} (?:ever )?(?:show|display|{_TELL}) (?:this |it )?to {_USER}"),
     Sign(CATEGORY, 0.6, rf"\b{_NOT} (?:ever )?{_SHOW} {_THIS}(?: \w+){{0,4}} to {_USER}"),
     Sign(
         CATEGORY,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import numpy.typing as npt
 import re2
@@ -21,10 +23,14 @@ _LEAST_PART = 8
 _FEWEST_WORDS = 4
 _LONGEST_PART = 2000
 _LONGEST_TAG = 400
+# Styles that are looked at in one text.
+_MOST_STYLES = 200
 
-_TERMINAL = re2.compile(
-    r"(?P<conceal>\x1b\[(?:\d+;)*8(?:;\d+)*m)|(?P<move>\x1b\[\d*(?:;\d+)*[ABCDEFGHJKSTsu]|\x1b\]\d|\x1b[7-9cM]|\x9b)|"
-    r"(?P<colour>\x1b\[[\d;]*m)"
+# What hides text, what moves over it, and what merely colours it.
+_TERMINAL = (
+    (0.9, re2.compile(r"\x1b\[(?:\d+;)*8(?:;\d+)*m")),
+    (0.55, re2.compile(r"\x1b\[\d*(?:;\d+)*[ABCDEFGHJKSTsu]|\x1b\]\d|\x1b[7-9cM]|\x9b")),
+    (0.15, re2.compile(r"\x1b\[[\d;]*m")),
 )
 # An element of which the style says that nobody sees what follows; tags are short, so that this stays cheap.
 _UNSEEN = re2.compile(
@@ -59,7 +65,7 @@ def find_parts(text: str) -> list[tuple[int, int]]:
     if "<" in text and len(parts) < _MOST_PARTS:
         parts += _unseen_elements(text)
     if "]: #" in text or "]: <>" in text or "]:#" in text:
-        parts += [match.span(1) for match, _ in zip(_LINK_COMMENT.finditer(text), range(_MOST_PARTS), strict=False)]
+        parts += [match.span(1) for match in islice(_LINK_COMMENT.finditer(text), _MOST_PARTS)]
     return [(start, end) for start, end in parts[:_MOST_PARTS] if _is_sentence(text[start:end])]
 
 
@@ -84,29 +90,29 @@ def _between(text: str, opening: str, closing: str) -> list[tuple[int, int]]:
 def _unseen_elements(text: str) -> list[tuple[int, int]]:
     """The text behind each tag that hides it, up to the next tag."""
     parts: list[tuple[int, int]] = []
-    for match in _UNSEEN.finditer(text):
+    for match in islice(_UNSEEN.finditer(text), _MOST_STYLES):
         opened = text.rfind("<", max(0, match.start() - _LONGEST_TAG), match.start())
-        shut = text.find(">", match.end() - 1)
+        shut = text.find(">", match.end() - 1, match.end() + _LONGEST_TAG)
         if opened < 0 or shut < 0 or shut - opened > _LONGEST_TAG or text[opened + 1 : opened + 2] in "/!":
             continue
-        end = text.find("<", shut)
-        stop = len(text) if end < 0 else end
+        longest = min(len(text), shut + 1 + _LONGEST_PART)
+        end = text.find("<", shut, longest)
+        stop = longest if end < 0 else end
         if stop - shut > _LEAST_PART:
-            parts.append((shut + 1, min(stop, shut + 1 + _LONGEST_PART)))
+            parts.append((shut + 1, stop))
         if len(parts) == _MOST_PARTS:
             break
     return parts
 
 
 def _terminal_codes(text: str) -> list[Hit]:
-    scores = {"conceal": 0.9, "move": 0.55, "colour": 0.15}
-    best: dict[str, Hit] = {}
-    for match in _TERMINAL.finditer(text):
-        name = str(match.lastgroup)
-        best.setdefault(name, Hit(CATEGORY, scores[name], match.start(), match.end()))
-        if name == "conceal":
-            break
-    return list(best.values())
+    """The first of each kind, as places in a long text are dear."""
+    found = []
+    for score, pattern in _TERMINAL:
+        match = pattern.search(text)
+        if match is not None:
+            found.append(Hit(CATEGORY, score, match.start(), match.end()))
+    return found
 
 
 def _hit(score: float, places: npt.NDArray[np.intp]) -> list[Hit]:

@@ -14,6 +14,8 @@ from guardrails.injection.signs import Hit
 INJECTION = "INJECTION"
 JAILBREAK = "JAILBREAK"
 _MOST = 5
+# Characters of a passage that tell its kind.
+_LOOKED_AT = 4_000
 # Below this nothing is told, so that ordinary texts give no findings at all.
 LEAST = 0.05
 _HALF = 0.5
@@ -58,7 +60,14 @@ class Scored:
             # Lower case can be longer than the text, by a letter here and there.
             start = min(int(self.begins[first]), len(text))
             end = min(int(self.begins[last]) + self.window, len(text))
-            hits.append(Hit(kind_of(text[start:end]), float(self.scores[first : last + 1].max()), start, end))
+            hits.append(
+                Hit(
+                    kind_of(text[start : min(end, start + _LOOKED_AT)]),
+                    float(self.scores[first : last + 1].max()),
+                    start,
+                    end,
+                )
+            )
         return sorted(hits, key=lambda hit: -hit.score)[:_MOST]
 
 

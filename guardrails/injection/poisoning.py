@@ -89,7 +89,9 @@ _PRAISE = re2.compile(
     r"only (?:official|reliable|trusted|correct|accurate)|number one|ultimate|world['’]?s (?:best|most|leading)|"
     r"unmatched|unparalleled|unrivall?ed|superior|premium|elite|revolutionary|industry[- ]leading|award[- ]winning|"
     r"guaranteed|exclusive|cutting[- ]edge|state[- ]of[- ]the[- ]art|perfect|flawless|highest[- ]quality|better than|"
-    r"trusted by|100% accurate|outperforms?|top[- ]rated|#1|must[- ]use|first choice|you will love)\b|#1\b"
+    r"trusted by|100% accurate|outperforms?|top[- ]rated|#1|must[- ]use|first choice|you will love|"
+    r"(?:scientifically|clinically) proven|inferior|five[- ]star|game[- ]changer|breakthrough|"
+    r"don['’]t (?:settle|fall behind)|\d+(?:%|x| times) (?:more|better|faster))\b|#1\b"
 )
 _PRAISING_NAME = re2.compile(
     r"(?i)(?:^|[_\-. ])(?:must[_-]?use|ultimate|best|elite|superior|revolutionary|exclusive|premium|number[_-]?one|"

@@ -6,6 +6,7 @@ import base64
 import codecs
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from urllib.parse import quote
@@ -189,7 +190,7 @@ def test_of_fresh_look_alikes_few_are_found_and_of_fresh_attacks_most() -> None:
 
 # --- disguises ------------------------------------------------------------------------------------------
 
-DISGUISES = {
+DISGUISES: dict[str, Callable[[str], str]] = {
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "hex": lambda text: text.encode().hex(),
     "percent": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
@@ -483,7 +484,8 @@ def test_every_pattern_expands_to_plain_text() -> None:
     lists = {**attacks.LISTS, **attacks_by_language.LISTS, **harmless.LISTS}
     random = Random(1)
     for pattern in (
-        *attacks.INJECTIONS, *attacks.JAILBREAKS, *attacks.POISONED, *attacks_by_language.INJECTIONS, *harmless.SENTENCES
+        *attacks.INJECTIONS, *attacks.JAILBREAKS, *attacks.POISONED, *attacks_by_language.INJECTIONS,
+        *harmless.SENTENCES,
     ):  # fmt: skip
         for _ in range(5):
             text = expand(pattern, lists, random)
