@@ -51,7 +51,7 @@ _BALANCED = (
     _rule("injection-hidden", "prompt_injection", _BOTH, Action.BLOCK, 0.7, categories=_HIDDEN),
     # A definition is short, and read by every model that sees the list.
     _rule("injection-defined", "prompt_injection", ("definition",), Action.BLOCK, 0.6, categories=_HIDDEN),
-    _rule("injection", "prompt_injection", _ALL, Action.BLOCK, 0.95, categories=_WORDED),
+    _rule("injection", "prompt_injection", _ALL, Action.BLOCK, 0.9, categories=_WORDED),
     _rule("injection-suspected", "prompt_injection", _ALL, Action.FLAG, on_error=Action.FLAG),
     _rule("web-attack-returned", "web_attack", ("output",), Action.FLAG, 0.7, on_error=Action.FLAG),
     _rule("binary", "binary", _BOTH, Action.FLAG, on_error=Action.FLAG),

@@ -332,7 +332,13 @@ def _bits(text: str) -> Reading | None:
 
 # Turned letter by letter: looked for by words that are common, and telling, once they are turned back
 
-_COMMON = ("the", "and", "you", "this", "that", "with", "your", "from", "must", "which", "have", "please")
+# None of them is a word of another language when turned.
+_COMMON = (
+    "the", "and", "you", "this", "that", "with", "your", "from", "must", "which", "have", "please", "all", "for",
+    "will", "what", "tell", "send", "user", "then", "when", "instead", "everything", "above", "before", "answer", "write",
+    "message", "about", "following", "would", "should", "there", "other", "their", "these", "tool", "file", "rules",
+    "without", "email", "only", "into", "never", "always", "now", "not", "are", "can", "how", "explain", "respond",
+)
 _TELLING = (
     "ignore", "previous", "instructions", "instruction", "system", "prompt", "password", "secret", "reveal", "forget",
     "disregard", "override", "execute", "command", "credentials", "assistant",
@@ -360,9 +366,13 @@ _TELLING_REVERSED = frozenset(_backwards(word).encode() for word in _TELLING)
 # Written with signs and digits for letters; 1 may be i or l.
 _LEET_WORDS = re2.compile(
     rb"(?i)[il]gnor|prev[il]ous|[il]nstruct|syst[e]m|prompt|passw|d[il]sregard|overr[il]de|revea[il]|forget|bypass|"
-    rb"ja[il]break|adm[il]n|secret|execute"
+    rb"ja[il]break|adm[il]n|secret|execute|"
+    rb"\b(th[il]s|with|the|and|you|your|that|from|must|have|please|al[il]|for|w[il]{3}|what|te[il]{2}|send|user|then|when|"
+    rb"everyth[il]ng|above|answer|wr[il]te|message|about|rules|ema[il]{2}|not|are|exp[il]a[il]n|respond|to|s[ae]y|how)\b"
 )
-_LEET_SIGNS = re2.compile(rb"[A-Za-z][013457@$!][A-Za-z]")
+_MARKED = re2.compile(rb"(?:[A-Za-z0-9][A-Za-z0-9 ,.:']{0,4}(?:\*{1,3}|~~|__?|`|\|\||\\) ?){5,}[A-Za-z]")
+_MARKS = re2.compile(rb"\*{1,3}|~~|__?|`|\|\||<!---->|\\")
+_LEET_SIGNS = re2.compile(rb"[A-Za-z][013457@$!][A-Za-z]|\b[013457@$!][A-Za-z]{2}")
 _SPACED = re2.compile(rb"\b(?:[A-Za-z][ ._*\-]{1,3}){6,}[A-Za-z]\b")
 
 
@@ -376,12 +386,16 @@ def _leet(text: str, raw: Raw) -> Reading | None:
         return None
     folded = raw.translate(_LEET)
     hits = []
+    telling = False
     for match in _LEET_WORDS.finditer(folded):
         if raw[match.start() : match.end()].lower() != match.group().lower():
             hits.append(match.span())
+            telling = telling or match.lastindex is None
             if len(hits) >= _MOST_HITS:
                 hits.append((len(raw) - 1, len(raw)))
                 break
+    if not telling and len({folded[start:end].lower() for start, end in hits}) < (2 if len(raw) <= _WHOLE_TO else 3):
+        return None
     return _turned(text, hits, lambda part: part.translate(_LEET_LETTERS), "leet")
 
 
@@ -397,7 +411,7 @@ def _reversed(text: str, raw: Raw) -> Reading | None:
 
 
 def _evidence(words: Any, raw: Raw, telling: frozenset[bytes]) -> list[tuple[int, int]]:
-    """Where the words stand, if there is a telling one among them, or three different common ones."""
+    """Where the words stand, if there is a telling one among them, or enough different common ones."""
     hits: list[tuple[int, int]] = []
     met: set[bytes] = set()
     for match in words.finditer(raw):
@@ -407,7 +421,8 @@ def _evidence(words: Any, raw: Raw, telling: frozenset[bytes]) -> list[tuple[int
             # It is everywhere; to look for all of it would take longer than to turn all that is left.
             hits.append((len(raw) - 1, len(raw)))
             break
-    return hits if len(met) >= 3 or met & telling else []
+    enough = 2 if len(raw) <= _WHOLE_TO else 3
+    return hits if len(met) >= enough or met & telling else []
 
 
 def _turned(text: str, hits: list[tuple[int, int]], turn: Callable[[str], str], how: str) -> Reading | None:
@@ -423,6 +438,16 @@ def _turned(text: str, hits: list[tuple[int, int]], turn: Callable[[str], str], 
         found.separate(start, start)
         found.put(turn(text[start:end]), start, end, 1)
     return found.read(how)
+
+
+def _marked(text: str, raw: Raw) -> Reading | None:
+    """Words that marks of Markdown cut in pieces. Names in code have such marks too, but not so close together."""
+    found: list[Change] = []
+    for run in _MARKED.finditer(raw):
+        found += [(*mark.span(), "", 0) for mark in _MARKS.finditer(raw, run.start(), run.end())]
+        if len(found) >= _MOST_HITS:
+            break
+    return excerpt(text, found, "marked")
 
 
 def _spaced(text: str, raw: Raw) -> Reading | None:
@@ -456,7 +481,8 @@ _PROMISING = re2.compile(
             r"[01]{8}[ ,][01]{8}",
             r"[0-9]{2}[ ,;][0-9]{2,3}[ ,;]{1,2}[0-9]{2}",
             r"\b(?:[a-z][ ._*\-]{1,3}){3}[a-z]\b",
-            r"[a-z][013457@$!][a-z]",
+            r"[a-z][013457@$!][a-z]|\b[013457@$!][a-z]{2}",
+            r"[a-z](?:\*{1,3}|~~|__?|`|\|\||\\)[a-z]",
             r"\b(?:" + "|".join(turn(word) for turn in (_rotated, _backwards) for word in _COMMON + _TELLING) + r")\b",
         )
     ).encode()
@@ -473,5 +499,6 @@ _DECODERS: tuple[tuple[str, Callable[[str, Raw], Reading | None]], ...] = (
     ("rot13", _rot13),
     ("reversed", _reversed),
     ("spaced", _spaced),
+    ("marked", _marked),
     ("leet", _leet),
 )
