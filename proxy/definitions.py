@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from gateway_site.lib.jsontext import encode
+from guardrails.compiled import PolicySet
 from guardrails.engine.findings import Blocked, Rewritten, Verdict
-from guardrails.engine.rules import Policy
 
-LISTS = frozenset({"tools", "prompts", "resources", "resourceTemplates"})
-_METHODS = {
-    "tools": "tools/list",
-    "prompts": "prompts/list",
-    "resources": "resources/list",
-    "resourceTemplates": "resources/templates/list",
-    "instructions": "initialize",
+# The member of a result that holds definitions, by the method whose result it is. In any other it is text like any.
+MEMBERS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+    "initialize": "instructions",
+    "server/discover": "instructions",
 }
-_MAX_KNOWN = 50_000
+_METHODS = {member: method for method, member in reversed(MEMBERS.items())}
+_MAX_PROJECTS = 1_000
+_MAX_KNOWN = 10_000
+_MAX_FINDINGS = 10
+# A definition that had to be rewritten is kept as it is shown; those that are longer are rewritten each time.
+_MAX_KEPT_BYTES = 4_096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +36,11 @@ class Entry:
 
     member: str
     value: Any
+
+    @property
+    def method(self) -> str:
+        """By which it is read as a definition, whatever call it turned up in."""
+        return _METHODS[self.member]
 
     @property
     def name(self) -> str:
@@ -44,37 +55,71 @@ class Entry:
         value = self.value if self.member == "instructions" else [self.value]
         return {"jsonrpc": "2.0", "id": 0, "result": {self.member: value}}
 
-    def digest(self) -> bytes:
+    def encoded(self) -> bytes:
         try:
-            data = orjson.dumps([self.member, self.value], option=orjson.OPT_SORT_KEYS)
+            return orjson.dumps([self.member, self.value], option=orjson.OPT_SORT_KEYS)
         except TypeError:
-            data = encode([self.member, self.value])
-        return hashlib.sha256(data).digest()
+            return encode([self.member, self.value])
+
+
+_AS_IT_IS = object()
+Key = tuple[int, bytes]
+
+
+@dataclass(slots=True)
+class _Known:
+    """One project's verdicts, good as long as its policies are the same object: any change makes another."""
+
+    policies: PolicySet
+    verdicts: OrderedDict[Key, Any] = field(default_factory=OrderedDict)
 
 
 class Definitions:
-    """What became of definitions, by policy and digest, for one process; the ones used least recently go first."""
+    """What became of definitions, apart for each project; what is used least recently goes first."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[int, bytes], tuple[Policy, Any]] = OrderedDict()
+        self._projects: OrderedDict[int, _Known] = OrderedDict()
 
-    def get(self, policy: Policy, entry: Entry) -> Any:
+    def get(self, project: int, policies: PolicySet, key: Key, entry: Entry) -> Any:
         """What `put` returned; None for what is not known."""
-        key = (id(policy), entry.digest())
-        found = self._known.get(key)
-        if found is None or found[0] is not policy:
+        known = self._projects.get(project)
+        if known is None or known.policies is not policies:
             return None
-        self._known.move_to_end(key)
-        return found[1]
+        found = known.verdicts.get(key)
+        if found is None:
+            return None
+        self._projects.move_to_end(project)
+        known.verdicts.move_to_end(key)
+        return entry.value if found is _AS_IT_IS else found
 
-    def put(self, policy: Policy, entry: Entry, verdict: Verdict) -> Any:
+    def put(self, project: int, policies: PolicySet, key: Key, entry: Entry, verdict: Verdict, *, keep: bool) -> Any:
         """The entry as it may be shown, or Blocked. A check that could not be made is made again the next time."""
-        shown = verdict if isinstance(verdict, Blocked) else entry.value
+        shown: Any = verdict if isinstance(verdict, Blocked) else entry.value
+        kept: Any = _short(verdict) if isinstance(verdict, Blocked) else _AS_IT_IS
         if isinstance(verdict, Rewritten):
             value = verdict.value["result"][entry.member]
-            shown = value if entry.member == "instructions" else value[0]
-        if not verdict.report.failures:
-            self._known[id(policy), entry.digest()] = (policy, shown)
-            while len(self._known) > _MAX_KNOWN:
-                self._known.popitem(last=False)
+            shown = kept = value if entry.member == "instructions" else value[0]
+            keep = keep and len(encode(shown)) <= _MAX_KEPT_BYTES
+        if keep and not verdict.report.failures:
+            self._keep(project, policies, key, kept)
         return shown
+
+    def _keep(self, project: int, policies: PolicySet, key: Key, kept: Any) -> None:
+        known = self._projects.get(project)
+        if known is None or known.policies is not policies:
+            known = self._projects[project] = _Known(policies)
+        self._projects.move_to_end(project)
+        known.verdicts[key] = kept
+        while len(known.verdicts) > _MAX_KNOWN:
+            known.verdicts.popitem(last=False)
+        while len(self._projects) > _MAX_PROJECTS:
+            self._projects.popitem(last=False)
+
+
+def key_of(server_id: int, entry: Entry) -> Key:
+    return server_id, hashlib.sha256(entry.encoded()).digest()
+
+
+def _short(verdict: Blocked) -> Blocked:
+    report = verdict.report
+    return replace(verdict, report=replace(report, findings=report.findings[:_MAX_FINDINGS]))

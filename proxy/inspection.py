@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway_site.lib.jsontext import encode
 from guardrails import tokens
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
-from guardrails.engine.findings import Action, Blocked, Rewritten, Verdict
+from guardrails.engine.findings import Action, Blocked, Report, Rewritten, Verdict
 from guardrails.engine.rules import Policy
 from guardrails.engine.scan import Services, VaultUnavailable
 from guardrails.vault import Issuer, Owner
-from proxy.definitions import LISTS, Entry
+from proxy.definitions import MEMBERS, Entry, key_of
 from proxy.errors import Refusal
 from proxy.metrics import count_report
+from proxy.pace import Pace
+from proxy.stages.authorize import not_there
+from servers.catalogue import Table
 
 if TYPE_CHECKING:
     from proxy.call import Call
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _MAX_REPORTS = 100
 _MAX_QUESTION = 4_000
 _INLINE_BYTES = 64 * 1024
+_ANY_LIST = frozenset(MEMBERS.values())
 T = TypeVar("T")
 
 
@@ -60,8 +64,7 @@ class Inspection:
             return verdict
         if isinstance(verdict, Rewritten):
             self._rewrite(verdict.value)
-        await self._restore_incoming()
-        return None
+        return await self._restore_incoming()
 
     def _note_question(self, message: Mapping[str, Any]) -> None:
         params = self._call.params
@@ -100,13 +103,20 @@ class Inspection:
         call = self._call
         if call.method != "tools/call":
             return None
-        definition = call.state.catalogue.table(
-            call.upstream.server_id, call.upstream.config_hash, call.modern
-        ).definitions.get(call.params.get("name", ""))
-        if definition is None or not definition.entry:
-            return None
-        judged = await self._judge(Entry("tools", definition.entry))
-        return judged if isinstance(judged, Blocked) else None
+        name = call.params.get("name", "")
+        table = self._table()
+        definition = table.definitions.get(name)
+        if definition is not None and definition.entry:
+            judged = await self._judge(Entry("tools", definition.entry))
+            return judged if isinstance(judged, Blocked) else None
+        if name in table.withheld:
+            # The server does not list it to us, and did to the client.
+            raise not_there("tool", name)
+        return None
+
+    def _table(self) -> Table:
+        call = self._call
+        return call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
 
     # --- what comes back --------------------------------------------------------------------------------
 
@@ -127,41 +137,57 @@ class Inspection:
         result = message.get("result")
         if not isinstance(result, dict):
             return message, {}
-        listed: dict[str, Any] = {}
-        for member in LISTS & result.keys():
-            entries = result[member]
-            if isinstance(entries, list):
-                judged = [await self._judge(Entry(member, entry)) for entry in entries]
-                listed[member] = [entry for entry in judged if not isinstance(entry, Blocked)]
-        if "instructions" in result:
-            judged_text = await self._judge(Entry("instructions", result["instructions"]))
-            listed["instructions"] = "" if isinstance(judged_text, Blocked) else judged_text
-        if not listed:
+        if self._call.http_method == "GET":
+            # An answer that is taken up again may be a list or any other; it is judged as both.
+            listed = {member: await self._listed(member, result[member]) for member in result.keys() & _ANY_LIST}
+            return {**message, "result": {**result, **listed}}, {}
+        own = MEMBERS.get(self._call.method)
+        if own is None or own not in result:
             return message, {}
-        rest = {name: value for name, value in result.items() if name not in listed}
-        return {**message, "result": rest}, listed
+        rest = {name: value for name, value in result.items() if name != own}
+        return {**message, "result": rest}, {own: await self._listed(own, result[own])}
+
+    async def _listed(self, member: str, value: Any) -> Any:
+        if member == "instructions":
+            judged = await self._judge(Entry(member, value))
+            return "" if isinstance(judged, Blocked) else judged
+        if not isinstance(value, list):
+            return value
+        shown, pace = [], Pace()
+        for entry in value:
+            judged = await self._judge(Entry(member, entry))
+            if not isinstance(judged, Blocked):
+                shown.append(judged)
+            elif member == "tools" and isinstance(entry, dict):
+                self._table().withhold(entry.get("name"))
+            await pace.keep()
+        return shown
 
     async def _judge(self, entry: Entry) -> Any:
         """The definition as it may be shown, or Blocked; remembered, since it is shown more often than it changes."""
-        known = self._call.state.guards.definitions
-        policy = self._outgoing
-        found = known.get(policy, entry)
+        call, known = self._call, self._call.state.guards.definitions
+        project, policies, server = call.principal.project_id, call.snapshot.policies, call.upstream.server_id
+        key = key_of(server, entry)
+        found = known.get(project, policies, key, entry)
         if found is None:
-            verdict = await self._inspect(entry.as_message(), policy, "definition", None, entry.name)
-            found = known.put(policy, entry, verdict)
+            verdict = await self._inspect(entry.as_message(), self._outgoing, "definition", None, entry)
+            # An exception ends by itself, and is for some tools only.
+            keep = not policies.exemptions
+            found = known.put(project, policies, key, entry, verdict, keep=keep)
         return found
 
     # --- both -------------------------------------------------------------------------------------------
 
     async def _inspect(
         self, message: Mapping[str, Any], policy: Policy, direction: str, schema: Mapping[str, Any] | None,
-        defined: str = "",
+        entry: Entry | None = None,
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
-        subject = call.subject[1]
+        # A definition is read the same, whatever call it turned up in.
+        subject, method = (call.subject[1], call.method) if entry is None else ("", entry.method)
         context = Context(
             direction=direction, project=call.principal.project_id, server=call.upstream.slug, tool=subject,
-            method=call.method, question=self._question, grounds=self._grounds,
+            method=method, question=self._question, grounds=self._grounds,
         )  # fmt: skip
         project, policies = call.principal.project_id, call.snapshot.policies
         services = Services(
@@ -174,7 +200,7 @@ class Inspection:
         count_report(direction, verdict.report, blocked=isinstance(verdict, Blocked))
         report = verdict.report
         if (report.findings or report.failures or not report.coverage.is_whole) and len(call.reports) < _MAX_REPORTS:
-            call.reports.append((direction, defined, report))
+            call.reports.append((direction, _shown_name(entry, report) if entry is not None else "", report))
         return verdict
 
     def _issuer(self, direction: str, policy: Policy) -> Issuer | None:
@@ -192,17 +218,32 @@ class Inspection:
     def _server(self) -> str:
         return str(self._call.upstream.server_id)
 
-    async def _restore_incoming(self) -> None:
-        """What the client was given as tokens goes as values to servers that the policy trusts."""
+    async def _restore_incoming(self) -> Blocked | None:
+        """What the client was given as tokens goes as values to servers that the policy trusts, in arguments only.
+
+        A server chose the values, so they are looked at like any argument, but for what is personal.
+        """
         call = self._call
-        if call.upstream.slug in self._incoming.trusted and call.message is not None:
-            restored = await self._restore(call.message, None)
-            if restored is not call.message:
-                self._rewrite(restored)
+        arguments = call.params.get("arguments")
+        if call.upstream.slug not in self._incoming.trusted or call.message is None or not arguments:
+            return None
+        restored = await self._restore(arguments, None)
+        if restored is arguments:
+            return None
+        message = {**call.message, "params": {**call.params, "arguments": restored}}
+        verdict = await self._inspect(message, _blocking_only(self._incoming), "input", _schema(call, "inputSchema"))
+        if isinstance(verdict, Blocked):
+            return verdict
+        self._rewrite(message)
+        return None
 
     async def _restore_outgoing(self, message: dict[str, Any]) -> dict[str, Any]:
-        """What this server was given as tokens comes home as values."""
-        return await self._restore(message, self._server) if _makes_tokens(self._incoming) else message
+        """What this server was given as tokens comes home as values; never in what the protocol finds its way by."""
+        if not _makes_tokens(self._incoming):
+            return message
+        spoken: dict[str, Any] = {name: message[name] for name in ("result", "error", "params") if name in message}
+        restored = await self._restore(spoken, self._server)
+        return message if restored is spoken else {**message, **restored}
 
     async def _restore(self, message: dict[str, Any], server: str | None) -> dict[str, Any]:
         found = await self._apart(tokens.tokens_in, message)
@@ -218,14 +259,22 @@ class Inspection:
         """In the pool when there may be much to go through, so that no other call waits for it."""
         if max(self._call.bytes_in, len(encode(message))) < _INLINE_BYTES:
             return function(message, *more)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._call.state.guards.pool, function, message, *more)
+        guards = self._call.state.guards
+        services = Services(pool=guards.pool, slot=guards.slot_of(self._call.principal.project_id))
+        found: T = await scan.apart_in(services)(function, message, *more)
+        return found
 
     async def forget(self) -> None:
         """The session has ended, and what its tokens stand for with it."""
         if _makes_tokens(self._incoming) or _makes_tokens(self._outgoing):
             with contextlib.suppress(VaultUnavailable):
                 await self._call.state.guards.vault.forget(self._owner())
+
+
+def _shown_name(entry: Entry, report: Report) -> str:
+    """A name that is itself a finding is not written down."""
+    named = ("/name", "/uri", "/uriTemplate")
+    return "*" if any(finding.pointer.endswith(named) for finding in report.findings) else entry.name
 
 
 def explain(call: Call, verdict: Blocked) -> str:
@@ -259,6 +308,22 @@ def summarise(call: Call) -> dict[str, Any]:
             for direction, defined, report in call.reports
         ]
     }
+
+
+def _blocking_only(policy: Policy) -> Policy:
+    """The policy without what finds personal data or rewrites; made once for each policy."""
+    known = _blocking.get(id(policy))
+    if known is None or known[0] is not policy:
+        if len(_blocking) >= _MAX_BLOCKING:
+            _blocking.clear()
+        rules = tuple(rule for rule in policy.rules if rule.action is Action.BLOCK and rule.detector != "pii")
+        floor = tuple(rule for rule in policy.floor if rule.action is Action.BLOCK and rule.detector != "pii")
+        known = _blocking[id(policy)] = (policy, replace(policy, rules=rules, floor=floor))
+    return known[1]
+
+
+_MAX_BLOCKING = 1_000
+_blocking: dict[int, tuple[Policy, Policy]] = {}
 
 
 def _makes_tokens(policy: Policy) -> bool:

@@ -238,11 +238,17 @@ class Table:
     unlistable: bool = False
     learnt_at: float = float("-inf")
     size: int = 0
+    # Names that a client's list had and that were taken out of it, so that they cannot be called by another way.
+    withheld: set[str] = field(default_factory=set)
     # Who asked for the list to be read again, and when: one caller's asking must not use up another's.
     _asked: dict[str, float] = field(default_factory=dict)
 
     def is_fresh(self) -> bool:
         return (self.complete or self.unlistable) and time.monotonic() - self.learnt_at < FRESH_SECONDS
+
+    def withhold(self, name: Any) -> None:
+        if isinstance(name, str) and len(self.withheld) < MAX_TOOLS:
+            self.withheld.add(name)
 
     def may_relearn(self, caller: str) -> bool:
         """True at most once a second for one caller, who then asks."""

@@ -335,9 +335,10 @@ def _bits(text: str) -> Reading | None:
 # None of them is a word of another language when turned.
 _COMMON = (
     "the", "and", "you", "this", "that", "with", "your", "from", "must", "which", "have", "please", "all", "for",
-    "will", "what", "tell", "send", "user", "then", "when", "instead", "everything", "above", "before", "answer", "write",
-    "message", "about", "following", "would", "should", "there", "other", "their", "these", "tool", "file", "rules",
-    "without", "email", "only", "into", "never", "always", "now", "not", "are", "can", "how", "explain", "respond",
+    "will", "what", "tell", "send", "user", "then", "when", "instead", "everything", "above", "before", "answer",
+    "write", "message", "about", "following", "would", "should", "there", "other", "their", "these", "tool", "file",
+    "rules", "without", "email", "only", "into", "never", "always", "now", "not", "are", "can", "how", "explain",
+    "respond",
 )
 _TELLING = (
     "ignore", "previous", "instructions", "instruction", "system", "prompt", "password", "secret", "reveal", "forget",

@@ -1,12 +1,16 @@
-"""Pointers that may be shown: a member name that is itself a finding, or is long, must not come out by its place."""
+"""Pointers that may be shown: neither what was found nor a message of the server's comes out by a place's name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import re2
+
 from guardrails.engine.findings import Finding
 
-_MAX_NAME = 64
+# A longer or wordier name says more than where something is, in a voice that is ours.
+_PLAIN = re2.compile(r"[A-Za-z0-9_.$-]{0,40}")
+_DEEPEST = 12
 
 
 class Masking:
@@ -16,8 +20,7 @@ class Masking:
         self._hidden = {finding.pointer.rpartition("/")[2] for finding in findings if finding.is_key}
 
     def mask(self, pointer: str) -> str:
-        """The pointer with `*` for names that were found, and for long ones."""
-        if not self._hidden and len(pointer) <= _MAX_NAME:
-            return pointer
+        """The pointer with `*` for names that were found or are no plain names, cut after twelve."""
         names = pointer.split("/")
-        return "/".join("*" if name in self._hidden or len(name) > _MAX_NAME else name for name in names)
+        shown = [name if name not in self._hidden and _PLAIN.fullmatch(name) else "*" for name in names[:_DEEPEST]]
+        return "/".join(shown if len(names) <= _DEEPEST else [*shown, "*"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
@@ -42,7 +42,7 @@ from guardrails.engine.rules import Mode, Policy, Rule
 from guardrails.engine.segments import Segment, Surface
 from guardrails.engine.surfaces import Reading, segments_of
 from guardrails.engine.walk import Unwalkable
-from guardrails.tokens import find_tokens
+from guardrails.tokens import find_tokens, is_token
 
 # Scanned at once; anything longer goes to the pool, so that no call waits long for another's text.
 INLINE_BYTES = 2_000
@@ -75,13 +75,21 @@ class VaultUnavailable(Exception):
     """No token can be given or resolved now."""
 
 
+class Slot(Protocol):
+    """A place in the pool, as asyncio.Semaphore has it."""
+
+    async def acquire(self) -> Any: ...
+
+    def release(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the engine is lent by its caller. Without a pool everything is scanned at once."""
 
     pool: Executor | None = None
     # Held while a message is in the pool: the caller's way to give each project its share.
-    slot: AbstractAsyncContextManager[Any] | None = None
+    slot: Slot | None = None
     outbound: Outbound | None = None
     cache: Cache | None = None
     tokens: Tokens | None = None
@@ -112,6 +120,8 @@ class _Scan:
     targets: list[Target]
     armed: tuple[Armed, ...]
     services: Services
+    # Set when nobody waits for the scan any more.
+    stop: threading.Event
     findings: list[Finding] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -138,13 +148,18 @@ async def inspect(
     armed = arm(policy)
     if not armed:
         return Passed(Report(policy=policy.name, policy_version=policy.version))
-    apart = _apart(services) if size > INLINE_BYTES else _at_once
+    stop = threading.Event()
+    apart = apart_in(services) if size > INLINE_BYTES else _at_once
     try:
-        scan = await apart(_scan_locally, message, policy, context, armed, services, modern, schema)
+        scan = await apart(_scan_locally, message, policy, context, armed, services, modern, schema, stop)
     except Unwalkable:
-        return _unreadable(policy)
+        return _unreadable(policy, "too deep")
     except TimeoutError:
-        return _unreadable(policy)
+        stop.set()
+        return _unreadable(policy, "timeout")
+    except asyncio.CancelledError:
+        stop.set()
+        raise
     if not _blocking(scan):
         await _ask_providers(scan)
     return await _decide(scan, message, schema, apart)
@@ -154,22 +169,33 @@ async def _at_once(function: Callable[..., T], *arguments: Any) -> T:
     return function(*arguments)
 
 
-def _apart(services: Services) -> Callable[..., Awaitable[Any]]:
+def apart_in(services: Services) -> Callable[..., Awaitable[Any]]:
     """Runs in the pool, so that no other call waits for a long text."""
     if services.pool is None:
         return _at_once
 
     async def run(function: Callable[..., T], *arguments: Any) -> T:
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(_MOST_SECONDS), services.slot or nullcontext():
-            return await loop.run_in_executor(services.pool, function, *arguments)
+        async with asyncio.timeout(_MOST_SECONDS):
+            if services.slot is not None:
+                await services.slot.acquire()
+            try:
+                work = asyncio.get_running_loop().run_in_executor(services.pool, function, *arguments)
+            except BaseException:
+                if services.slot is not None:
+                    services.slot.release()
+                raise
+            if (slot := services.slot) is not None:
+                # A thread goes on when nobody waits for it any more, and holds its place until it ends.
+                work.add_done_callback(lambda _: slot.release())
+            return await asyncio.shield(work)
 
     return run
 
 
-def _unreadable(policy: Policy) -> Verdict:
-    """Nothing in a message too deep to be read has been looked at."""
-    report = Report(coverage=Coverage(0, 1), policy=policy.name, policy_version=policy.version)
+def _unreadable(policy: Policy, cause: str) -> Verdict:
+    """Nothing in the message has been looked at."""
+    failures = (Failure("", "engine", cause, Action.BLOCK.value),)
+    report = Report(failures=failures, coverage=Coverage(0, 1), policy=policy.name, policy_version=policy.version)
     if policy.floor or policy.mode is Mode.ENFORCE:
         return Blocked(report, "size", "NOT_SCANNED", "")
     return Passed(report)
@@ -216,7 +242,7 @@ def _made(name: str, config: str) -> TextDetector | MessageDetector | Provider:
 
 def _scan_locally(
     message: Mapping[str, Any], policy: Policy, context: Context, armed: tuple[Armed, ...], services: Services,
-    modern: bool, schema: Mapping[str, Any] | None,
+    modern: bool, schema: Mapping[str, Any] | None, stop: threading.Event,
 ) -> _Scan:  # fmt: skip
     """Everything that needs no waiting. Raises Unwalkable."""
     reading = segments_of(
@@ -224,7 +250,7 @@ def _scan_locally(
         kinds=policy.kinds.get(context.tool), schema=schema,
     )  # fmt: skip
     known = replace(context, binaries=tuple(reading.binaries), numbers=numbers_of(message))
-    scan = _Scan(policy, known, reading, [], armed, services)
+    scan = _Scan(policy, known, reading, [], armed, services, stop)
     for segment in reading.segments:
         room = policy.max_characters - scan.seen
         if room <= 0:
@@ -236,6 +262,8 @@ def _scan_locally(
             scan.targets.append(Target(segment))
     present = {direction_of(target.segment, known) for target in scan.targets} or {known.direction}
     for each in armed:
+        if stop.is_set():
+            break
         if not isinstance(each.detector, Provider) and not present.isdisjoint(each.rule.directions):
             _note(scan, each, *_run(scan, each))
     return scan
@@ -264,6 +292,8 @@ def _run(scan: _Scan, armed: Armed) -> tuple[list[Finding], str, float]:
     try:
         if isinstance(detector, TextDetector):
             for target in targets:
+                if scan.stop.is_set():
+                    break
                 found += _look(scan, armed, detector, target)
         elif isinstance(detector, MessageDetector) and (targets or scan.context.binaries or scan.context.numbers):
             found += _judge(scan, armed, detector, targets)
@@ -391,8 +421,12 @@ async def _decide(
     to_change = [
         finding for finding in scan.findings
         if finding.rule in enforced and finding.action in (Action.REDACT, Action.TOKENISE)
-        and not (scan.services.tokens is not None and _is_in_token(message, finding))
     ]  # fmt: skip
+    try:
+        if scan.services.tokens is not None and to_change:
+            to_change = await apart(_outside_tokens, message, to_change)
+    except TimeoutError:
+        return Blocked(_report(scan, masking), "redaction", "UNAVAILABLE", "")
     if not to_change:
         return Passed(_report(scan, masking))
     try:
@@ -411,10 +445,18 @@ async def _decide(
     return Rewritten(_report(scan, masking), value)
 
 
-def _is_in_token(message: Mapping[str, Any], finding: Finding) -> bool:
+def _outside_tokens(message: Mapping[str, Any], findings: Sequence[Finding]) -> list[Finding]:
     """What stands for a value must not get another token, or be cut in two."""
-    text = text_of(message, finding.pointer, finding.is_key)
-    return any(start < finding.end and finding.start < end for start, end, _ in find_tokens(text))
+    places: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+    kept = []
+    for finding in findings:
+        place = finding.pointer, finding.is_key
+        if place not in places:
+            text = text_of(message, *place)
+            places[place] = [(start, end) for start, end, _ in find_tokens(text) if is_token(text[start:end])]
+        if not any(start <= finding.start and finding.end <= end for start, end in places[place]):
+            kept.append(finding)
+    return kept
 
 
 def _place(finding: Finding) -> tuple[str, bool, int, int]:
@@ -428,8 +470,11 @@ async def _issue_tokens(
     wanted = [finding for finding in findings if finding.action is Action.TOKENISE and not finding.how]
     if not wanted or scan.services.tokens is None:
         return {}
-    texts = [text_of(message, finding.pointer, finding.is_key)[finding.start : finding.end] for finding in wanted]
-    values = [(finding.category, text) for finding, text in zip(wanted, texts, strict=True)]
+    places = {(finding.pointer, finding.is_key) for finding in wanted}
+    texts = {place: text_of(message, *place) for place in places}
+    values = [
+        (each.category, texts[each.pointer, each.is_key][each.start : each.end]) for each in wanted
+    ]  # fmt: skip
     issued = await scan.services.tokens.issue(values)
     return {_place(finding): token for finding, token in zip(wanted, issued, strict=True)}
 

@@ -46,15 +46,11 @@ _OF_A_RESOURCE = frozenset({"resource", "resource_link"})
 
 _ENVELOPE_META = "io.modelcontextprotocol/"
 # What the protocol itself puts into `_meta`; client info counts only where the client speaks.
-_META_OF_ANY_ERA = {
-    "progressToken": re2.compile(r"[A-Za-z0-9_.:\-]{0,64}"),
+_META_FORMS = {
     "traceparent": re2.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
+    f"{_ENVELOPE_META}protocolVersion": re2.compile(r"\d{4}-\d{2}-\d{2}"),
+    f"{_ENVELOPE_META}logLevel": re2.compile("debug|info|notice|warning|error|critical|alert|emergency"),
 }
-_META_OF_2026 = frozenset(
-    _ENVELOPE_META + name for name in ("protocolVersion", "logLevel", "subscriptionId", "clientCapabilities")
-)
-_CLIENT_INFO = _ENVELOPE_META + "clientInfo"
-_TOKEN = re2.compile(r"[A-Za-z0-9_.:\-]{0,64}")
 
 # Member names that the protocol gives. Where it gives the names, they say nothing.
 _NAMES = _words(
@@ -222,9 +218,6 @@ def _envelope(message: Message) -> list[Part]:
         del rest["jsonrpc"]
     if rest.get("method") in _METHODS:
         del rest["method"]
-    if "method" not in message:
-        # An answer repeats the id of the request.
-        rest.pop("id", None)
     return [Part(rest, "", Surface.META)] if rest else []
 
 
@@ -326,11 +319,8 @@ def _of_meta(meta: Any, base: str, modern: bool, direction: str) -> list[Part]:
 
 
 def _is_reserved(name: str, value: Any, modern: bool, direction: str) -> bool:
-    if name == _CLIENT_INFO:
-        return modern and direction == "input"
-    form = _META_OF_ANY_ERA.get(name) or (_TOKEN if modern and name in _META_OF_2026 else None)
-    if form is None:
+    """Only what can say nothing else: a version, a level, a trace, a number. The client's name and capabilities can."""
+    form = _META_FORMS.get(name)
+    if form is None or (name.startswith(_ENVELOPE_META) and not modern):
         return False
-    if isinstance(value, str):
-        return form.fullmatch(value) is not None
-    return isinstance(value, int) or (isinstance(value, dict) and direction == "input" and name != "progressToken")
+    return isinstance(value, str) and form.fullmatch(value) is not None

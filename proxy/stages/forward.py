@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
+import secrets
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ _MAX_STREAM_SECONDS = 3600.0
 _META_KEPT = 8192
 _NO_LIMIT = contextlib.nullcontext()
 _ENVELOPE_PREFIX = "io.modelcontextprotocol/"
+_OURSELVES = {"name": "secure-mcp-gateway", "version": "1"}
 _NOTICE_SECONDS = 2.0
 # Notices under way, kept here so that none is collected before it is sent.
 _notices: set[asyncio.Task[None]] = set()
@@ -94,11 +95,16 @@ async def ask_upstream(
 
     Raises UpstreamError, "refused" for an unknown method.
     """
-    message = {"jsonrpc": "2.0", "id": f"mcpgw-{uuid.uuid4().hex}", "method": method, "params": dict(params)}
+    # An id like any client's, so that a server cannot answer us otherwise than its clients.
+    message: dict[str, Any] = {
+        "jsonrpc": "2.0", "id": secrets.randbelow(2**31), "method": method, "params": dict(params)
+    }  # fmt: skip
     if call.modern:
-        meta = call.params.get("_meta", {})
-        message["params"]["_meta"] = {  # type: ignore[index]  # the dict above
-            key: value for key, value in meta.items() if key.startswith(_ENVELOPE_PREFIX) and "logLevel" not in key
+        # Nothing of the caller's own: it has not been looked at yet.
+        message["params"]["_meta"] = {
+            f"{_ENVELOPE_PREFIX}protocolVersion": call.version,
+            f"{_ENVELOPE_PREFIX}clientInfo": _OURSELVES,
+            f"{_ENVELOPE_PREFIX}clientCapabilities": {},
         }
     exchange = await _send(call, "POST", _message_headers(call, message), encode(message))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,16 @@ from guardrails.engine.findings import Blocked, Rewritten
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.inspection import Inspection, explain
+from proxy.pace import Pace
 from proxy.stages.forward import refuse_upstream
 from proxy.wire import is_response
+from servers.events import RawEvent
 
 if TYPE_CHECKING:
     from proxy.call import CallNext
+
+# Event ids are a server's own; one of another form is not passed on, so that its stream cannot be taken up there.
+_EVENT_ID = re.compile(r"[A-Za-z0-9_.:~+/=|-]{1,128}")
 
 
 async def guard(call: Call, call_next: CallNext) -> Answer:
@@ -26,6 +32,8 @@ async def guard(call: Call, call_next: CallNext) -> Answer:
     )  # fmt: skip
     if inspection.is_off:
         return await call_next(call)
+    if call.last_event_id is not None and not _EVENT_ID.fullmatch(call.last_event_id):
+        raise Refusal("invalid_header", "Last-Event-ID is none that this gateway has given")
     if call.message is not None:
         with tracing.span("mcpgw.guard", **{"mcpgw.direction": "input"}):
             stopped = await inspection.check_incoming()
@@ -46,7 +54,9 @@ async def _check_answer(call: Call, inspection: Inspection, message: dict[str, A
     verdict = await inspection.check_outgoing(message)
     if isinstance(verdict, Blocked):
         call.blocked = "blocked_output"
-        return _blocked_message(call, verdict)
+        # On a stream that is taken up again the request is another's; its id is what the client waits for.
+        identity = call.message_id if call.is_request else message.get("id")
+        return _blocked_message(call, verdict, identity if isinstance(identity, int) or call.is_request else None)
     return verdict.value if isinstance(verdict, Rewritten) else message
 
 
@@ -54,8 +64,11 @@ async def _checked(
     call: Call, inspection: Inspection, events: AsyncGenerator[Event, None]
 ) -> AsyncGenerator[Event, None]:
     """Each message of a stream by itself. What is blocked is left out; the server is told when it waits for it."""
+    pace = Pace()
     try:
         async for event in events:
+            await pace.keep()
+            _keep_to_the_protocol(event.raw)
             message = event.message
             if message is None:
                 yield event
@@ -76,19 +89,28 @@ async def _checked(
         await events.aclose()
 
 
+def _keep_to_the_protocol(raw: RawEvent) -> None:
+    """Of an event's fields only the data is a message; the others must not carry one past the checks."""
+    raw.comments = ()
+    if raw.event != "message":
+        raw.event = None
+    if raw.id is not None and not _EVENT_ID.fullmatch(raw.id):
+        raw.id = None
+
+
 def _refuse(call: Call, code: str, verdict: Blocked) -> Answer:
     call.blocked = code
     if call.is_request:
-        return Answer(200, _blocked_message(call, verdict))
+        return Answer(200, _blocked_message(call, verdict, call.message_id))
     raise Refusal("blocked", explain(call, verdict), data=_data(call, verdict), reason=code)
 
 
-def _blocked_message(call: Call, verdict: Blocked) -> dict[str, Any]:
+def _blocked_message(call: Call, verdict: Blocked, identity: Any) -> dict[str, Any]:
     """A tool call gets a result that a model can read; any other request a JSON-RPC error."""
     text = explain(call, verdict)
     if call.method != "tools/call":
         refusal = Refusal("blocked", text, data=_data(call, verdict))
-        return refusal.body(call.request_id, call.message_id)
+        return refusal.body(call.request_id, identity)
     result: dict[str, Any] = {
         "content": [{"type": "text", "text": text}],
         "isError": True,
@@ -96,7 +118,7 @@ def _blocked_message(call: Call, verdict: Blocked) -> dict[str, Any]:
     }
     if call.modern:
         result["resultType"] = "complete"
-    return {"jsonrpc": "2.0", "id": call.message_id, "result": result}
+    return {"jsonrpc": "2.0", "id": identity, "result": result}
 
 
 def _data(call: Call, verdict: Blocked) -> dict[str, Any]:

@@ -28,6 +28,7 @@ EVERYWHERE = ["input", "output", "definition"]
 POLICIES: list[dict[str, Any]] = [
     {"slug": "nothing", **_OFF},
     {"slug": "block-word", "guardrails": [_keyword("block", EVERYWHERE)]},
+    {"slug": "output-word", "guardrails": [_keyword("block", ["output"])]},
     {"slug": "redact-word", "guardrails": [_keyword("redact", ["input", "output"])]},
     {"slug": "observe-word", "mode": "observe", "guardrails": [_keyword("block", EVERYWHERE)]},
     {
@@ -43,7 +44,7 @@ POLICIES: list[dict[str, Any]] = [
         ],
     },
 ]
-SERVERS = ("nothing", "block-word", "redact-word", "observe-word", "mask", "crm")
+SERVERS = ("nothing", "block-word", "output-word", "redact-word", "observe-word", "mask", "crm")
 
 
 @pytest.fixture(scope="session")
