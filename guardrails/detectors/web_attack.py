@@ -147,8 +147,9 @@ class WebAttack(TextDetector):
                 or (not meant and hit.score >= _SURE and hit.category != sql.SQL)]  # fmt: skip
 
     def _read_place(self, segment: Segment, text: str) -> Iterator[Hit]:
-        if segment.surface is Surface.RESOURCE:
-            # Its server named the address, of whatever scheme; only where in it the path leads is the caller's doing.
+        if segment.surface is Surface.RESOURCE or "/roots/" in segment.pointer:
+            # Its server named the address, or the client its own folders, of whatever scheme; only where in it the
+            # path leads is the caller's doing.
             place = path.judge(text.partition("://")[2][: path.LONGEST] or text, meant=True, roots=self._roots)
             if place is not None:
                 yield Hit(place.category, place.score, 0, len(text))

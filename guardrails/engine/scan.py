@@ -160,6 +160,8 @@ async def inspect(
     except asyncio.CancelledError:
         stop.set()
         raise
+    except Exception as error:  # noqa: BLE001  a message that breaks its reader has not been looked at
+        return _unreadable(policy, type(error).__name__)
     if not _blocking(scan):
         await _ask_providers(scan)
     return await _decide(scan, message, schema, apart)

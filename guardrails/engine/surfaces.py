@@ -216,7 +216,7 @@ def _envelope(message: Message) -> list[Part]:
     rest = {name: value for name, value in message.items() if name not in ("params", "result", "error")}
     if rest.get("jsonrpc") == "2.0":
         del rest["jsonrpc"]
-    if rest.get("method") in _METHODS:
+    if isinstance(rest.get("method"), str) and rest["method"] in _METHODS:
         del rest["method"]
     return [Part(rest, "", Surface.META)] if rest else []
 
@@ -282,7 +282,8 @@ def _of_content(content: Any, base: str, surface: Surface) -> list[Part]:
 
 
 def _surface_of(block: Any, surface: Surface) -> Surface:
-    if isinstance(block, dict) and block.get("type") in _OF_A_RESOURCE and surface is Surface.CONTENT:
+    kind = block.get("type") if isinstance(block, dict) else None
+    if isinstance(kind, str) and kind in _OF_A_RESOURCE and surface is Surface.CONTENT:
         return Surface.RESOURCE
     return surface
 

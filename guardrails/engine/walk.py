@@ -179,7 +179,9 @@ def blob_member(block: Mapping[str, Any]) -> str | None:
     """Which member of a content block holds base64: `data` of an image or audio, `blob` of a resource's contents."""
     if "blob" in block and "uri" in block and isinstance(block["blob"], str):
         return "blob"
-    if "data" in block and block.get("type") in _BINARY_TYPES and isinstance(block["data"], str):
+    kind = block.get("type")
+    # In a schema both may be names of properties, and their values schemas.
+    if "data" in block and isinstance(kind, str) and kind in _BINARY_TYPES and isinstance(block["data"], str):
         return "data"
     return None
 

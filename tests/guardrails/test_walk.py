@@ -256,3 +256,8 @@ def test_many_rewrites_of_a_long_list_take_time_in_proportion() -> None:
     after = replace(value, {f"/items/{index}/name": "x" for index in range(50_000)})
     assert all(item["name"] == "x" for item in after["items"])
     assert time.process_time() - started < 5
+
+
+def test_properties_that_are_named_like_a_blocks_members_are_read() -> None:
+    schema = {"properties": {"type": {"enum": ["x"]}, "data": {"description": "words"}, "uri": {}, "blob": {}}}
+    assert "words" in [segment.text for segment in walk(schema, surface=Surface.DEFINITION)]

@@ -53,7 +53,8 @@ async def test_the_file_server_stays_inside_its_directory(reach: Reach) -> None:
     async with reach.client("filesystem") as client:
         result = await client.call_tool("read_text_file", {"path": "/etc/hostname"})
         assert result.is_error
-        assert "Access denied" in text_of(result)
+        # The gateway sees by the path alone what the server would refuse.
+        assert "Access denied" in text_of(result) or "PATH_TRAVERSAL" in text_of(result)
 
 
 async def test_what_one_session_remembers_another_one_finds(reach: Reach) -> None:
