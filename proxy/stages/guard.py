@@ -19,6 +19,7 @@ from servers.events import RawEvent
 if TYPE_CHECKING:
     from proxy.call import CallNext
 
+_SIGNS_OF_LIFE = frozenset({"", "open", "ping", "keepalive", "keep-alive", "heartbeat", "connected"})
 # Event ids are a server's own; one of another form is not passed on, so that its stream cannot be taken up there.
 _EVENT_ID = re.compile(r"[A-Za-z0-9_.:~+/=|-]{1,128}")
 
@@ -91,7 +92,8 @@ async def _checked(
 
 def _keep_to_the_protocol(raw: RawEvent) -> None:
     """Of an event's fields only the data is a message; the others must not carry one past the checks."""
-    raw.comments = ()
+    # Comments keep a connection open; the words of them are nobody's.
+    raw.comments = tuple(comment if comment in _SIGNS_OF_LIFE else "" for comment in raw.comments)
     if raw.event != "message":
         raw.event = None
     if raw.id is not None and not _EVENT_ID.fullmatch(raw.id):

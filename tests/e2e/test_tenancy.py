@@ -287,7 +287,7 @@ def test_even_the_question_for_the_tools_comes_after_the_intent(stage: Scene) ->
     count = len(lines(stage, key, "tools/call"))
 
     def look(seen: Seen) -> None:
-        if seen.path == "/vault" and str(seen.message.get("id", "")).startswith("mcpgw-"):
+        if seen.path == "/vault" and seen.message.get("method") == "tools/list":
             looked.append(len(lines(stage, key, "tools/call")) - count)
 
     stage.upstream.before_answer = look
