@@ -314,8 +314,8 @@ def test_twice_the_text_takes_about_twice_the_time(name: str) -> None:
             best = min(best, time.process_time() - started)
         return best
 
-    # Four times as much in at most seven times the time: a quadratic step would take sixteen.
-    assert seconds(MEBIBYTE // 2) < 7 * seconds(MEBIBYTE // 8) + 0.02
+    # Four times as much in at most eleven times the time, on a busy machine: a quadratic step would take sixteen.
+    assert seconds(MEBIBYTE // 2) < 11 * seconds(MEBIBYTE // 8) + 0.05
 
 
 @claim("guardrails.views-bounds")

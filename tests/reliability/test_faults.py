@@ -33,6 +33,7 @@ def config(url: str) -> dict[str, Any]:
         {"slug": "http", "url": url, "timeout_seconds": 10},
         {"slug": "stdio", "transport": "stdio", "template": "child", "timeout_seconds": 2},
         {"slug": "other", "transport": "stdio", "template": "child", "timeout_seconds": 10},
+        {"slug": "silent", "transport": "stdio", "template": "child", "timeout_seconds": 2},
     ]
     projects = [
         {
@@ -202,10 +203,12 @@ async def test_a_child_that_dies_in_a_call_fails_that_call_only(gateway: Gateway
 @pytest.mark.claim("faults.child-silent")
 async def test_a_call_that_is_never_answered_costs_only_itself(gateway: Gateway) -> None:
     key = gateway.key("acme", "load")
-    hanging = asyncio.create_task(call_once(gateway.url("acme", "stdio"), key, "hang"))
+    # A server of its own, since the tests before have killed the others' runner and children.
+    assert (await call_once(gateway.url("acme", "silent"), key, "echo"))[0] == 200
+    hanging = asyncio.create_task(call_once(gateway.url("acme", "silent"), key, "hang"))
     answered = 0
     while not hanging.done():
-        for server in ("stdio", "http"):
+        for server in ("silent", "http"):
             status, message, _ = await call_once(gateway.url("acme", server), key, "echo")
             assert status == 200, (server, message)
             answered += 1
