@@ -44,13 +44,13 @@ class KeyRecord:
 
     def covers(self, kind: str, server: str, name: str) -> bool:
         """`kind` is tool, prompt or resource. Prompts and resources need their own globs or `*`."""
-        return self.unrestricted or any(_matches(pattern, kind, server, name) for pattern in self.tools)
+        return self.unrestricted or any(matches(pattern, kind, server, name) for pattern in self.tools)
 
     def allows_address(self, address: IPv4Address | IPv6Address | None) -> bool:
         return not self.networks or (address is not None and any(address in network for network in self.networks))
 
 
-def _matches(pattern: str, kind: str, server: str, name: str) -> bool:
+def matches(pattern: str, kind: str, server: str, name: str) -> bool:
     """Servers choose their own names, so none may look like another kind's or another server's."""
     prefix, _, glob = pattern.partition(":")
     if prefix not in ("prompt", "resource"):

@@ -23,6 +23,7 @@ from proxy.request import Head, check_accepts, read_head
 from proxy.snapshot import Snapshot
 from proxy.stages.authorize import still_allowed
 from servers.events import render
+from servers.rights import decide
 from servers.upstream import Upstream
 
 Scope = MutableMapping[str, Any]
@@ -361,13 +362,14 @@ class _Exchange:
 
 def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Upstream:
     """The named server; without a name the only one that the key may use."""
-    usable = {slug: upstream for slug, upstream in snapshot.upstreams.items() if principal.key.covers_server(slug)}
     if head.server is not None:
-        if head.server not in usable:
+        upstream = snapshot.upstreams.get(head.server)
+        if upstream is None or not decide(snapshot.rights, principal, head.server).allowed:
             raise Refusal("not_found", reason="no_such_server")
-        return usable[head.server]
+        return upstream
+    usable = [slug for slug in snapshot.upstreams if decide(snapshot.rights, principal, slug).allowed]
     if len(usable) == 1:
-        return next(iter(usable.values()))
+        return snapshot.upstreams[usable[0]]
     addresses = [f"/mcp/{snapshot.slug}/{slug}" for slug in sorted(usable)]
     message = f"Use one server's address: {', '.join(addresses)}" if addresses else "This key has no server"
     raise Refusal("choose_server", message, data={"addresses": addresses})

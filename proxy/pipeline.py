@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from functools import partial, reduce
 
 from proxy.call import Answer, Call, CallNext, Stage
-from proxy.stages import authorize, conform, forward, guard, limit, record
+from proxy.stages import authorize, conform, forward, guard, limit, record, review
 
 # Each stage wraps those below it.
 STAGES: tuple[Stage, ...] = (
@@ -15,6 +15,7 @@ STAGES: tuple[Stage, ...] = (
     limit.limit,
     conform.conform,
     guard.guard,
+    review.review,
     forward.forward,
 )
 

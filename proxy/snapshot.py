@@ -22,8 +22,10 @@ from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project
 from projects.scoping import unscoped, with_project
 from proxy.errors import Refusal
+from servers import offers, rights
 from servers.models import Server
 from servers.resolve import upstream_of
+from servers.rights import Rights
 from servers.upstream import Upstream
 
 logger = structlog.get_logger("proxy.snapshot")
@@ -46,6 +48,7 @@ class Snapshot:
     upstreams: Mapping[str, Upstream]
     digest_key: bytes
     policies: PolicySet
+    rights: Rights
 
 
 def load(project_id: int) -> Snapshot | None:
@@ -55,16 +58,19 @@ def load(project_id: int) -> Snapshot | None:
         project = Project.objects.filter(pk=project_id).first()
         if project is None:
             return None
-        servers = Server.objects.filter(enabled=True).select_related("template")
+        servers = list(Server.objects.filter(enabled=True).select_related("template"))
+        upstreams = {server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None}
+        offered = offers.load(server for server in servers if server.slug in upstreams)
         return Snapshot(
             project_id=project_id,
             slug=project.slug,
             version=version,
             enabled=project.enabled,
             keys=load_keys(project_id),
-            upstreams={server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None},
+            upstreams=upstreams,
             digest_key=settings.KEYRING.project_digest_key(project_id),
             policies=compiled.load(project_id),
+            rights=Rights(rights.load_rules(), offered),
         )
 
 
@@ -168,6 +174,14 @@ class Snapshots:
             LOADS.labels("ok").inc()
         self._projects[project_id] = snapshot
         return snapshot
+
+    async def reload(self, project_id: int) -> Snapshot | None:
+        """The project as it is stored now, for who has just changed it. Raises Refusal."""
+        running = self._loading.get(project_id)
+        if running is not None:
+            # It may have read before the change.
+            await asyncio.wait([running])
+        return await self._load(project_id)
 
     async def ask(self, function: Callable[[Any], T], argument: Any) -> T:
         """Runs a query in a thread. Raises Refusal when the database does not answer in time."""

@@ -15,6 +15,7 @@ from projects.authentication import KeyRecord, is_expired
 from proxy.errors import Refusal
 from proxy.guards import Guards
 from proxy.meter import Meters
+from proxy.sightings import Sightings
 from proxy.snapshot import Snapshot, Snapshots
 from servers.catalogue import Catalogue
 from servers.upstream import Connections
@@ -83,6 +84,7 @@ class State:
     def __init__(self) -> None:
         self.open_calls = OpenCalls()
         self.snapshots = Snapshots(self._end_revoked)
+        self.sightings = Sightings(self.snapshots)
         self.connections = Connections()
         self.catalogue = Catalogue()
         self.meters = Meters()

@@ -13,7 +13,7 @@ import yaml
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic import ValidationError as SchemaError
 
 from guardrails import services as guardrail_services
@@ -96,11 +96,27 @@ class DeclaredPolicy(_Strict):
     over_limit: Literal["block", "flag"] = "block"
 
 
+class DeclaredGrant(_Strict):
+    """A glob that is allowed or denied, to one role or to all."""
+
+    allow: str | None = None
+    deny: str | None = None
+    role: Literal["", "owner", "admin", "member", "auditor"] = ""
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> DeclaredGrant:
+        if (self.allow is None) == (self.deny is None):
+            raise ValueError("give either allow or deny")
+        return self
+
+
 class DeclaredServer(_Strict):
     """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`.
 
     `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds` and
-    `restore_tokens` stay as they are when they are not given.
+    `restore_tokens`, `review` and `grants` stay as they are when they are not given. Of a new server all that it
+    first lists is approved, and granted to every role, since who writes the file has said that it is to be used.
     """
 
     slug: str
@@ -116,6 +132,8 @@ class DeclaredServer(_Strict):
     output_policy: str | None = None
     argument_kinds: dict[str, dict[str, Kind]] = {}
     restore_tokens: bool = False
+    review: Literal["review", "trust-first", "trust"] = "trust-first"
+    grants: list[DeclaredGrant] = []
 
 
 class DeclaredKey(_Strict):
@@ -347,6 +365,7 @@ def _guarding(declared: DeclaredServer) -> dict[str, Any]:
         "output_policy": _policy(declared.output_policy),
         "argument_kinds": dict(declared.argument_kinds),
         "restore_tokens": declared.restore_tokens,
+        "review": declared.review,
     }
     return {name: value for name, value in wanted.items() if name in declared.model_fields_set}
 
@@ -367,14 +386,32 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
     name = f"server {project.slug}/{declared.slug}"
     if server is None:
         server = services.new_server(project=project, slug=declared.slug, **wanted)
+        server.review = declared.review
         services.save_server(server=server, headers=headers or {}, params=params)
+        services.set_grants(server=server, grants=_grants_of_new(declared))
         outcome.create.append(name)
         return
     known = server.secrets
     differs = _assign(server, wanted) or (headers is not None and headers != known["headers"])
-    if differs or params != {**server.params, **known["params"]}:
+    differs = differs or params != {**server.params, **known["params"]}
+    if differs:
         services.save_server(server=server, headers=headers, params=params)
+    if "grants" in declared.model_fields_set:
+        differs = services.set_grants(server=server, grants=_grants(declared)) or differs
+    if differs:
         outcome.update.append(name)
+
+
+def _grants_of_new(declared: DeclaredServer) -> list[services.GrantSpec]:
+    return _grants(declared) if "grants" in declared.model_fields_set else [services.EVERYTHING]
+
+
+def _grants(declared: DeclaredServer) -> list[services.GrantSpec]:
+    return [
+        services.GrantSpec("allow" if grant.deny is None else "deny", grant.allow or grant.deny or "", grant.role,
+                           grant.reason)
+        for grant in declared.grants
+    ]  # fmt: skip
 
 
 def _template(slug: str | None) -> CommandTemplate | None:

@@ -12,10 +12,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 
 from guardrails.engine.segments import Kind
 from guardrails.models import Policy
 from projects.models import validate_slug
+from projects.permissions import Role
 from projects.scoping import TenantManager, TenantModel
 
 
@@ -23,6 +25,14 @@ class Transport(models.TextChoices):
     HTTP = "http", "Streamable HTTP"
     STDIO = "stdio", "stdio (a command template)"
     SSE = "sse", "HTTP+SSE (2024-11-05)"
+
+
+class Review(models.TextChoices):
+    """Who decides on what a server says of its tools, prompts and resources."""
+
+    REVIEW = "review", "Every new or changed definition waits for an administrator"
+    TRUST_FIRST = "trust-first", "What is first seen is approved, later changes wait"
+    TRUST = "trust", "Everything is approved and recorded"
 
 
 class CommandTemplate(models.Model):
@@ -80,7 +90,14 @@ class Server(TenantModel):
     restore_tokens = models.BooleanField(
         default=False, help_text="This server gets the personal values back that tokens in its arguments stand for."
     )
+    review = models.CharField(max_length=11, choices=Review.choices, default=Review.REVIEW)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Of which kinds the server's list has been seen to its end, by era: {"modern": ["tool", "prompt"]}.
+    first_lists = models.JSONField(default=dict, blank=True, editable=False)
+    # Every change of the catalogue raises it.
+    catalogue_version = models.BigIntegerField(default=0, editable=False)
+    # What the server last said of itself, by era: {"modern": {"server_info", "capabilities", "instructions"}}.
+    about = models.JSONField(default=dict, blank=True, editable=False)
     # The configuration that the catalogue was read from, and when it is to be read again.
     discovered_hash = models.CharField(max_length=16, blank=True, editable=False)
     discovery_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
@@ -138,8 +155,18 @@ def _check_kinds(by_tool: Any) -> None:
                 raise ValidationError({"argument_kinds": f"A kind is one of {', '.join(Kind)}."})
 
 
+class State(models.TextChoices):
+    APPROVED = "approved"
+    WAITING = "waiting", "waiting for review"
+    REJECTED = "rejected"
+
+
 class Tool(TenantModel):
-    """A catalogued definition: a tool, prompt, resource or resource template of a server."""
+    """A catalogued definition: a tool, prompt, resource or resource template of a server, as it was last seen.
+
+    It may be listed and called while its state is approved. One that was seen with another definition than those
+    approved waits until somebody decides, whatever the server says meanwhile.
+    """
 
     class Kind(models.TextChoices):
         TOOL = "tool"
@@ -152,6 +179,10 @@ class Tool(TenantModel):
     name = models.CharField(max_length=500)
     definition = models.JSONField(default=dict)
     digest = models.CharField(max_length=64)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    # What the server's newest whole list says of it, by era; empty when it is not in it.
+    modern_digest = models.CharField(max_length=64, blank=True, editable=False)
+    legacy_digest = models.CharField(max_length=64, blank=True, editable=False)
     first_seen_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(auto_now=True)
 
@@ -165,3 +196,83 @@ class Tool(TenantModel):
         return f"{self.server}: {self.name}"
 
 
+class ToolVersion(TenantModel):
+    """One definition that a tool was seen with, and what was decided on it."""
+
+    tool = models.ForeignKey(Tool, on_delete=models.CASCADE, related_name="versions")
+    digest = models.CharField(max_length=64)
+    definition = models.JSONField(default=dict)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    # In which eras the server showed it.
+    modern = models.BooleanField(default=False, editable=False)
+    legacy = models.BooleanField(default=False, editable=False)
+    problems = models.JSONField(default=list, help_text="Why it cannot be offered at all; empty when it can.")
+    decided_by = models.CharField(max_length=254, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+
+    objects = TenantManager["ToolVersion"]()
+
+    class Meta:
+        ordering = ["tool_id", "-id"]
+        constraints = [models.UniqueConstraint(fields=["tool", "digest"], name="one_version_per_digest")]
+
+    def __str__(self) -> str:
+        return f"{self.tool} ({self.digest[:12]})"
+
+
+class Grant(TenantModel):
+    """Allows or denies what matches, to a role or to all; deny wins, and what nothing allows is denied."""
+
+    class Effect(models.TextChoices):
+        ALLOW = "allow"
+        DENY = "deny"
+
+    server = models.ForeignKey(
+        Server, null=True, blank=True, on_delete=models.CASCADE, related_name="+", help_text="Empty: every server."
+    )
+    effect = models.CharField(max_length=5, choices=Effect.choices, default=Effect.ALLOW)
+    role = models.CharField(max_length=10, choices=Role.choices, blank=True, help_text="Empty: every role.")
+    pattern = models.CharField(
+        max_length=500, default="*",
+        help_text='A glob of tool names, "prompt:name" or "resource:uri"; "*" is everything.',
+    )  # fmt: skip
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantManager["Grant"]()
+
+    class Meta:
+        ordering = ["project_id", "server_id", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.effect} {self.pattern}"
+
+
+class Overlay(TenantModel):
+    """How one tool is shown to models: another name or description, arguments hidden, pinned or constrained."""
+
+    server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="+")
+    tool = models.CharField(max_length=128, help_text="The tool's name at its server.")
+    rename = models.CharField(max_length=64, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    description = models.TextField(max_length=4000, blank=True)
+    hidden = models.BooleanField(default=False, help_text="Neither listed nor callable.")
+    hide_arguments = models.JSONField(default=list, blank=True, help_text='For example ["debug"].')
+    pinned = models.JSONField(default=dict, blank=True, help_text='Values that are always sent: {"region": "eu"}.')
+    describe_arguments = models.JSONField(default=dict, blank=True, help_text='{"query": "What to look for."}')
+    rename_arguments = models.JSONField(default=dict, blank=True, help_text='From the real name: {"q": "query"}.')
+    constraint = models.JSONField(
+        default=dict, blank=True, help_text="A JSON Schema that arguments, by their real names, must satisfy too."
+    )
+
+    objects = TenantManager["Overlay"]()
+
+    class Meta:
+        ordering = ["server_id", "tool"]
+        constraints = [models.UniqueConstraint(fields=["server", "tool"], name="one_overlay_per_tool")]
+
+    def __str__(self) -> str:
+        return f"{self.server}: {self.tool}"

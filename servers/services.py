@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,7 +15,7 @@ from gateway_site.lib.secrets import Unsealable
 from projects.models import Project
 from projects.scoping import unscoped, with_project
 from servers import recipes
-from servers.models import CommandTemplate, Server, Transport
+from servers.models import CommandTemplate, Grant, Server, Transport
 
 _UNSENDABLE = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "mcp-session-id"}
 
@@ -80,6 +81,56 @@ def set_server_enabled(*, server: Server, enabled: bool) -> None:
     _record("server.enabled" if enabled else "server.disabled", server)
 
 
+@dataclass(frozen=True, slots=True)
+class GrantSpec:
+    """One rule on its way to a server's grants. An empty role stands for every one."""
+
+    effect: str
+    pattern: str = "*"
+    role: str = ""
+    reason: str = ""
+
+
+EVERYTHING = GrantSpec("allow")
+
+
+@transaction.atomic
+def set_grants(*, server: Server, grants: Sequence[GrantSpec]) -> bool:
+    """These are then all the rules of the server. Whether that changed anything. Raises ValidationError."""
+    with with_project(server.project_id):
+        rows = Grant.objects.filter(server=server).order_by("id")
+        before = [GrantSpec(row.effect, row.pattern, row.role, row.reason) for row in rows]
+        if before == list(grants):
+            return False
+        rows.delete()
+        for spec in grants:
+            row = Grant(project_id=server.project_id, server=server, **asdict(spec))
+            row.full_clean(exclude=["project", "server"])
+            row.save()
+    _record_grants(server, before, grants)
+    return True
+
+
+@transaction.atomic
+def save_grant(*, grant: Grant) -> Grant:
+    """Makes or changes one rule, of one server or of all. Raises ValidationError."""
+    created = grant.pk is None
+    with with_project(grant.project_id):
+        if grant.server is not None and grant.server.project_id != grant.project_id:
+            raise ValidationError({"server": "The server is of another project."})
+        grant.full_clean()
+        grant.save()
+    _record_grant("grant.created" if created else "grant.changed", grant)
+    return grant
+
+
+@transaction.atomic
+def delete_grant(*, grant: Grant) -> None:
+    _record_grant("grant.deleted", grant)
+    with with_project(grant.project_id):
+        grant.delete()
+
+
 def new_server(*, project: Project, slug: str, **fields: Any) -> Server:
     """An unsaved server, for save_server."""
     return Server(project=project, slug=slug, **fields)
@@ -136,4 +187,18 @@ def _record(kind: str, server: Server) -> None:
            detail={"transport": server.transport, "url": server.url, "enabled": server.enabled,
                    "input_policy": server.input_policy.slug if server.input_policy else None,
                    "output_policy": server.output_policy.slug if server.output_policy else None,
-                   "argument_kinds": server.argument_kinds, "restore_tokens": server.restore_tokens})  # fmt: skip
+                   "argument_kinds": server.argument_kinds, "restore_tokens": server.restore_tokens,
+                   "review": server.review})  # fmt: skip
+
+
+def _record_grants(server: Server, before: Sequence[GrantSpec], after: Sequence[GrantSpec]) -> None:
+    record("grants.changed", project_ref=server.project_id, project=server.project.slug, subject=server.slug,
+           server_ref=server.pk, server=server.slug,
+           detail={"before": [asdict(spec) for spec in before], "after": [asdict(spec) for spec in after]})  # fmt: skip
+
+
+def _record_grant(kind: str, grant: Grant) -> None:
+    server = grant.server
+    record(kind, project_ref=grant.project_id, project=grant.project.slug, subject=grant.pattern,
+           server_ref=server.pk if server else None, server=server.slug if server else "",
+           detail={"effect": grant.effect, "role": grant.role, "reason": grant.reason})  # fmt: skip

@@ -8,16 +8,17 @@ from django.db.models.signals import post_delete, post_save
 
 from projects.scoping import unscoped
 from projects.versions import bump
-from servers.models import CommandTemplate, Server
+from servers.models import CommandTemplate, Grant, Overlay, Server
 
 
 def connect() -> None:
-    for signal in (post_save, post_delete):
-        signal.connect(_server_changed, sender=Server, dispatch_uid=f"version-server-{id(signal)}")
+    for model in (Server, Grant, Overlay):
+        for signal in (post_save, post_delete):
+            signal.connect(_row_changed, sender=model, dispatch_uid=f"version-{model.__name__}-{id(signal)}")
     post_save.connect(_template_changed, sender=CommandTemplate, dispatch_uid="version-template")
 
 
-def _server_changed(instance: Server, **_: Any) -> None:
+def _row_changed(instance: Server | Grant | Overlay, **_: Any) -> None:
     bump(instance.project_id)
 
 

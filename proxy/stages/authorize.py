@@ -9,7 +9,10 @@ from projects.authentication import Principal, is_expired
 from proxy import protocol
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
+from proxy.sightings import LISTS, MEMBERS
 from proxy.snapshot import Snapshot
+from servers import rights
+from servers.offers import era_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -17,51 +20,42 @@ if TYPE_CHECKING:
     from proxy.call import CallNext
 
 _REFUSED = {"tool": "unknown_tool", "prompt": "unknown_prompt", "resource": "unknown_resource"}
-# Where a result lists things, what kind they are and which member names them.
-_LISTS = {
-    "tools": ("tool", "name"),
-    "prompts": ("prompt", "name"),
-    "resources": ("resource", "uri"),
-    "resourceTemplates": ("resource", "uriTemplate"),
-}
-_LIST_METHODS = {
-    "tools/list": "tools",
-    "prompts/list": "prompts",
-    "resources/list": "resources",
-    "resources/templates/list": "resourceTemplates",
-}
-
 
 async def authorize(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal; takes out of lists what could not be called."""
     with tracing.span("mcpgw.authorize"):
         check(call)
     answer = await call_next(call)
-    if call.principal.key.unrestricted:
-        return answer
     if answer.message is not None:
         filter_message(call, answer.message)
-    if answer.events is not None:
+    if answer.events is not None and (call.http_method == "GET" or call.method in LISTS):
         answer.events = _filtered(call, answer.events)
     return answer
 
 
-def decide(principal: Principal, server: str, kind: str, name: str) -> bool:
-    """True when the principal may use this tool, prompt or resource of the server."""
-    key = principal.key
-    return principal.may_call and key.covers_server(server) and (not kind or key.covers(kind, server, name))
+def decide(call: Call, snapshot: Snapshot, principal: Principal, kind: str, name: str) -> bool:
+    """True when the principal may use this tool, prompt or resource of the call's server."""
+    return rights.decide(snapshot.rights, principal, call.upstream.slug, kind, name, era_of(call.modern)).allowed
 
 
 def check(call: Call) -> None:
     """Raises Refusal with the answer that an unknown name would get."""
     kind, name = call.subject
-    if not decide(call.principal, call.upstream.slug, kind, name):
+    if not decide(call, call.snapshot, call.principal, kind, name):
         raise not_there(kind, name)
     if not call.principal.key.unrestricted and not _is_open_to_restricted(call.method):
         raise Refusal("unknown_method")
     for uri in _listened(call):
-        if not decide(call.principal, call.upstream.slug, "resource", uri):
+        if not decide(call, call.snapshot, call.principal, "resource", uri):
             raise not_there("resource", uri)
+
+
+def check_again(call: Call) -> None:
+    """What the server lists now may have changed what is allowed. Raises Refusal like `check`."""
+    newest = call.state.snapshots.current(call.principal.project_id)
+    kind, name = call.subject
+    if newest is None or not decide(call, newest, call.principal, kind, name):
+        raise not_there(kind, name)
 
 
 def _is_open_to_restricted(method: str) -> bool:
@@ -99,10 +93,12 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
         return False
     if call.upstream.config_hash != upstream.config_hash and call.is_stream:
         return False
-    principal, (kind, name) = Principal(call.principal.project_id, key), call.subject
-    return decide(principal, call.upstream.slug, kind, name) and all(
-        decide(principal, call.upstream.slug, "resource", uri) for uri in _listened(call)
-    )
+    principal = Principal(call.principal.project_id, key)
+    subjects = [call.subject, *(("resource", uri) for uri in _listened(call))]
+    decisions = [
+        rights.decide(snapshot.rights, principal, call.upstream.slug, kind, name) for kind, name in subjects
+    ]
+    return all(decision.allowed or decision.code in rights.OF_REVIEW for decision in decisions)
 
 
 def filter_message(call: Call, message: dict[str, Any]) -> None:
@@ -111,11 +107,11 @@ def filter_message(call: Call, message: dict[str, Any]) -> None:
     if not isinstance(result, dict):
         return
     # On a resumed stream the method of an answer is not known, so any list is one.
-    members = [_LIST_METHODS[call.method]] if call.method in _LIST_METHODS else []
+    members = [LISTS[call.method]] if call.method in LISTS else []
     if call.http_method == "GET":
-        members = [member for member in _LISTS if isinstance(result.get(member), list)]
+        members = [member for member in MEMBERS if isinstance(result.get(member), list)]
     for member in members:
-        kind, name_of = _LISTS[member]
+        kind, name_of = MEMBERS[member]
         entries = result.get(member)
         if isinstance(entries, list):
             result[member] = [entry for entry in entries if _may_see(call, kind, entry, name_of)]
@@ -125,7 +121,8 @@ def filter_message(call: Call, message: dict[str, Any]) -> None:
 
 def _may_see(call: Call, kind: str, entry: Any, name_of: str) -> bool:
     name = entry.get(name_of) if isinstance(entry, dict) else None
-    return isinstance(name, str) and decide(call.principal, call.upstream.slug, kind, name)
+    newest = call.state.snapshots.current(call.principal.project_id)
+    return isinstance(name, str) and newest is not None and decide(call, newest, call.principal, kind, name)
 
 
 async def _filtered(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.call import Answer, Call
 from proxy.errors import Refusal
-from proxy.stages.authorize import not_there
+from proxy.stages.authorize import check_again, not_there
 from proxy.stages.forward import ask_upstream
 from servers.catalogue import (
     MAX_LIST_BYTES,
@@ -42,6 +42,8 @@ async def _check(call: Call) -> Violation | None:
     definition = table.definitions.get(name)
     if not table.is_fresh() or (definition is None and table.may_relearn(caller)):
         await _relearn(call, table)
+        # What the server lists now may be news, and then somebody has to look at it first.
+        check_again(call)
         definition = table.definitions.get(name)
     if definition is None:
         if table.unlistable:
@@ -50,6 +52,7 @@ async def _check(call: Call) -> Violation | None:
     violation = _violation(call, definition)
     if violation is not None and table.may_relearn(caller):
         await _relearn(call, table)
+        check_again(call)
         definition = table.definitions.get(name)
         if definition is None:
             raise not_there("tool", name)
@@ -103,6 +106,7 @@ async def _relearn(call: Call, table: Table) -> None:
             break
         if budget <= 0:
             raise UpstreamError("too_large", "tools/list")
+    await call.state.sightings.note(call, "tools", tools, whole=len(tools) <= MAX_TOOLS)
     catalogue.replace(table, tools)
 
 

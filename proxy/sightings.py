@@ -1,0 +1,114 @@
+"""What servers list is compared with the catalogue, and what is new is written down before any of it is passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gateway_site.lib.actor import Actor, acting_as
+from proxy.snapshot import Snapshot
+from servers.definitions import digest as digest_of
+from servers.offers import Offer, era_of
+from servers.review import Listed, observe_by_id
+
+if TYPE_CHECKING:
+    from proxy.call import Call
+    from proxy.snapshot import Snapshots
+
+# Where a result lists definitions: their kind, and the member that names them.
+MEMBERS = {
+    "tools": ("tool", "name"),
+    "prompts": ("prompt", "name"),
+    "resources": ("resource", "uri"),
+    "resourceTemplates": ("template", "uriTemplate"),
+}
+LISTS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
+# A server that says something else each time costs its own callers this long, and nobody else.
+_SECONDS_BETWEEN = 1.0
+_MAX_SERVERS = 5_000
+_ACTOR = Actor("system", "proxy", "data plane")
+
+
+class Sightings:
+    """Of one event loop: at most one server's catalogue is written at a time for each server, and once a second."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._written: dict[int, float] = {}
+
+    async def note(self, call: Call, member: str, entries: Iterable[Any], *, whole: bool) -> Offer:
+        """What the catalogue says of the server once it knows these entries. `whole`: there are no others.
+
+        Raises Refusal when it cannot be written down.
+        """
+        era, listed = era_of(call.modern), list(_listed(member, entries))
+        kind = MEMBERS[member][0]
+        offer = offer_of(call)
+        if not _is_news(offer, kind, era, listed, whole):
+            return offer
+        server = call.upstream.server_id
+        if len(self._locks) >= _MAX_SERVERS:
+            self._locks = {key: lock for key, lock in self._locks.items() if lock.locked()}
+            self._written.clear()
+        async with self._locks.setdefault(server, asyncio.Lock()):
+            # Whoever was here before may have written the same.
+            if not _is_news(offer_of(call), kind, era, listed, whole):
+                return offer_of(call)
+            wait = self._written.get(server, float("-inf")) + _SECONDS_BETWEEN - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            await self._snapshots.ask(_write, (server, call.principal.project_id, era, listed, [kind] if whole else []))
+            self._written[server] = time.monotonic()
+            await self._snapshots.reload(call.principal.project_id)
+        return offer_of(call)
+
+
+def offer_of(call: Call) -> Offer:
+    """As the newest configuration has it; nothing is offered by a server that is gone."""
+    newest: Snapshot | None = call.state.snapshots.current(call.principal.project_id)
+    found = newest.rights.offers.get(call.upstream.slug) if newest is not None else None
+    if found is None or found.server_id != call.upstream.server_id:
+        return Offer(call.upstream.server_id)
+    return found
+
+
+def shown(offer: Offer, member: str, entries: Iterable[Any]) -> list[Any]:
+    """Those of the server's entries whose definition is approved."""
+    kind, name_of = MEMBERS[member]
+    return [
+        entry for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get(name_of), str)
+        and offer.shows(kind, entry[name_of], digest_of(entry))
+    ]  # fmt: skip
+
+
+def _listed(member: str, entries: Iterable[Any]) -> Iterable[tuple[Listed, str]]:
+    kind, name_of = MEMBERS[member]
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(entry.get(name_of), str):
+            yield Listed(kind, entry[name_of], entry), digest_of(entry)
+
+
+def _is_news(offer: Offer, kind: str, era: str, listed: Sequence[tuple[Listed, str]], whole: bool) -> bool:
+    if any(offer.is_news(kind, entry.name, digest, era) for entry, digest in listed):
+        return True
+    if not whole:
+        return False
+    names = {entry.name for entry, _ in listed}
+    return (era, kind) not in offer.lists or any(
+        era in offered.current and offered.name not in names for offered in offer.of(kind)
+    )
+
+
+def _write(order: tuple[int, int, str, list[tuple[Listed, str]], list[str]]) -> None:
+    server_id, project_id, era, listed, whole = order
+    with acting_as(_ACTOR):
+        observe_by_id(server_id, project_id, era=era, listed=[entry for entry, _ in listed], whole=whole)

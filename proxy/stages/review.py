@@ -1,0 +1,53 @@
+"""Takes out of a server's lists what nobody has approved, and has the catalogue learn what the server lists now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+from proxy import sightings
+from proxy.call import Answer, Call, Event
+from proxy.wire import is_response
+
+if TYPE_CHECKING:
+    from proxy.call import CallNext
+
+
+async def review(call: Call, call_next: CallNext) -> Answer:
+    """Next to the server, so that what is compared is what the server said. Raises Refusal."""
+    answer = await call_next(call)
+    if answer.message is not None:
+        await review_message(call, answer.message)
+    if answer.events is not None and (call.http_method == "GET" or call.method in sightings.LISTS):
+        answer.events = _reviewed(call, answer.events)
+    return answer
+
+
+async def review_message(call: Call, message: dict[str, Any]) -> None:
+    """Leaves in a list what is approved."""
+    result = message.get("result")
+    if not isinstance(result, dict):
+        return
+    if call.http_method == "GET":
+        # On a stream that is taken up again the method of an answer is not known, so any list is one.
+        members = [member for member in sightings.MEMBERS if isinstance(result.get(member), list)]
+        whole = False
+    else:
+        listed = sightings.LISTS.get(call.method)
+        members = [listed] if listed is not None and isinstance(result.get(listed), list) else []
+        whole = not call.params.get("cursor") and not result.get("nextCursor")
+    for member in members:
+        offer = await call.state.sightings.note(call, member, result[member], whole=whole)
+        result[member] = sightings.shown(offer, member, result[member])
+        if "cacheScope" in result:
+            result["cacheScope"] = "private"
+
+
+async def _reviewed(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    try:
+        async for event in events:
+            if event.message is not None and is_response(event.message):
+                await review_message(call, event.message)
+            yield event
+    finally:
+        await events.aclose()

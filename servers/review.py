@@ -1,0 +1,294 @@
+"""What servers say of themselves is written down and decided on: seen, approved, rejected, rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from audit.recorder import record
+from gateway_site.lib import jsontext
+from gateway_site.lib.actor import current as acting
+from projects.scoping import with_project
+from projects.versions import bump
+from servers.definitions import digest as digest_of
+from servers.definitions import problems
+from servers.models import Review, Server, State, Tool, ToolVersion
+
+MAX_TOOLS = 2_000
+MAX_NAME = 500
+# A server that says something else each time fills no table.
+MAX_VERSIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a server's list. `kind` is tool, prompt, resource or template."""
+
+    kind: str
+    name: str
+    definition: dict[str, Any]
+
+
+@transaction.atomic
+def observe(
+    *, server: Server, era: str, listed: Iterable[Listed], whole: Iterable[str] = (),
+    about: dict[str, Any] | None = None,
+) -> bool:
+    """Writes down what a server lists in an era, and by its review decides on what is new. Whether anything changed.
+
+    `whole` names the kinds of which the list was seen to its end: what is not in it is offered no more, and the
+    first such list is what a server is trusted with. `about` is what it says of itself there.
+    """
+    with with_project(server.project_id):
+        # One at a time for each server, so that only one list can be its first.
+        server = Server.objects.select_for_update().select_related("project").get(pk=server.pk)
+        sighting = _Sighting(server, era)
+        kinds = set(whole)
+        for entry in listed:
+            sighting.see(entry)
+        for kind in kinds:
+            sighting.miss(kind)
+        sighting.finish()
+        changes = sighting.changes
+        seen = set(server.first_lists.get(era, ()))
+        if kinds - seen:
+            server.first_lists = {**server.first_lists, era: sorted(kinds | seen)}
+            changes = True
+        if about is not None and server.about.get(era) != about:
+            server.about = {**server.about, era: about}
+            changes = True
+        if changes:
+            _touch(server)
+        return changes
+
+
+def observe_by_id(server_id: int, project_id: int, **seen: Any) -> bool:
+    """Like `observe`; nothing happens when the server is gone."""
+    with with_project(project_id):
+        server = Server.objects.filter(pk=server_id).first()
+    return observe(server=server, **seen) if server is not None else False
+
+
+class _Sighting:
+    """One look at a server's list, entry by entry."""
+
+    def __init__(self, server: Server, era: str) -> None:
+        self.server = server
+        self.era = era
+        self.changes = False
+        self._seen_before = frozenset(server.first_lists.get(era, ()))
+        self._tools = {(tool.kind, tool.name): tool for tool in Tool.objects.filter(server=server)}
+        self._new: dict[tuple[str, str], tuple[Tool, ToolVersion]] = {}
+        self._seen: set[tuple[str, str]] = set()
+
+    def see(self, entry: Listed) -> None:
+        place = (entry.kind, entry.name)
+        known = self._tools.get(place)
+        if not 0 < len(entry.name) <= MAX_NAME or place in self._seen:
+            return
+        if known is None and len(self._tools) + len(self._new) >= MAX_TOOLS:
+            return
+        self._seen.add(place)
+        if known is None:
+            self._new[place] = self._first_version(entry)
+        else:
+            self._see_known(known, entry)
+
+    def miss(self, kind: str) -> None:
+        """What is not in the whole list is offered no more; what was decided on it stays."""
+        for place, tool in self._tools.items():
+            if tool.kind == kind and place not in self._seen and getattr(tool, f"{self.era}_digest"):
+                setattr(tool, f"{self.era}_digest", "")
+                tool.save(update_fields=[f"{self.era}_digest"])
+                self.changes = True
+
+    def finish(self) -> None:
+        """Stores what was never seen, in few statements however much it is."""
+        if not self._new:
+            return
+        self.changes = True
+        Tool.objects.bulk_create([tool for tool, _ in self._new.values()])
+        ToolVersion.objects.bulk_create([version for _, version in self._new.values()])
+        waiting = [pair for pair in self._new.values() if pair[1].state != State.APPROVED]
+        for tool, version in waiting:
+            _record("definition.seen", self.server, tool, version)
+        if len(waiting) < len(self._new):
+            _record_many(self.server, self.era, [tool for tool, version in self._new.values()
+                                                 if version.state == State.APPROVED])  # fmt: skip
+
+    def _first_version(self, entry: Listed) -> tuple[Tool, ToolVersion]:
+        version = self._new_version(entry)
+        tool = Tool(
+            project_id=self.server.project_id, server=self.server, kind=entry.kind, name=entry.name,
+            definition=version.definition, digest=version.digest, state=version.state,
+            **{f"{self.era}_digest": version.digest},
+        )  # fmt: skip
+        version.tool = tool
+        return tool, version
+
+    def _see_known(self, tool: Tool, entry: Listed) -> None:
+        digest = digest_of(entry.definition)
+        if getattr(tool, f"{self.era}_digest") == digest:
+            return
+        self.changes = True
+        before = tool.digest
+        tool.digest, tool.definition = digest, _storable(entry.definition)
+        setattr(tool, f"{self.era}_digest", digest)
+        tool.save()
+        version = ToolVersion.objects.filter(tool=tool, digest=digest).first()
+        if version is not None:
+            setattr(version, self.era, True)
+            version.last_seen_at = timezone.now()
+            version.save(update_fields=["last_seen_at", self.era])
+            if _refresh(tool):
+                _record("definition.seen_again", self.server, tool, version)
+            return
+        version = self._new_version(entry)
+        version.tool = tool
+        version.save()
+        _forget_oldest(tool)
+        _refresh(tool)
+        _record("definition.changed", self.server, tool, version, before=before)
+
+    def _new_version(self, entry: Listed) -> ToolVersion:
+        """The definition, decided on as far as no person has to."""
+        found = list(problems(entry.kind, entry.definition))
+        state, by = self._judge(entry.kind, found)
+        return ToolVersion(
+            project_id=self.server.project_id, digest=digest_of(entry.definition),
+            definition=_storable(entry.definition), state=state, problems=found, decided_by=by,
+            decided_at=timezone.now() if by else None, **{self.era: True},
+        )  # fmt: skip
+
+    def _judge(self, kind: str, found: list[str]) -> tuple[str, str]:
+        if found:
+            return State.REJECTED, "schema check"
+        if self.server.review == Review.TRUST:
+            return State.APPROVED, "trusted server"
+        if self.server.review == Review.TRUST_FIRST and kind not in self._seen_before:
+            return State.APPROVED, "first sight"
+        return State.WAITING, ""
+
+
+@transaction.atomic
+def approve(*, version: ToolVersion, reason: str = "") -> None:
+    """The tool may be used again when the server says this, or something else that was approved.
+
+    Raises ValidationError for what cannot be offered at all.
+    """
+    if version.problems:
+        raise ValidationError(f"It cannot be offered: {'; '.join(version.problems)}")
+    _decide(version, State.APPROVED, reason)
+
+
+@transaction.atomic
+def reject(*, version: ToolVersion, reason: str = "") -> None:
+    """While the server says this, the tool is neither listed nor called."""
+    _decide(version, State.REJECTED, reason)
+
+
+@transaction.atomic
+def roll_back(*, version: ToolVersion, reason: str = "") -> None:
+    """Only this definition of the tool is approved from now on, so that later approvals are taken back.
+
+    Raises ValidationError for what cannot be offered at all.
+    """
+    with with_project(version.project_id):
+        for other in ToolVersion.objects.filter(tool_id=version.tool_id).exclude(pk=version.pk):
+            _mark(other, State.REJECTED, reason or "rolled back")
+    approve(version=version, reason=reason or "rolled back")
+
+
+@transaction.atomic
+def approve_waiting(*, server: Server, reason: str = "") -> int:
+    """Everything of the server that waits and can be offered. How many definitions that were."""
+    with with_project(server.project_id):
+        waiting = ToolVersion.objects.filter(tool__server=server, state=State.WAITING, problems=[])
+        versions = list(waiting.select_related("tool__server__project"))
+    for version in versions:
+        approve(version=version, reason=reason)
+    return len(versions)
+
+
+def _decide(version: ToolVersion, state: str, reason: str) -> None:
+    with with_project(version.project_id):
+        tool = Tool.objects.select_for_update().select_related("server__project").get(pk=version.tool_id)
+        _mark(version, state, reason)
+        _refresh(tool)
+        _record(f"definition.{state}", tool.server, tool, version, reason=reason)
+        _touch(tool.server)
+
+
+def _mark(version: ToolVersion, state: str, reason: str) -> None:
+    actor = acting()
+    version.state, version.reason = state, reason[:500]
+    version.decided_by, version.decided_at = (actor.label or actor.kind)[:254], timezone.now()
+    version.save(update_fields=["state", "reason", "decided_by", "decided_at"])
+
+
+def _refresh(tool: Tool) -> bool:
+    """The tool's state from those of its versions; whether it is another one now.
+
+    While anything waits, the tool waits, whatever its server says by now.
+    """
+    states = dict(ToolVersion.objects.filter(tool=tool).values_list("digest", "state"))
+    said = {tool.modern_digest, tool.legacy_digest} - {""} or {tool.digest}
+    if State.WAITING in states.values():
+        state = State.WAITING
+    else:
+        state = State.APPROVED if all(states.get(digest) == State.APPROVED for digest in said) else State.REJECTED
+    if tool.state == state:
+        return False
+    tool.state = state
+    tool.save(update_fields=["state"])
+    return True
+
+
+def _forget_oldest(tool: Tool) -> None:
+    """Of what was never approved and is not what the server says now."""
+    spare = ToolVersion.objects.filter(tool=tool).exclude(state=State.APPROVED).exclude(digest=tool.digest)
+    surplus = ToolVersion.objects.filter(tool=tool).count() - MAX_VERSIONS
+    if surplus > 0:
+        ToolVersion.objects.filter(pk__in=list(spare.order_by("id").values_list("pk", flat=True)[:surplus])).delete()
+
+
+def _storable(definition: dict[str, Any]) -> dict[str, Any]:
+    """Databases hold no null characters; such a definition is kept only to be looked at."""
+    if b"\\u0000" not in jsontext.encode(definition):
+        return definition
+    decoded: dict[str, Any] = jsontext.decode(jsontext.encode(definition).replace(b"\\u0000", b"\\\\u0000"))
+    return decoded
+
+
+def _touch(server: Server) -> None:
+    """Workers see the change of the catalogue with the next version of the project."""
+    with with_project(server.project_id):
+        Server.objects.filter(pk=server.pk).update(
+            catalogue_version=F("catalogue_version") + 1, about=server.about, first_lists=server.first_lists
+        )
+    bump(server.project_id)
+
+
+def _record(kind: str, server: Server, tool: Tool, version: ToolVersion, **detail: Any) -> None:
+    shown = {name: value for name, value in detail.items() if value}
+    record(
+        kind, project_ref=server.project_id, project=server.project.slug, server_ref=server.pk, server=server.slug,
+        subject=tool.name, decision=version.state,
+        detail={"kind": tool.kind, "digest": version.digest, "problems": version.problems, **shown},
+    )  # fmt: skip
+
+
+def _record_many(server: Server, era: str, tools: list[Tool]) -> None:
+    """One event for all that came at once and was approved without a person."""
+    names = [f"{tool.kind}:{tool.name[:80]}" for tool in tools[:100]]
+    record(
+        "definitions.approved", project_ref=server.project_id, project=server.project.slug, server_ref=server.pk,
+        server=server.slug, subject=server.slug, decision=State.APPROVED,
+        detail={"era": era, "review": server.review, "count": len(tools), "names": names},
+    )  # fmt: skip
