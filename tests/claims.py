@@ -235,6 +235,11 @@ _OURS: list[tuple[str, str, str]] = [
         "servers/README.md",
     ),
     (
+        "discovery.declared",
+        "A server is asked only for the lists that its capabilities declare.",
+        "MCP 2026-07-28, capabilities",
+    ),
+    (
         "upstream.streams",
         "An upstream's stream is passed on as it comes, within its limits, and ends as the standard says.",
         "servers/README.md",
