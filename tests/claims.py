@@ -305,6 +305,11 @@ _OURS: list[tuple[str, str, str]] = [
     ("observability.metrics-workers", "Metrics are those of all workers together.", "README.md"),
     ("observability.metrics-refusals", "Refusals are counted by code.", "README.md"),
     ("observability.traces", "A client's trace is joined and goes on upstream.", "W3C Trace Context"),
+    (
+        "observability.trace-inspected",
+        "Of a client's trace context servers get what was inspected, and collectors its ids.",
+        "W3C Trace Context, security considerations",
+    ),
     # interoperability
     ("protocol.contract", "What is used of the protocol library means what we rely on.", "proxy/README.md"),
     (
