@@ -198,6 +198,11 @@ _OURS: list[tuple[str, str, str]] = [
         "Credentials for upstreams are stored encrypted, bound to their row, and never shown again.",
         "servers/README.md",
     ),
+    (
+        "secrets.same-host",
+        "Credentials that are stored for a server do not follow it to another host.",
+        "servers/README.md",
+    ),
     ("secrets.logs", "Log lines are JSON and hold no key, bearer token, password or cookie.", "SECURITY.md"),
     ("secrets.canaries", "No secret is in any answer, log line or event.", "SECURITY.md"),
     # servers
