@@ -36,7 +36,8 @@ _BODY_SECONDS = 30.0
 _WATCH_AFTER_SECONDS = 0.01
 _JSON = "application/json"
 _SSE = "text/event-stream"
-_KEPT_PREFIXES = ("mcp-param-", "trace")
+_PARAMETER = "mcp-param-"
+_TRACEPARENT = "traceparent"
 
 
 class Endpoint:
@@ -96,7 +97,7 @@ class _Exchange:
 
     async def _answer(self) -> None:
         call = await self._admit()
-        with tracing.joined(_trace_carrier(call)), tracing.span(f"mcp {call.method}"):
+        with tracing.joined(_traceparent(call)), tracing.span(f"mcp {call.method}"):
             call.trace_id = tracing.current_trace_id()
             self._watcher = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
             try:
@@ -399,11 +400,12 @@ def _check_legacy(message: wire.Message, sealed: str | None) -> None:
 
 def _kept(headers: dict[str, str]) -> dict[str, str]:
     """What stages ask for: parameters that repeat arguments, and the trace."""
-    return {name: value for name, value in headers.items() if name.startswith(_KEPT_PREFIXES)}
+    return {name: value for name, value in headers.items() if name.startswith(_PARAMETER) or name == _TRACEPARENT}
 
 
-def _trace_carrier(call: Call) -> dict[str, Any]:
+def _traceparent(call: Call) -> str:
+    """The message's own, else the header's, else ""."""
     meta = call.params.get("_meta")
-    if isinstance(meta, dict) and "traceparent" in meta:
-        return meta
-    return {name: call.headers[name] for name in ("traceparent", "tracestate") if name in call.headers}
+    if not isinstance(meta, dict) or _TRACEPARENT not in meta:
+        return call.headers.get(_TRACEPARENT, "")
+    return meta[_TRACEPARENT] if isinstance(meta[_TRACEPARENT], str) else ""

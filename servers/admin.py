@@ -98,7 +98,7 @@ class ServerForm(ServiceForm[Server]):
         separator=":",
         label="Upstream headers",
         help_text="One on each line, as Name: value. They replace all stored headers and are not shown "
-        "again; leave this and the token empty to keep what is stored.",
+        "again; leave this and the token empty to keep what is stored. Another host needs them given again.",
     )
     forget_headers = forms.BooleanField(required=False, label="Forget the stored headers")
     secret_params = PairsField(

@@ -25,12 +25,12 @@ from servers.resolve import upstream_of
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
 
 _CLIENT = {"name": "secure-mcp-gateway", "version": "1"}
-# Kind, method, the member that lists, the member that names.
+# Kind, the capability that offers it, method, the member that lists, the member that names.
 _LISTS = (
-    (Tool.Kind.TOOL, "tools/list", "tools", "name"),
-    (Tool.Kind.PROMPT, "prompts/list", "prompts", "name"),
-    (Tool.Kind.RESOURCE, "resources/list", "resources", "uri"),
-    (Tool.Kind.TEMPLATE, "resources/templates/list", "resourceTemplates", "uriTemplate"),
+    (Tool.Kind.TOOL, "tools", "tools/list", "tools", "name"),
+    (Tool.Kind.PROMPT, "prompts", "prompts/list", "prompts", "name"),
+    (Tool.Kind.RESOURCE, "resources", "resources/list", "resources", "uri"),
+    (Tool.Kind.TEMPLATE, "resources", "resources/templates/list", "resourceTemplates", "uriTemplate"),
 )
 _SECONDS = 60.0
 _RETRY = timedelta(minutes=5)
@@ -58,8 +58,8 @@ async def _discover(upstream: Upstream) -> Found:
     try:
         for conversation in (_modern, _legacy):
             try:
-                async with conversation(connections, upstream) as ask:
-                    return await _list_all(ask)
+                async with conversation(connections, upstream) as (ask, capabilities):
+                    return await _list_all(ask, capabilities)
             except _Refused:
                 continue
         raise UpstreamError("invalid", "speaks neither era")
@@ -67,10 +67,15 @@ async def _discover(upstream: Upstream) -> Found:
         await connections.close()
 
 
-async def _list_all(ask: Any) -> Found:
+async def _list_all(ask: Any, capabilities: Any) -> Found:
+    """Asks only for what is declared: a server may take a method that it does not know badly."""
+    if not isinstance(capabilities, dict):
+        raise _Refused
     found: Found = []
     budget = MAX_LIST_BYTES
-    for kind, method, member, name_of in _LISTS:
+    for kind, capability, method, member, name_of in _LISTS:
+        if capabilities.get(capability) is None:
+            continue
         cursor: str | None = None
         for page in range(MAX_PAGES):
             try:
@@ -114,8 +119,8 @@ async def _modern(connections: Connections, upstream: Upstream) -> AsyncIterator
         result, _ = await _request(connections, upstream, next(ids), method, {**params, "_meta": meta}, headers)
         return result
 
-    await ask("server/discover", {})
-    yield ask
+    result = await ask("server/discover", {})
+    yield ask, result.get("capabilities")
 
 
 @asynccontextmanager
@@ -133,7 +138,7 @@ async def _legacy(connections: Connections, upstream: Upstream) -> AsyncIterator
 
     try:
         await _notify(connections, upstream, "notifications/initialized", headers)
-        yield ask
+        yield ask, result.get("capabilities")
     finally:
         if session:
             exchange = await connections.send(upstream, "DELETE", headers, None)

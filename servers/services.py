@@ -46,7 +46,8 @@ def save_server(
 ) -> Server:
     """Makes or changes a server. `headers` are secrets for the upstream; None keeps what is stored.
 
-    `params` fill the template's slots; those that the template marks secret are sealed. Raises ValidationError.
+    What is stored is kept for the host that it was given for, and no other. `params` fill the template's slots; those
+    that the template marks secret are sealed. Raises ValidationError.
     """
     created = server.pk is None
     kept = _stored_secrets(server, needed=headers is None or params is None)
@@ -54,10 +55,12 @@ def save_server(
     _check_headers(new_headers)
     plain, secret = _split_params(server, kept["params"], params)
     server.params = plain
-    if new_headers != kept["headers"] or secret != kept["params"]:
-        server.secrets = {"headers": new_headers, "params": secret}
     with with_project(server.project_id):
         _check_transport(server, secret)
+        if headers is None and new_headers:
+            _keep_headers_at_home(server)
+        if new_headers != kept["headers"] or secret != kept["params"]:
+            server.secrets = {"headers": new_headers, "params": secret}
         server.full_clean()
         # New and changed servers are read at once.
         server.discovery_due_at = None
@@ -144,6 +147,21 @@ def _stored_secrets(server: Server, needed: bool) -> dict[str, Any]:
         if needed and server.sealed and server.transport != Transport.STDIO:
             raise ValidationError({"headers": "The stored secrets do not open any more; give them again."}) from error
         return {"headers": {}, "params": {}}
+
+
+def _keep_headers_at_home(server: Server) -> None:
+    """Who may change an address must not learn by it what was stored for the old one. Raises ValidationError."""
+    stored = Server.objects.select_for_update().get(pk=server.pk)
+    # Other headers than those that are stored by now were read before another change, which may have moved the host.
+    if _host_of(stored) != _host_of(server) or stored.sealed != server.sealed:
+        raise ValidationError(
+            {"headers": "Give the headers again, or forget them: those that are stored are for another host."}
+        )
+
+
+def _host_of(server: Server) -> egress.Host | None:
+    """None for what is reached by no address."""
+    return None if server.transport == Transport.STDIO else egress.host_of(server.url)
 
 
 def _split_params(

@@ -198,6 +198,11 @@ _OURS: list[tuple[str, str, str]] = [
         "Credentials for upstreams are stored encrypted, bound to their row, and never shown again.",
         "servers/README.md",
     ),
+    (
+        "secrets.same-host",
+        "Credentials that are stored for a server do not follow it to another host.",
+        "servers/README.md",
+    ),
     ("secrets.logs", "Log lines are JSON and hold no key, bearer token, password or cookie.", "SECURITY.md"),
     ("secrets.canaries", "No secret is in any answer, log line or event.", "SECURITY.md"),
     # servers
@@ -233,6 +238,11 @@ _OURS: list[tuple[str, str, str]] = [
         "catalogue.table",
         "A server's list is learnt, replaced and forgotten for that server and configuration alone.",
         "servers/README.md",
+    ),
+    (
+        "discovery.declared",
+        "A server is asked only for the lists that its capabilities declare.",
+        "MCP 2026-07-28, capabilities",
     ),
     (
         "upstream.streams",
@@ -300,6 +310,11 @@ _OURS: list[tuple[str, str, str]] = [
     ("observability.metrics-workers", "Metrics are those of all workers together.", "README.md"),
     ("observability.metrics-refusals", "Refusals are counted by code.", "README.md"),
     ("observability.traces", "A client's trace is joined and goes on upstream.", "W3C Trace Context"),
+    (
+        "observability.trace-inspected",
+        "Of a client's trace context servers get what was inspected, and collectors its ids.",
+        "W3C Trace Context, security considerations",
+    ),
     # interoperability
     ("protocol.contract", "What is used of the protocol library means what we rely on.", "proxy/README.md"),
     (

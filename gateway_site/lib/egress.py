@@ -42,6 +42,8 @@ _GLOBAL = IPv6Network("2000::/3")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _PUBLIC_PORTS = {"https": {443}, "http": set()}
 Address = IPv4Address | IPv6Address
+# Scheme, host in lower case, port.
+Host = tuple[str, str, int | None]
 P = TypeVar("P", bound=asyncio.Protocol)
 _CONNECT_SECONDS = 5.0
 # RFC 8305 section 5: how long one address is tried before the next is tried beside it.
@@ -152,6 +154,15 @@ def check_url(url: str) -> URL:
         if parsed.scheme == "https" and port not in _PUBLIC_PORTS["https"] and not allowed.networks:
             raise EgressDenied("a port that the operator did not open")
     return parsed
+
+
+def host_of(url: str) -> Host | None:
+    """The scheme, host and port that a URL leads to, however it is spelled; None for what is no URL."""
+    try:
+        parsed = URL(url)
+        return parsed.scheme, (parsed.raw_host or "").lower(), parsed.port
+    except ValueError:
+        return None
 
 
 def check_address(address: Address, port: int, scheme: str) -> None:

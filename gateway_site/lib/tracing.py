@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _propagator = TraceContextTextMapPropagator()
+_PARENT = "traceparent"
 _tracer: trace.Tracer | None = None
 # Every call enters several spans and an idle stream stays in two, so without tracing they all are this one.
 _OFF: AbstractContextManager[None] = nullcontext()
@@ -60,29 +60,30 @@ def span(name: str, **attributes: str | int | bool) -> AbstractContextManager[tr
     return _tracer.start_as_current_span(name, attributes=attributes, record_exception=False)
 
 
-def joined(carrier: Mapping[str, Any]) -> AbstractContextManager[None]:
-    """Continues the trace that the carrier's `traceparent` names (W3C Trace Context); ignores a malformed one."""
-    return _OFF if _tracer is None else _attached(carrier)
+def joined(traceparent: str) -> AbstractContextManager[None]:
+    """Continues the trace that a `traceparent` names (W3C Trace Context); ignores a malformed one.
+
+    Of the caller's context nothing else is taken in: a `tracestate` is free text that nobody has looked at, and would
+    go on to servers and collectors.
+    """
+    return _OFF if _tracer is None else _attached(traceparent)
 
 
 @contextmanager
-def _attached(carrier: Mapping[str, Any]) -> Iterator[None]:
-    texts = {key: value for key, value in carrier.items() if isinstance(value, str)}
-    token = otel_context.attach(_propagator.extract(texts))
+def _attached(traceparent: str) -> Iterator[None]:
+    token = otel_context.attach(_propagator.extract({_PARENT: traceparent}))
     try:
         yield
     finally:
         otel_context.detach(token)
 
 
-def inject(carrier: MutableMapping[str, Any]) -> None:
-    """Writes the current span as `traceparent` into the carrier, when tracing is on."""
+def current_parent() -> str:
+    """The current span as a `traceparent`, or "" outside of a trace."""
+    carrier: dict[str, str] = {}
     if _tracer is not None:
         _propagator.inject(carrier)
-
-
-def is_on() -> bool:
-    return _tracer is not None
+    return carrier.get(_PARENT, "")
 
 
 def current_trace_id() -> str:

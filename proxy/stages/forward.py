@@ -165,10 +165,10 @@ def _body(call: Call) -> bytes | None:
         # Untrusted and unbounded by its own rules; W3C Baggage asks for no more than this.
         if len(str(meta.get("baggage", ""))) > _META_KEPT:
             del meta["baggage"]
-    if tracing.is_on() and call.is_request:
-        carrier: dict[str, Any] = dict(meta or {})
-        tracing.inject(carrier)
-        call.message["params"] = {**(params or {}), "_meta": carrier}
+    parent = tracing.current_parent() if call.is_request else ""
+    if parent:
+        # Ours alone: whatever else of a trace goes upstream stood in the message when it was looked at.
+        call.message["params"] = {**(params or {}), "_meta": {**(meta or {}), "traceparent": parent}}
     return encode(call.message)
 
 

@@ -73,6 +73,18 @@ def test_new_headers_replace_all_and_forgetting_forgets(pages: Client, stored: S
     assert secrets_of(stored.server)["headers"] == {}
 
 
+@pytest.mark.claim("secrets.same-host")
+def test_stored_headers_do_not_follow_to_another_host(pages: Client, stored: Stored) -> None:
+    elsewhere = {**SERVER, "url": "https://evil.example/mcp"}
+    response = change(pages, "servers_server", stored.server.pk, **elsewhere)
+    assert "Give the headers again" in str(errors_of(response)["headers"])
+    before = secrets_of(stored.server)
+    change(pages, "servers_server", stored.server.pk, **{**SERVER, "url": f"{SERVER['url']}/v2"})
+    assert secrets_of(stored.server) == before
+    change(pages, "servers_server", stored.server.pk, **elsewhere, bearer="new")
+    assert secrets_of(stored.server)["headers"] == {"Authorization": "Bearer new"}
+
+
 def test_a_rejected_form_does_not_show_what_was_typed_in_secret(pages: Client, stored: Stored) -> None:
     fields = {**SERVER, "slug": "Bad Slug"}
     response = add(

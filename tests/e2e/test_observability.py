@@ -19,6 +19,10 @@ from tests.conformance.gateway import Gateway
 TOKEN = "metrics-token-0123456789"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 MODERN = "2026-07-28"
+WORD = "zugzwang-canary-7731"
+REDACT_WORD = {
+    "detector": "keywords", "directions": ["input"], "action": "redact", "threshold": 0.5, "config": {"words": [WORD]},
+}  # fmt: skip
 
 
 class Upstream:
@@ -26,6 +30,8 @@ class Upstream:
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
+        # Requests as they came, heads too.
+        self.texts: list[str] = []
         upstream = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,6 +40,7 @@ class Upstream:
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 upstream.messages.append(message)
+                upstream.texts.append(f"{self.headers}\n{json.dumps(message)}")
                 result: dict[str, Any] = {"content": [{"type": "text", "text": "ok"}], "resultType": "complete"}
                 if message["method"] == "tools/list":
                     result = {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}], "ttlMs": 0}
@@ -112,7 +119,11 @@ def gateway(
             {
                 "slug": "acme",
                 "members": [{"email": "ada@acme.test", "role": "owner"}],
-                "servers": [{"slug": "docs", "url": upstream.url}],
+                "policies": [{"slug": "redact-word", "guardrails": [REDACT_WORD]}],
+                "servers": [
+                    {"slug": "docs", "url": upstream.url},
+                    {"slug": "redacted", "url": upstream.url, "input_policy": "redact-word"},
+                ],
                 "keys": [{"user": "ada@acme.test", "label": "laptop"}],
             }
         ],
@@ -126,7 +137,10 @@ def gateway(
         yield running
 
 
-def call(gateway: Gateway, meta: dict[str, Any] | None = None, key: str | None = None) -> tuple[int, dict[str, Any]]:
+def call(
+    gateway: Gateway, meta: dict[str, Any] | None = None, key: str | None = None, server: str = "docs",
+    headers: dict[str, str] | None = None,
+) -> tuple[int, dict[str, Any]]:  # fmt: skip
     message = {
         "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": {
@@ -138,11 +152,11 @@ def call(gateway: Gateway, meta: dict[str, Any] | None = None, key: str | None =
         },
     }  # fmt: skip
     request = urllib.request.Request(
-        gateway.url("acme", "docs"), json.dumps(message).encode(), method="POST",
+        gateway.url("acme", server), json.dumps(message).encode(), method="POST",
         headers={
             "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
             "MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "echo",
-            "Authorization": f"Bearer {key or gateway.key('acme', 'laptop')}",
+            "Authorization": f"Bearer {key or gateway.key('acme', 'laptop')}", **(headers or {}),
         },
     )  # fmt: skip
     try:
@@ -223,6 +237,42 @@ def test_a_malformed_trace_context_is_ignored(gateway: Gateway, upstream: Upstre
     meta = upstream.messages[-1]["params"]["_meta"]
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]", meta["traceparent"])
     assert "baggage" not in meta
+
+
+@pytest.mark.claim("observability.trace-inspected")
+def test_what_headers_say_beside_the_trace_reaches_neither_server_nor_collector(
+    gateway: Gateway, upstream: Upstream, collector: Collector
+) -> None:
+    trace, parent = "1af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    headers = {
+        "traceparent": f"00-{trace}-{parent}-01", "tracestate": f"vendor={WORD}", "baggage": f"user={WORD}",
+        "trace-note": WORD,
+    }  # fmt: skip
+    before = len(upstream.texts)
+    assert call(gateway, headers=headers)[0] == 200
+    spans = collector.trace(trace, "mcp tools/call")
+    assert spans["mcp tools/call"].parent_span_id.hex() == parent
+    sent = upstream.texts[before:]
+    assert trace in sent[-1] and WORD not in "".join(sent)
+    assert WORD not in "".join(map(str, spans.values()))
+
+
+@pytest.mark.claim("observability.trace-inspected")
+def test_a_messages_trace_goes_upstream_as_the_guardrails_left_it(
+    gateway: Gateway, upstream: Upstream, collector: Collector
+) -> None:
+    trace, parent = "2af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    meta = {
+        "traceparent": f"00-{trace}-{parent}-01", "tracestate": f"vendor={WORD},other=kept",
+        "baggage": f"user={WORD},team=kept",
+    }  # fmt: skip
+    before = len(upstream.texts)
+    assert call(gateway, meta, server="redacted")[0] == 200
+    sent = upstream.messages[-1]["params"]["_meta"]
+    assert sent["traceparent"].split("-")[1] == trace and sent["traceparent"].split("-")[2] != parent
+    assert sent["tracestate"].endswith("other=kept") and sent["baggage"].endswith("team=kept")
+    assert WORD not in "".join(upstream.texts[before:])
+    assert WORD not in "".join(map(str, collector.trace(trace, "mcp tools/call").values()))
 
 
 @pytest.mark.claim("observability.logs")

@@ -29,6 +29,9 @@ class Upstream:
     answer: Callable[[Message], Message] = lambda message: {"content": [{"type": "text", "text": "done"}]}
     before: list[Message] = field(default_factory=list)
     instructions: str = ""
+    capabilities: Message = field(
+        default_factory=lambda: {"tools": {}, "prompts": {}, "resources": {}, "completions": {}, "logging": {}}
+    )
     asked: list[Message] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
@@ -80,7 +83,7 @@ class Upstream:
         fresh = Upstream()
         with self._lock:
             self.tools, self.answer, self.before = fresh.tools, fresh.answer, fresh.before
-            self.instructions = fresh.instructions
+            self.instructions, self.capabilities = fresh.instructions, fresh.capabilities
             self.asked.clear()
             self.headers.clear()
 
@@ -115,7 +118,7 @@ class Upstream:
         if method == "initialize":
             result: Message = {
                 "protocolVersion": "2025-11-25",
-                "capabilities": {"tools": {}, "prompts": {}, "resources": {}, "completions": {}, "logging": {}},
+                "capabilities": self.capabilities,
                 "serverInfo": {"name": "scripted", "version": "1"},
             }
             if self.instructions:

@@ -67,10 +67,13 @@ def reply(message: dict[str, Any]) -> dict[str, Any]:
     elif message["method"] == "server/discover":
         result |= {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
         result |= {"ttlMs": 0, "cacheScope": "public"}
-    else:
+    elif message["method"] == "tools/call":
         arguments = message["params"].get("arguments", {})
         text = str(os.getpid()) if message["params"]["name"] == "pid" else arguments.get("nonce", "")
         result |= {"content": [{"type": "text", "text": text}]}
+    else:
+        error = {"code": -32601, "message": "Method not found"}
+        return {"jsonrpc": "2.0", "id": message["id"], "error": error}
     return {"jsonrpc": "2.0", "id": message["id"], "result": result}
 
 

@@ -304,6 +304,37 @@ def test_headers_that_the_file_does_not_mention_stay() -> None:
         assert Server.objects.get(slug="docs").secrets["headers"] == {"Authorization": "Bearer canary"}
 
 
+@pytest.mark.claim("secrets.same-host")
+def test_headers_that_the_file_does_not_mention_do_not_follow_to_another_host() -> None:
+    raw = document()
+    acme(raw)["servers"][0]["bearer"] = "canary"
+    apply(raw)
+    moved = document()
+    acme(moved)["servers"][0]["url"] = "https://tools.example/mcp"
+    for dry_run in (True, False):
+        with pytest.raises(declared.DeclarationError, match=r"projects\.acme\.servers\.docs: Give the headers again"):
+            apply(moved, dry_run=dry_run)
+    with with_project(Project.objects.get().pk):
+        assert Server.objects.get(slug="docs").url != "https://tools.example/mcp"
+    acme(moved)["servers"][0]["headers"] = {}
+    assert apply(moved).update == ["server acme/docs"]
+    with with_project(Project.objects.get().pk):
+        server = Server.objects.get(slug="docs")
+    assert (server.url, server.secrets["headers"]) == ("https://tools.example/mcp", {})
+
+
+@pytest.mark.claim("secrets.same-host")
+def test_headers_that_the_file_does_not_mention_stay_when_only_the_path_changes() -> None:
+    raw = document()
+    acme(raw)["servers"][0]["bearer"] = "canary"
+    apply(raw)
+    moved = document()
+    acme(moved)["servers"][0]["url"] += "/v2"
+    assert apply(moved).update == ["server acme/docs"]
+    with with_project(Project.objects.get().pk):
+        assert Server.objects.get(slug="docs").secrets["headers"] == {"Authorization": "Bearer canary"}
+
+
 @pytest.mark.claim("apply.prune")
 def test_what_the_file_leaves_out_goes_only_when_asked() -> None:
     raw = document()

@@ -59,6 +59,75 @@ def test_headers_are_kept_until_they_are_replaced(cast: Cast) -> None:
     assert stored(server).sealed == ""
 
 
+ELSEWHERE = {
+    "host": {"url": "https://evil.example/mcp"},
+    "host that begins alike": {"url": "https://tools.example.evil.example/mcp"},
+    "subdomain": {"url": "https://a.tools.example/mcp"},
+    "port": {"url": "https://tools.example:8443/mcp"},
+    "scheme": {"url": "http://tools.example:443/mcp"},
+    "no address": {"transport": "stdio", "url": ""},
+}
+
+
+@pytest.mark.claim("secrets.same-host")
+@pytest.mark.parametrize("change", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_headers_do_not_follow_to_another_host(cast: Cast, settings: Any, change: dict[str, Any]) -> None:
+    settings.EGRESS_ALLOW = ["tools.example", "a.tools.example"]
+    server = cast.server(url="https://tools.example/mcp", headers={"X-Key": "canary"})
+    moved = stored(server)
+    template_of = {"template": template()} if "transport" in change else {}
+    for field, value in {**change, **template_of}.items():
+        setattr(moved, field, value)
+    with pytest.raises(ValidationError, match="Give the headers again") as caught:
+        services.save_server(server=moved, params={"zone": "UTC"} if template_of else None)
+    assert "headers" in caught.value.message_dict and "canary" not in str(caught.value)
+    assert stored(server).url == "https://tools.example/mcp"
+
+
+@pytest.mark.claim("secrets.same-host")
+@pytest.mark.parametrize("headers", [{}, {"X-Key": "new"}], ids=["forgotten", "given again"])
+def test_a_server_moves_with_headers_that_are_given_again(cast: Cast, headers: dict[str, str]) -> None:
+    moved = stored(cast.server(headers={"X-Key": "old"}))
+    moved.url = "https://tools.example/mcp"
+    services.save_server(server=moved, headers=headers)
+    assert (stored(moved).url, stored(moved).secrets["headers"]) == ("https://tools.example/mcp", headers)
+
+
+@pytest.mark.claim("secrets.same-host")
+@pytest.mark.parametrize(
+    "url", ["https://tools.example/other?tenant=1", "https://TOOLS.example/mcp", "https://tools.example:443/mcp"]
+)
+def test_headers_stay_at_the_same_host_however_it_is_spelled(cast: Cast, url: str) -> None:
+    server = cast.server(url="https://tools.example/mcp", headers={"X-Key": "one"})
+    changed = stored(server)
+    changed.url = url
+    services.save_server(server=changed)
+    assert (stored(server).url, stored(server).secrets["headers"]) == (url, {"X-Key": "one"})
+
+
+@pytest.mark.claim("secrets.same-host")
+def test_headers_read_before_the_server_moved_are_not_written_back(cast: Cast) -> None:
+    server = cast.server(headers={"X-Key": "canary"})
+    early, moved = stored(server), stored(server)
+    for row in (early, moved):
+        row.url = "https://evil.example/mcp"
+    services.save_server(server=moved, headers={})
+    with pytest.raises(ValidationError, match="Give the headers again"):
+        services.save_server(server=early)
+    assert stored(server).secrets["headers"] == {}
+
+
+@pytest.mark.claim("secrets.same-host")
+def test_a_way_round_by_a_server_without_address_is_closed(cast: Cast) -> None:
+    server = stored(cast.server(headers={"X-Key": "canary"}))
+    server.transport, server.url, server.template = "stdio", "", template()
+    services.save_server(server=server, headers={"X-Key": "canary"}, params={"zone": "UTC"})
+    back = stored(server)
+    back.transport, back.url, back.template, back.params = "http", "https://evil.example/mcp", None, {}
+    with pytest.raises(ValidationError, match="Give the headers again"):
+        services.save_server(server=back)
+
+
 @pytest.mark.claim("secrets.upstream")
 def test_values_of_secret_slots_are_sealed_and_others_are_not(cast: Cast) -> None:
     server = services.new_server(project=cast.acme, slug="clock", transport="stdio", template=template())
@@ -155,7 +224,7 @@ def test_a_template_in_use_cannot_be_deleted(cast: Cast) -> None:
 @pytest.mark.claim("sessions.sealed")
 @pytest.mark.parametrize(
     "change",
-    [{"url": "http://127.0.0.1:9002/mcp"}, {"headers": {"X-Key": "two"}}],
+    [{"url": "http://127.0.0.1:9001/other"}, {"headers": {"X-Key": "two"}}],
     ids=["address", "credentials"],
 )
 def test_what_matters_to_a_session_changes_the_configurations_hash(cast: Cast, change: dict[str, Any]) -> None:
