@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -17,11 +16,12 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from audit.recorder import record
 from gateway_site.lib import jsontext
-from gateway_site.lib.secrets import sha256_hex
 from projects.scoping import with_project
 from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_SCHEMA_BYTES, MAX_TOOLS
 from servers.models import Server, Tool
+from servers.offers import LEGACY, MODERN
 from servers.resolve import upstream_of
+from servers.review import Listed, observe
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
 
 _CLIENT = {"name": "secure-mcp-gateway", "version": "1"}
@@ -35,14 +35,15 @@ _LISTS = (
 _SECONDS = 60.0
 _RETRY = timedelta(minutes=5)
 Found = list[tuple[str, str, dict[str, Any]]]
+Seen = tuple[str, Found]
 
 
 class _Refused(Exception):
     """The server answered with a JSON-RPC error."""
 
 
-async def discover(upstream: Upstream) -> Found:
-    """Kind, name and definition of everything the server lists. Raises UpstreamError."""
+async def discover(upstream: Upstream) -> Seen:
+    """The era, and kind, name and definition of everything the server lists in it. Raises UpstreamError."""
     try:
         async with asyncio.timeout(_SECONDS):
             return await _discover(upstream)
@@ -53,13 +54,13 @@ async def discover(upstream: Upstream) -> Found:
         raise UpstreamError("invalid", type(error).__name__) from error
 
 
-async def _discover(upstream: Upstream) -> Found:
+async def _discover(upstream: Upstream) -> Seen:
     connections = Connections()
     try:
-        for conversation in (_modern, _legacy):
+        for era, conversation in ((MODERN, _modern), (LEGACY, _legacy)):
             try:
                 async with conversation(connections, upstream) as (ask, capabilities):
-                    return await _list_all(ask, capabilities)
+                    return era, await _list_all(ask, capabilities)
             except _Refused:
                 continue
         raise UpstreamError("invalid", "speaks neither era")
@@ -207,16 +208,13 @@ def claim(server: Server, retry_at: Any) -> Upstream | None:
         return upstream
 
 
-def store(server: Server, found: Found) -> None:
+def store(server: Server, seen: Seen) -> None:
     """The catalogue then holds what was found, and nothing else of this server."""
+    era, found = seen
     with transaction.atomic(), with_project(server.project_id):
-        Tool.objects.filter(server=server).exclude(name__in=[name for _, name, _ in found]).delete()
-        for kind, name, definition in found:
-            digest = sha256_hex(json.dumps(definition, sort_keys=True).encode())
-            Tool.objects.update_or_create(
-                project_id=server.project_id, server=server, kind=kind, name=name,
-                defaults={"definition": definition, "digest": digest},
-            )  # fmt: skip
+        observe(
+            server=server, era=era, listed=[Listed(*entry) for entry in found], whole=[kind for kind, *_ in _LISTS]
+        )
         _finish(server, "")
         _record("discovery.finished", server, found=len(found))
 

@@ -6,7 +6,6 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -48,9 +47,6 @@ class Offered:
         return None if text is None else jsontext.decode(text)
 
 
-_NOTHING: Mapping[Place, Offered] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Offer:
     """The catalogue of one server. `lists` are those, by era and kind, that have been seen to their end once."""
@@ -59,7 +55,7 @@ class Offer:
     review: str = Review.REVIEW
     version: int = 0
     lists: frozenset[Place] = frozenset()
-    entries: Mapping[Place, Offered] = field(default=_NOTHING, repr=False)
+    entries: Mapping[Place, Offered] = field(default_factory=dict, repr=False)
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def get(self, kind: str, name: str) -> Offered | None:

@@ -54,11 +54,11 @@ def _share(rows: Iterable[Server]) -> list[Server]:
     return shared
 
 
-async def _discover_all(upstreams: list[Upstream]) -> list[discovery.Found | BaseException]:
+async def _discover_all(upstreams: list[Upstream]) -> list[discovery.Seen | BaseException]:
     return await asyncio.gather(*map(discovery.discover, upstreams), return_exceptions=True)
 
 
-def _store(server: Server, result: discovery.Found | BaseException) -> None:
+def _store(server: Server, result: discovery.Seen | BaseException) -> None:
     """Whatever went wrong with one server is written down, and the next has its turn."""
     if isinstance(result, UpstreamError):
         discovery.store_failure(server, result)

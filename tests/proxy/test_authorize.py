@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,11 +21,16 @@ from proxy.errors import Refusal
 from proxy.snapshot import Snapshot
 from proxy.stages.authorize import authorize, check, still_allowed
 from servers.events import RawEvent
+from servers.offers import Offer, Offered
+from servers.rights import Rights, Rule
 from servers.upstream import Upstream
 
 KEY = KeyRecord("k1", "laptop", 1, 1, "ada@acme.test", "owner", "p1", b"", ("*",), ("*",), (), None)
 DOCS = Upstream(7, 1, "docs", "http", "http://127.0.0.1:9001/mcp", "c0ffee", 60.0)
-SNAPSHOT = Snapshot(1, "acme", 1, True, {"k1": KEY}, {"docs": DOCS}, b"d" * 32, PolicySet(Policy()))
+ALL = Rule("allow", "", "", "*")
+TRUSTED = Offer(7, "trust")
+RIGHTS = Rights((ALL,), {"docs": TRUSTED})
+SNAPSHOT = Snapshot(1, "acme", 1, True, {"k1": KEY}, {"docs": DOCS}, b"d" * 32, PolicySet(Policy()), RIGHTS)
 
 # Names that a hostile server would choose are among them.
 NAMES = st.sampled_from(
@@ -54,8 +60,9 @@ SURFACES = {
 
 def call(method: str, key: KeyRecord = KEY, params: dict[str, Any] | None = None, **changes: Any) -> Call:
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
+    state = SimpleNamespace(snapshots=SimpleNamespace(current=lambda _: changes.get("snapshot", SNAPSHOT)))
     fields: dict[str, Any] = {
-        "state": cast(Any, None), "request_id": "r", "principal": Principal(1, key), "snapshot": SNAPSHOT,
+        "state": cast(Any, state), "request_id": "r", "principal": Principal(1, key), "snapshot": SNAPSHOT,
         "upstream": DOCS, "http_method": "POST", "version": None, "modern": False, "message": message, "headers": {},
         **changes,
     }  # fmt: skip
@@ -69,22 +76,55 @@ def answered(made: Call, answer: Answer) -> Answer:
     return asyncio.run(authorize(made, upstream))
 
 
-def is_callable(key: KeyRecord, method: str, argument: str, name: str) -> bool:
+RULES = st.lists(
+    st.builds(
+        Rule, st.sampled_from(["allow", "deny"]), st.sampled_from(["", "docs", "wiki"]),
+        st.sampled_from(["", "owner", "member"]), st.one_of(st.just("*"), GLOBS),
+    ),
+    max_size=4,
+)  # fmt: skip
+OFFERS = st.builds(
+    lambda review, lists, states: Offer(
+        7, review, 1, frozenset(lists), {place: Offered(*place, state=state) for place, state in states.items()}
+    ),
+    st.sampled_from(["review", "trust-first", "trust"]),
+    st.sets(st.tuples(st.sampled_from(["modern", "legacy"]), st.sampled_from(["tool", "prompt", "resource"]))),
+    st.dictionaries(
+        st.tuples(st.sampled_from(["tool", "prompt", "resource"]), NAMES),
+        st.sampled_from(["approved", "waiting", "rejected"]), max_size=6,
+    ),
+)  # fmt: skip
+SNAPSHOTS = st.builds(
+    lambda rules, offer, allow: dataclasses.replace(
+        SNAPSHOT, rights=Rights((*rules, *([ALL] if allow else [])), {"docs": offer})
+    ),
+    RULES, OFFERS, st.booleans(),
+)  # fmt: skip
+ERAS = st.sampled_from([("2025-11-25", False), ("2026-07-28", True)])
+
+
+def is_callable(key: KeyRecord, method: str, argument: str, name: str, **changes: Any) -> bool:
     try:
-        check(call(method, key, {argument: name}))
+        check(call(method, key, {argument: name}, **changes))
     except Refusal:
         return False
     return True
 
 
 @pytest.mark.claim("authorize.listing-is-calling")
-@given(KEYS, st.sampled_from(sorted(SURFACES)), st.lists(NAMES, max_size=6))
-def test_what_is_listed_is_what_can_be_called(key: KeyRecord, kind: str, names: list[str]) -> None:
+@given(KEYS, SNAPSHOTS, ERAS, st.sampled_from(sorted(SURFACES)), st.lists(NAMES, max_size=6), st.booleans())
+def test_what_is_listed_is_what_can_be_called(
+    key: KeyRecord, snapshot: Snapshot, era: tuple[str, bool], kind: str, names: list[str], resumed: bool
+) -> None:
     lists, member, name_of, calls, argument = SURFACES[kind]
+    made: dict[str, Any] = {"snapshot": snapshot, "version": era[0], "modern": era[1]}
     message = {"jsonrpc": "2.0", "id": 1, "result": {member: [{name_of: name} for name in names]}}
-    can_call = [name for name in names if is_callable(key, calls, argument, name)]
+    can_call = [name for name in names if is_callable(key, calls, argument, name, **made)]
+    if resumed:
+        # A list may also come as the answer on a stream that is taken up again.
+        made |= {"http_method": "GET", "message": None}
     try:
-        answer = answered(call(lists, key), Answer(200, message))
+        answer = answered(call(lists, key, **made), Answer(200, message))
     except Refusal:
         assert can_call == []
         return
