@@ -15,6 +15,7 @@ from servers.events import RawEvent
 from servers.upstream import Upstream
 
 if TYPE_CHECKING:
+    from proxy.aggregate.passage import Passage
     from proxy.state import State
 
 
@@ -35,8 +36,9 @@ class Answer:
     events: AsyncGenerator[Event, None] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     upstream_status: int | None = None
-    # The message as it will be sent, once it is final.
+    # The message as it will be sent, once it is final; and the log's digest of its result, where it is known.
     body: bytes | None = None
+    digest: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +69,10 @@ class Call:
     # stopped the call.
     reports: list[tuple[str, str, Report]] = field(default_factory=list)
     blocked: str = ""
+    # How it came to the address of all servers; None at the address of one.
+    aggregate: Passage | None = None
+    # Begins another session where the server does not know this one any more, and gives the headers for it.
+    reopen: Callable[[], Awaitable[dict[str, str]]] | None = None
     # Run once when the answer has left, in any way.
     closers: list[Callable[[], None]] = field(default_factory=list)
 
@@ -90,6 +96,11 @@ class Call:
     @property
     def is_request(self) -> bool:
         return self.message is not None and "id" in self.message and "method" in self.message
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is about all servers together, or about nothing that any of them has."""
+        return self.upstream.server_id == 0
 
     @property
     def is_stream(self) -> bool:

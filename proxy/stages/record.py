@@ -112,7 +112,7 @@ class _Outcome:
             http_status=answer.status,
             rpc_code=code,
             upstream_status=answer.upstream_status,
-            result_digest=_digest(self._call, message.get("result")) if message is not None else "",
+            result_digest=_digest(self._call, message.get("result")) if message is not None else answer.digest,
         )
 
     async def refused(self, refusal: Refusal) -> None:
@@ -148,7 +148,7 @@ def _intent(call: Call) -> Entry:
 
 
 def _entry(call: Call, kind: str, **fields: Any) -> Entry:
-    key, (_, name) = call.principal.key, call.subject
+    key = call.principal.key
     return Entry(
         id=new_id(),
         at=now(),
@@ -162,14 +162,22 @@ def _entry(call: Call, kind: str, **fields: Any) -> Entry:
         request_id=call.request_id,
         trace_id=call.trace_id,
         session=_session_digest(call),
-        server_ref=call.upstream.server_id,
+        server_ref=call.upstream.server_id or None,
         server=call.upstream.slug,
         method=call.method,
-        subject=name.encode("utf-8", "replace").decode(),
+        subject=_subject(call),
         policy_version=call.policy_version,
         bytes_in=call.bytes_in,
         **fields,
     )
+
+
+def _subject(call: Call) -> str:
+    """Of a name that no server has only a digest: it may be any text at all."""
+    kind, name = call.subject
+    if kind and call.is_whole:
+        return f"{kind}:{hmac.digest(call.snapshot.digest_key, name.encode('utf-8', 'replace'), 'sha256').hex()[:16]}"
+    return name.encode("utf-8", "replace").decode()
 
 
 def _decision_of(message: dict[str, Any] | None) -> tuple[str, int | None]:
@@ -193,9 +201,10 @@ def _digest(call: Call, value: Any) -> str:
 
 
 def _session_digest(call: Call) -> str:
-    if not call.session:
+    session = call.session if call.aggregate is None else call.aggregate.owner
+    if not session:
         return ""
-    return hmac.digest(call.snapshot.digest_key, call.session.encode(), "sha256").hex()[:32]
+    return hmac.digest(call.snapshot.digest_key, session.encode(), "sha256").hex()[:32]
 
 
 async def _commit(entry: Entry) -> None:
