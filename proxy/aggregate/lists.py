@@ -57,7 +57,9 @@ def _result(call: Call, member: str, listing: Listing, number: int, unavailable:
             rest["nextCursor"] = seal_cursor(call.principal, member, listing.digest, number + 1)
         if call.modern:
             rest["_meta"][SERVER_KEY] = SERVER_INFO
-            rest |= {"resultType": "complete", "ttlMs": _TTL_MS, "cacheScope": "private"}
+            # What is not whole is not to be kept.
+            ttl = 0 if unavailable else _TTL_MS
+            rest |= {"resultType": "complete", "ttlMs": ttl, "cacheScope": "private"}
         if not rest["_meta"]:
             del rest["_meta"]
         more = encode(rest)[1:-1]
