@@ -17,7 +17,7 @@ from projects import keys
 from projects.authentication import Principal, authenticate
 from proxy import errors, metrics, pipeline, protocol, session, state, wire
 from proxy.aggregate.passage import Passage, whole
-from proxy.aggregate.route import route, shown_event_id
+from proxy.aggregate.route import lead, shown_event_id
 from proxy.aggregate.sealed import open_session
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
@@ -133,7 +133,7 @@ class _Exchange:
         if not call.principal.may_call:
             raise Refusal("insufficient_scope")
         if call.aggregate is not None:
-            route(call)
+            await lead(call)
         return call
 
     def _confirm(self, call: Call) -> None:

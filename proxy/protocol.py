@@ -42,6 +42,7 @@ __all__ = [
     "MODERN",
     "PARSE_ERROR",
     "PROTOCOL_VERSION_KEY",
+    "REMOVED",
     "SERVER_KEY",
     "SUBSCRIPTION_KEY",
     "Rejection",
@@ -65,6 +66,8 @@ SUBSCRIPTION_KEY = f"{ENVELOPE_PREFIX}subscriptionId"
 LATEST_HANDSHAKE = LATEST_HANDSHAKE_VERSION
 LATEST_MODERN = LATEST_MODERN_VERSION
 MODERN = MODERN_PROTOCOL_VERSIONS
+# What 2026-07-28 has no more.
+REMOVED = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 _LEGACY = frozenset(HANDSHAKE_PROTOCOL_VERSIONS)
 
 

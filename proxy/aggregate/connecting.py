@@ -8,13 +8,11 @@ from proxy.aggregate import bridge
 from proxy.aggregate.handshake import Kept, WrongEra, session_headers
 from proxy.aggregate.passage import Passage
 from proxy.errors import Refusal
+from proxy.protocol import REMOVED
 from servers.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from proxy.call import Call
-
-# What the modern era has no words for.
-_ONLY_LEGACY = frozenset({"resources/subscribe", "resources/unsubscribe", "logging/setLevel", "ping"})
 
 
 async def ready(call: Call, passage: Passage) -> None:
@@ -24,8 +22,6 @@ async def ready(call: Call, passage: Passage) -> None:
     elif passage.kept is not None:
         _use(call, passage.kept)
     elif passage.modern:
-        if call.method in _ONLY_LEGACY:
-            raise Refusal("unknown_method")
         await _ready_modern(call, passage)
     else:
         await _ready_legacy(call, passage)
@@ -59,7 +55,7 @@ async def _ready_legacy(call: Call, passage: Passage) -> None:
             return
     if not await eras.speaks_modern(call):
         raise UpstreamError("invalid", "speaks neither era")
-    if call.method in _ONLY_LEGACY:
+    if call.method in REMOVED:
         raise Refusal("unknown_method")
     call.modern = True
     if passage.session is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proxy.aggregate.sealed import open_asked
+from proxy.aggregate.table import visible
 from proxy.aggregate.uris import may_match, real_uri
 from servers.offers import era_of
 from servers.rights import decide
@@ -21,8 +22,26 @@ _RESOURCES = frozenset({"resources/read", "resources/subscribe", "resources/unsu
 _EVENT_ID = "~"
 
 
+# Where a server may have what nobody has seen yet.
+_LISTED = {"tool": ("tools",), "prompt": ("prompts",), "resource": ("resources", "resourceTemplates")}
+
+
+async def lead(call: Call) -> None:
+    """Changes the call's upstream and message. Servers that were never asked what they have are asked first."""
+    route(call)
+    kind, _ = call.subject
+    if not kind or not call.is_whole:
+        return
+    fresh, before = call.state.aggregate.freshness, call.snapshot
+    for member in _LISTED[kind]:
+        await fresh.await_first_sight(call, visible(call), member)
+    if call.snapshot is not before:
+        call.policy_version = call.snapshot.version
+        route(call)
+
+
 def route(call: Call) -> None:
-    """Changes the call's upstream and message."""
+    """Like `lead`, by what is known."""
     method, params = call.method, call.params
     if method == "tools/call":
         _lead_by_name(call, "tool", params)

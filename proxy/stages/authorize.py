@@ -41,6 +41,8 @@ def decide(call: Call, snapshot: Snapshot, principal: Principal, kind: str, name
 def check(call: Call) -> None:
     """Raises Refusal with the answer that an unknown name would get."""
     kind, name = call.subject
+    if call.aggregate is not None and call.modern and call.method in protocol.REMOVED:
+        raise Refusal("unknown_method")
     if call.is_whole:
         # Where nothing has the name that was asked for; what is about all servers is about those of the key.
         if kind:
@@ -79,7 +81,9 @@ def not_there(kind: str, name: str) -> Refusal:
     """One answer for what does not exist and for what this key may not see."""
     if not kind:
         return Refusal("not_found")
-    return Refusal(_REFUSED[kind], f"Unknown {kind}: {name[:256]}", reason="not_permitted")
+    # 2026-07-28: what was asked for is repeated as data, for resources.
+    data = {"uri": name[:256]} if kind == "resource" else None
+    return Refusal(_REFUSED[kind], f"Unknown {kind}: {name[:256]}", data=data, reason="not_permitted")
 
 
 def _listened(call: Call) -> list[str]:

@@ -162,7 +162,8 @@ def test_resources_and_prompts_that_are_not_there_are_one_answer_too(stage: Scen
         for name in names:
             status, _, error, _ = ada.ask(method, {member: name}).refusal
             what = method.split("/")[0][:-1]
-            assert (status, error) == (400, {"code": -32602, "message": f"Unknown {what}: {name}", "data": {}}), name
+            data = {"uri": name} if member == "uri" else {}
+            assert (status, error) == (400, {"code": -32602, "message": f"Unknown {what}: {name}", "data": data}), name
 
 
 @pytest.mark.claim("aggregate.cursors")
