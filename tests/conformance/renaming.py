@@ -79,6 +79,6 @@ def _whole(text: bytes) -> int:
             break
     for marker in _MARKERS:
         start = text.rfind(marker)
-        if start >= 0 and text.find(b'"', start + len(marker), end) < 0:
+        if 0 <= start < end and text.find(b'"', start + len(marker), end) < 0:
             end = start
     return end
