@@ -365,15 +365,21 @@ def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Up
     """The named server; without a name the only one that the key may use."""
     if head.server is not None:
         upstream = snapshot.upstreams.get(head.server)
-        if upstream is None or not decide(snapshot.rights, principal, head.server).allowed:
+        if upstream is None or not _may_enter(principal, snapshot, head.server):
             raise Refusal("not_found", reason="no_such_server")
         return upstream
-    usable = [slug for slug in snapshot.upstreams if decide(snapshot.rights, principal, slug).allowed]
+    usable = [slug for slug in snapshot.upstreams if _may_enter(principal, snapshot, slug)]
     if len(usable) == 1:
         return snapshot.upstreams[usable[0]]
     addresses = [f"/mcp/{snapshot.slug}/{slug}" for slug in sorted(usable)]
     message = f"Use one server's address: {', '.join(addresses)}" if addresses else "This key has no server"
     raise Refusal("choose_server", message, data={"addresses": addresses})
+
+
+def _may_enter(principal: Principal, snapshot: Snapshot, server: str) -> bool:
+    """A role that may call nothing is told so once the request has been read, whatever server it names."""
+    decision = decide(snapshot.rights, principal, server)
+    return decision.allowed or decision.code == "role"
 
 
 def _check_modern(message: wire.Message, head: Head) -> None:

@@ -199,7 +199,7 @@ class Tool(TenantModel):
 class ToolVersion(TenantModel):
     """One definition that a tool was seen with, and what was decided on it."""
 
-    tool = models.ForeignKey(Tool, on_delete=models.CASCADE, related_name="versions")
+    tool = models.ForeignKey(Tool, on_delete=models.CASCADE, related_name="+")
     digest = models.CharField(max_length=64)
     definition = models.JSONField(default=dict)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
