@@ -16,4 +16,19 @@ CLAIMS = [
         "To judge a definition takes milliseconds, whatever its server put into it.",
         "servers/README.md",
     ),
+    (
+        "risks.notes",
+        "Whatever changed in a definition is noted for its reviewer, with what it lets in or tells a model.",
+        "servers/README.md",
+    ),
+    (
+        "risks.names",
+        "A name that passes for another server's is noted, be it by look-alikes, marks or one slip.",
+        "servers/README.md",
+    ),
+    (
+        "risks.comparison",
+        "Two versions stand side by side in lines, every difference seen, what shows nothing spelled out.",
+        "servers/README.md",
+    ),
 ]
