@@ -17,11 +17,12 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 from audit.recorder import record
 from gateway_site.lib import jsontext
 from projects.scoping import with_project
-from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_SCHEMA_BYTES, MAX_TOOLS
+from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.models import Server, Tool
 from servers.offers import LEGACY, MODERN
 from servers.resolve import upstream_of
 from servers.review import Listed, observe
+from servers.schemas import MAX_SCHEMA_BYTES
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
 
 _CLIENT = {"name": "secure-mcp-gateway", "version": "1"}

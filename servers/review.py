@@ -273,7 +273,8 @@ def _refresh(tool: Tool) -> bool:
     if State.WAITING in states.values():
         state = State.WAITING
     else:
-        state = State.APPROVED if all(states.get(digest) == State.APPROVED for digest in _said(tool)) else State.REJECTED
+        settled = all(states.get(digest) == State.APPROVED for digest in _said(tool))
+        state = State.APPROVED if settled else State.REJECTED
     if tool.state == state:
         return False
     tool.state = state

@@ -136,6 +136,25 @@ def is_plain(raw: bytes) -> bool:
 _CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
 
 
+def hidden_places(text: str) -> list[int]:
+    """Where characters stand that show nothing, or turn the line around, and that plain writing does not need."""
+    if text.isascii() and is_plain(text.encode()):
+        return []
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    gone = (_flags()[points] & _INVISIBLE) != 0
+    return [int(place) for place in np.flatnonzero(gone & ~_usual_invisibles(points, gone))]
+
+
+def is_invisible(letter: str) -> bool:
+    """Whether a character shows nothing by itself, needed or not."""
+    return bool(_flags()[ord(letter)] & _INVISIBLE)
+
+
+def without_look_alikes(name: str) -> str:
+    """Every letter as the Latin one that it looks like, also in words of other scripts: for names, never for prose."""
+    return "".join(_TWINS.get(letter) or _plain(letter) for letter in name if not is_invisible(letter))
+
+
 def _rewrite(points: Points, stretches: list[tuple[int, int]], keep: Mask, changed: Mask, twins: Mask) -> Reading:
     texts: list[str] = []
     starts: list[npt.NDArray[np.intp]] = []

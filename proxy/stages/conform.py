@@ -15,9 +15,8 @@ from servers.catalogue import (
     Catalogue,
     Definition,
     Table,
-    UnusableSchema,
-    Violation,
 )
+from servers.schemas import UnusableSchema, Violation
 from servers.upstream import UpstreamError
 
 if TYPE_CHECKING:

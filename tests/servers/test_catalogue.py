@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 
 from servers.catalogue import (
     MAX_LIST_BYTES,
-    MAX_SCHEMA_BYTES,
     MAX_TOOLS,
     Catalogue,
     Definition,
-    UnusableSchema,
-    Violation,
 )
+from servers.schemas import MAX_SCHEMA_BYTES, UnusableSchema, Violation
 from tests.json_values import json_values
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
