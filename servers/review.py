@@ -18,8 +18,9 @@ from audit.recorder import record
 from gateway_site.lib.actor import current as acting
 from projects.scoping import with_project
 from projects.versions import bump
+from servers.definitions import canonical, problems
 from servers.definitions import digest as digest_of
-from servers.definitions import problems
+from servers.evidence import approved_before, names_elsewhere, notes_on
 from servers.models import Review, Server, State, Tool, ToolVersion
 
 MAX_TOOLS = 2_000
@@ -27,6 +28,7 @@ MAX_NAME = 500
 # A server that says something else each time fills no table.
 MAX_VERSIONS = 20
 MAX_REASON = 500
+MAX_NOTED_BYTES = 2**16
 _TRUSTED = "trusted server"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -91,6 +93,8 @@ class _Sighting:
         self._tools = {(tool.kind, tool.name): tool for tool in Tool.objects.filter(server=server)}
         self._new: dict[tuple[str, str], tuple[Tool, ToolVersion]] = {}
         self._seen: set[tuple[str, str]] = set()
+        self._names: dict[str, list[str]] = {}
+        self._noted_bytes = 0
 
     def see(self, entry: Listed) -> None:
         place = (entry.kind, entry.name)
@@ -157,9 +161,21 @@ class _Sighting:
         version = self._new_version(entry)
         version.tool = tool
         version.save()
+        notes = self._notes(version)
         _forget_oldest(tool)
         _refresh(tool)
-        _record("definition.changed", self.server, tool, version, before=before)
+        _record("definition.changed", self.server, tool, version, before=before, notes=notes)
+
+    def _notes(self, version: ToolVersion) -> list[str]:
+        """The codes of what a reviewer should look at; none once so much was looked at that callers would wait."""
+        if self._noted_bytes > MAX_NOTED_BYTES or version.problems:
+            return []
+        self._noted_bytes += len(canonical(version.definition))
+        kind = version.tool.kind
+        if kind not in self._names:
+            self._names[kind] = names_elsewhere(version.tool)
+        found = notes_on(version, approved_before(version), self._names[kind])
+        return sorted({note.code for note in found})
 
     def _new_version(self, entry: Listed) -> ToolVersion:
         """The definition, decided on as far as no person has to."""

@@ -33,5 +33,10 @@ CLAIMS: list[tuple[str, str, str]] = [
         "No server fills a table, whatever it calls itself and however often it changes.",
         "servers/README.md",
     ),
+    (
+        "review.notes",
+        "A change is on record with what a reviewer should look at, compared with what was approved.",
+        "servers/README.md",
+    ),
     ("review.tenants", "Projects decide each for itself, on rows of their own.", "servers/README.md"),
 ]
