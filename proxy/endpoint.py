@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from gateway_site.lib import jsontext, tracing
+from gateway_site.lib import jsontext, logs, tracing
 from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
@@ -86,8 +86,8 @@ class _Exchange:
             await self._refuse(refusal)
         except asyncio.CancelledError:
             await self._end_cancelled()
-        except Exception:  # no stack trace may leave the process; it goes to the log
-            logger.exception("call failed", request_id=self._request_id)
+        except Exception as error:  # noqa: BLE001  nothing of it may leave the process; where it broke goes to the log
+            logger.error("call failed", request_id=self._request_id, **logs.whereabouts(error))
             await self._refuse(Refusal("internal"))
         finally:
             if self._call is not None:
@@ -97,7 +97,7 @@ class _Exchange:
 
     async def _answer(self) -> None:
         call = await self._admit()
-        with tracing.joined(_traceparent(call)), tracing.span(f"mcp {call.method}"):
+        with tracing.joined(_traceparent(call)), tracing.span(f"mcp {metrics.method_label(call.method)}"):
             call.trace_id = tracing.current_trace_id()
             self._watcher = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
             try:
@@ -317,7 +317,9 @@ class _Exchange:
         self._outcome = refusal.kind
         metrics.REFUSALS.labels(refusal.kind, errors.KINDS[refusal.kind].fault).inc()
         if self._call is None or refusal.kind == "insufficient_scope":
-            self._refusals.record(refusal, self._request_id, self._path, self._address, self._call)
+            self._refusals.record(
+                refusal, self._request_id, self._path, self._address, self._call, self._state.snapshots
+            )
         if self._headers_sent:
             await self._finish_stream()
             return

@@ -16,6 +16,7 @@ from guardrails.engine.findings import Action, Blocked, Report, Rewritten, Verdi
 from guardrails.engine.rules import Policy
 from guardrails.engine.scan import Services, VaultUnavailable
 from guardrails.vault import Issuer, Owner
+from proxy import naming
 from proxy.definitions import MEMBERS, Entry, key_of
 from proxy.errors import Refusal
 from proxy.metrics import count_report
@@ -60,6 +61,7 @@ class Inspection:
         if stopped is not None:
             return stopped
         verdict = await self._inspect(message, policy, "input", _schema(call, "inputSchema"))
+        naming.note_looked_at(call, policy, verdict.report)
         if isinstance(verdict, Blocked):
             return verdict
         if isinstance(verdict, Rewritten):

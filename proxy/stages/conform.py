@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from proxy.call import CallNext
 
 
+# What is listed, the result's member that lists it, and the entry's member that names it.
+_LISTS = {
+    "tools/list": ("tool", "tools", "name"),
+    "prompts/list": ("prompt", "prompts", "name"),
+    "resources/list": ("resource", "resources", "uri"),
+}
+
+
 async def conform(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal unknown_tool; answers arguments that do not fit as a tool error, which a model can act on."""
     if call.method == "tools/call" and call.is_request:
@@ -30,7 +38,7 @@ async def conform(call: Call, call_next: CallNext) -> Answer:
         if violation is not None:
             return _tool_error(call, violation)
     answer = await call_next(call)
-    if call.method == "tools/list" and answer.message is not None:
+    if call.method in _LISTS and answer.message is not None:
         _learn(call, answer.message)
     return answer
 
@@ -110,10 +118,16 @@ async def _relearn(call: Call, table: Table) -> None:
 
 
 def _learn(call: Call, message: dict[str, Any]) -> None:
+    kind, member, name_of = _LISTS[call.method]
     result = message.get("result")
-    tools = result.get("tools") if isinstance(result, dict) else None
-    if isinstance(tools, list):
-        call.state.catalogue.learn(_table(call), tools)
+    entries = result.get(member) if isinstance(result, dict) else None
+    if not isinstance(entries, list):
+        return
+    if kind == "tool":
+        call.state.catalogue.learn(_table(call), entries)
+    else:
+        names = [entry.get(name_of) for entry in entries if isinstance(entry, dict)]
+        call.state.catalogue.learn_others(_table(call), kind, names)
 
 
 def _table(call: Call) -> Table:

@@ -15,6 +15,7 @@ from gateway_site.lib.jsontext import encode
 from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import KINDS, Refusal, of_upstream
+from proxy.metrics import method_label
 from proxy.protocol import METHOD_NOT_FOUND, modern_headers
 from proxy.wire import is_response
 from servers.events import RawEvent
@@ -36,7 +37,8 @@ _notices: set[asyncio.Task[None]] = set()
 
 async def forward(call: Call, _: CallNext) -> Answer:
     """Raises Refusal and UpstreamError."""
-    with tracing.span("mcpgw.forward", **{"mcp.method.name": call.method, "mcpgw.server": call.upstream.slug}):
+    attributes = {"mcp.method.name": method_label(call.method), "mcpgw.server": call.upstream.slug}
+    with tracing.span("mcpgw.forward", **attributes):
         if call.message is not None and call.modern and not call.is_request:
             # 2026-07-28 has no notifications from clients over HTTP.
             return Answer(202)

@@ -24,6 +24,12 @@ def _keyword(action: str, directions: list[str]) -> dict[str, Any]:
             "config": {"words": [CANARY]}}  # fmt: skip
 
 
+def _service(url: str) -> dict[str, Any]:
+    """Asks the scripted server for a verdict, which gives none."""
+    return {"detector": "http", "directions": ["input"], "action": "flag", "on_error": "flag",
+            "config": {"url": url, "secret": "s" * 32}}  # fmt: skip
+
+
 EVERYWHERE = ["input", "output", "definition"]
 POLICIES: list[dict[str, Any]] = [
     {"slug": "nothing", **_OFF},
@@ -66,9 +72,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Ite
             {
                 "slug": "acme",
                 "members": [{"email": ada, "role": "owner"}],
-                "policies": POLICIES,
-                "servers": [*servers, {"slug": "balanced", "url": scripted.url}],
-                "keys": [{"user": ada, "label": "laptop"}, {"user": ada, "label": "second"}],
+                "policies": [*POLICIES, {"slug": "service", "guardrails": [_service(scripted.url)]}],
+                "servers": [
+                    *servers, {"slug": "balanced", "url": scripted.url},
+                    {"slug": "service", "url": scripted.url, "input_policy": "service", "output_policy": "nothing"},
+                ],
+                "keys": [{"user": ada, "label": "laptop"}, {"user": ada, "label": "second"},
+                         {"user": ada, "label": "narrow", "tools": ["read"]}],
             },
             {
                 "slug": "globex",
