@@ -67,6 +67,8 @@ class Call:
     # stopped the call.
     reports: list[tuple[str, str, Report]] = field(default_factory=list)
     blocked: str = ""
+    # Kind and name of what the server lists and nobody has approved: it is shown to nobody.
+    unapproved: set[tuple[str, str]] = field(default_factory=set)
     # Run once when the answer has left, in any way.
     closers: list[Callable[[], None]] = field(default_factory=list)
 

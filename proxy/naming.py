@@ -103,11 +103,18 @@ async def look_up(call: Call) -> None:
     kind, text = name = call.subject
     if not text or len(text) > _LONGEST or call.state.names.get(call, name) is not None:
         return
-    server = call.upstream
-    if not call.state.catalogue.lists(server.server_id, server.config_hash, call.modern, kind, text):
+    if not _is_listed(call, kind, text):
         return
     reports = [await _inspect(call, text, reading) for reading in _readings(call, kind, text)]
     call.state.names.put(call, name, all(map(_is_clean, reports)))
+
+
+def _is_listed(call: Call, kind: str, text: str) -> bool:
+    """By the server itself: in the stored catalogue, or in a list that this worker has seen."""
+    server, offer = call.upstream, call.snapshot.rights.offers.get(call.upstream.slug)
+    if offer is not None and offer.get(kind, text) is not None:
+        return True
+    return call.state.catalogue.lists(server.server_id, server.config_hash, call.modern, kind, text)
 
 
 class _Reading(NamedTuple):

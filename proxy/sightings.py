@@ -80,14 +80,12 @@ def offer_of(call: Call) -> Offer:
     return found
 
 
-def shown(offer: Offer, member: str, entries: Iterable[Any]) -> list[Any]:
-    """Those of the server's entries whose definition is approved."""
-    kind, name_of = MEMBERS[member]
-    return [
-        entry for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get(name_of), str)
-        and offer.shows(kind, entry[name_of], digest_of(entry))
-    ]  # fmt: skip
+def unapproved(offer: Offer, member: str, entries: Iterable[Any]) -> set[tuple[str, str]]:
+    """Kind and name of the server's entries whose definition is not approved, as the server said it."""
+    return {
+        (entry.kind, entry.name) for entry, digest in _listed(member, entries)
+        if not offer.shows(entry.kind, entry.name, digest)
+    }  # fmt: skip
 
 
 def _listed(member: str, entries: Iterable[Any]) -> Iterable[tuple[Listed, str]]:

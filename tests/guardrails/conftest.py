@@ -66,7 +66,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Ite
     ]
     servers[-1]["restore_tokens"] = True
     ada, gil = "ada@acme.test", "gil@globex.test"
-    config = {
+    config: dict[str, Any] = {
         "version": 1,
         "projects": [
             {
@@ -89,6 +89,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Ite
             },
         ],
     }
+    for project in config["projects"]:
+        # The tests change what is listed at every turn; review has its own.
+        project["servers"] = [{**server, "review": "trust"} for server in project["servers"]]
     gateway = Gateway(
         tmp_path_factory.mktemp("guarded") / "home", config, environment={"GATEWAY_KEY_RATE": "0"}
     )
