@@ -127,10 +127,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
-    "discover-due": {"task": "servers.discover_due", "schedule": 5.0, "options": {"expires": 5}},
+    "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
 }
 EMBEDDED_WORKER = not REDIS_URL
-# How often each server's lists are read again for the catalogue.
+# How often a server's lists are read again for the catalogue, unless it says so itself.
 DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600)
 
 # --- the data plane ---------------------------------------------------------------------------------

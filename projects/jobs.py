@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 from celery import current_app
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
@@ -39,6 +39,7 @@ _OF_ONE_PROJECT = 4
 _MOST_ATTEMPTS = 10
 _RETRIES = 5
 _FIRST_RETRY = timedelta(minutes=5)
+_AFTER_DATABASE = timedelta(seconds=5)
 _KEPT_DAYS = 7
 _KEPT_OF_PROJECT = 200
 _TASK = "projects.run_due_jobs"
@@ -267,9 +268,12 @@ def retry_time(attempts: int) -> datetime | None:
 
 
 def fail_unexpectedly(lease: Lease, error: Exception) -> None:
-    """For what no handler foresaw. Raises LeaseLost."""
+    """For what no handler foresaw; trouble of the database, such as a deadlock, soon passes. Raises LeaseLost."""
     job, name = lease.job, type(error).__name__
-    with lease.fail(name, retry_time(job.attempts)):
+    retry_at = retry_time(job.attempts)
+    if isinstance(error, DatabaseError) and retry_at is not None:
+        retry_at = timezone.now() + _AFTER_DATABASE
+    with lease.fail(name, retry_at):
         _announce("job.failed", job, error=name, attempts=job.attempts)
 
 

@@ -290,15 +290,6 @@ _OURS: list[tuple[str, str, str]] = [
         "Ids, progress and cancellation are routed to the caller that they belong to.",
         "servers/runner/README.md",
     ),
-    # background work
-    ("jobs.once", "Who asks twice gets the same job, and a job is settled once.", "projects/README.md"),
-    (
-        "jobs.lease",
-        "A job whose worker is lost is done by another, and a lost lease writes nothing.",
-        "projects/README.md",
-    ),
-    ("jobs.fair", "No project's jobs keep those of another waiting.", "projects/README.md"),
-    ("jobs.admin", "Jobs are seen while they run, and failed ones can be run again.", "projects/README.md"),
     # admin
     ("admin.access", "The admin pages are the operators' and nobody else's.", "README.md"),
     (
