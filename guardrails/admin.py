@@ -174,7 +174,7 @@ class PolicyVersionAdmin(ReadOnlyAdmin[PolicyVersion]):
     list_filter = ("project",)
     list_select_related = ("project",)
     search_fields = ("slug", "project__slug", "author")
-    actions = ("roll_back",)  # type: ignore[assignment]  # the one thing that can be done with rows that stay
+    actions = ("roll_back",)  # the one thing that can be done with rows that stay
 
     @admin.display(description="content")
     def shown_content(self, version: PolicyVersion) -> SafeString:

@@ -11,17 +11,18 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from gateway_site.lib.secrets import Unsealable
 from guardrails.engine.segments import Kind
 from projects.fields import PairsField, StrictJSONField
-from projects.models import Project
+from projects.models import Job, Project
 from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
 from projects.scoping import with_project
 from projects.snippets import name_servers_with
-from servers import services
+from servers import discovery, services
 from servers.models import CommandTemplate, Server, Tool
 
 _UNREADABLE = "The stored secrets do not open with this gateway's key ring; restore it, or delete the server."
@@ -120,7 +121,7 @@ class ServerForm(ServiceForm[Server]):
         # The admin adds the policies while it answers a request: before one, no project's policies can be had.
         fields = (
             "project", "slug", "transport", "url", "template", "params", "timeout_seconds", "enabled",
-            "argument_kinds", "restore_tokens",
+            "discovery_seconds", "argument_kinds", "restore_tokens",
         )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -183,7 +184,7 @@ class ServerForm(ServiceForm[Server]):
 class ServerAdmin(OperatorOnlyAdmin[Server]):
     form = ServerForm
     fieldsets = (
-        (None, {"fields": ("project", "slug", "transport", "enabled", "timeout_seconds")}),
+        (None, {"fields": ("project", "slug", "transport", "enabled", "timeout_seconds", "discovery_seconds")}),
         ("HTTP and SSE", {"fields": ("url", "bearer", "headers", "forget_headers")}),
         ("stdio", {"fields": ("template", "params", "secret_params")}),
         ("Guardrails", {"fields": ("input_policy", "output_policy", "argument_kinds", "restore_tokens")}),
@@ -194,7 +195,7 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
     list_filter = ("enabled", "transport", "project")
     list_select_related = ("project", "template")
     search_fields = ("slug", "url", "project__slug")
-    actions = ("enable_servers", "disable_servers")
+    actions = ("enable_servers", "disable_servers", "read_servers")
 
     @admin.display(description="reaches")
     def target(self, server: Server) -> str:
@@ -212,10 +213,17 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         return "; ".join(texts) or "none"
 
     @admin.display(description="Catalogue")
-    def discovery(self, server: Server) -> str:
-        if server.discovery_error:
-            return f"could not be read: {visible(server.discovery_error)}"
-        return "read" if server.discovered_hash else "not read yet"
+    def discovery(self, server: Server) -> SafeString:
+        """When it was read, what was in the way since, and the newest job, which shows how far it is."""
+        read = f"read at {server.discovered_at:%Y-%m-%d %H:%M:%S} UTC" if server.discovered_at else "not read yet"
+        error = f"; could not be read: {visible(server.discovery_error)}" if server.discovery_error else ""
+        job = Job.objects.filter(kind=discovery.KIND, subject_ref=server.pk, project_id=server.project_id).first()
+        if job is None:
+            return format_html("{}{}", read, error)
+        return format_html(
+            '{}{}; <a href="{}">newest job</a>: {}', read, error, reverse("admin:projects_job_change", args=[job.pk]),
+            job.get_state_display().lower(),
+        )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Server | None = None) -> tuple[str, ...]:
         return ("project", "stored_secrets", "discovery") if obj else ("stored_secrets", "discovery")
@@ -232,6 +240,11 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
     def disable_servers(self, request: HttpRequest, queryset: QuerySet[Server]) -> None:
         for server in queryset:
             services.set_server_enabled(server=server, enabled=False)
+
+    @admin.action(description="Read the lists of the selected servers now")
+    def read_servers(self, request: HttpRequest, queryset: QuerySet[Server]) -> None:
+        for server in queryset:
+            services.rediscover(server=server)
 
 
 # --- tools ------------------------------------------------------------------------------------------

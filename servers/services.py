@@ -16,7 +16,13 @@ from projects.models import Project
 from projects.scoping import unscoped, with_project
 from servers import recipes
 from servers.models import CommandTemplate, Grant, Server, Transport
+from servers.reading import note_list_changed, read_soon, rediscover, warm
 
+# Acts on servers like those below, kept where the rest of their reading is.
+__all__ = [
+    "EVERYTHING", "GrantSpec", "delete_grant", "delete_server", "delete_template", "new_server", "note_list_changed",
+    "rediscover", "save_grant", "save_server", "save_template", "set_grants", "set_server_enabled", "warm",
+]  # fmt: skip
 _UNSENDABLE = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "mcp-session-id"}
 
 
@@ -29,6 +35,10 @@ def save_template(*, template: CommandTemplate) -> CommandTemplate:
     template.save()
     record("template.created" if created else "template.changed", subject=template.slug,
            detail={"executable": template.executable, "args": template.args, "params": template.params})  # fmt: skip
+    if not created:
+        with unscoped("a template serves many projects"):
+            for server in Server.objects.select_related("project").filter(template=template):
+                read_soon(server)
     return template
 
 
@@ -62,10 +72,10 @@ def save_server(
         if new_headers != kept["headers"] or secret != kept["params"]:
             server.secrets = {"headers": new_headers, "params": secret}
         server.full_clean()
-        # New and changed servers are read at once.
         server.discovery_due_at = None
         server.save()
     _record("server.created" if created else "server.changed", server)
+    read_soon(server)
     return server
 
 
@@ -82,6 +92,8 @@ def set_server_enabled(*, server: Server, enabled: bool) -> None:
     with with_project(server.project_id):
         server.save(update_fields=["enabled"])
     _record("server.enabled" if enabled else "server.disabled", server)
+    if enabled:
+        read_soon(server)
 
 
 @dataclass(frozen=True, slots=True)
