@@ -20,6 +20,9 @@ _MAX_DEPTH = 64
 _AROUND = 5
 # To find what moved takes time with the square of it.
 _MAX_ALIGNED = 200
+# In bytes that are compared; a pair of items takes as long as some twenty.
+_MAX_WORK = 20_000_000
+_DEARER = 20
 _PIECE = re.compile(r"(?:[^\\]|\\[^n])*(?:\\n)?", re.DOTALL)
 _MISSING: Any = object()
 
@@ -39,7 +42,7 @@ def compare(before: Any, after: Any) -> list[Line]:
     Characters that show nothing are \\u escapes. At most MAX_LINES rows; equal ones are the first to be left out, in
     favour of a row that says how many.
     """
-    lines = list(_rows(_MISSING if before is None else before, after, "", "", 0))
+    lines = list(_Rows().of(_MISSING if before is None else before, after))
     if len(lines) > MAX_LINES:
         lines = list(_without_most_equal(lines))
     if len(lines) > MAX_LINES:
@@ -57,28 +60,63 @@ def _without_most_equal(lines: Sequence[Line]) -> Iterator[Line]:
         yield from run
 
 
-def _rows(old: Any, new: Any, indent: str, label: str, depth: int) -> Iterator[Line]:
-    """`label` is the member's name with its colon, or nothing."""
-    if isinstance(old, dict) and isinstance(new, dict) and depth < _MAX_DEPTH:
-        members = [(name, old.get(name, _MISSING), new.get(name, _MISSING)) for name in sorted({**old, **new})]
-        pairs = [(one, other, f"{_spell(name)}: ") for name, one, other in members]
-        yield from _container_rows("{}", pairs, indent, label, depth)
-    elif isinstance(old, list) and isinstance(new, list) and depth < _MAX_DEPTH:
-        pairs = [(one, other, "") for one, other in _aligned(old, new, [*map(canonical, old)], [*map(canonical, new)])]
-        yield from _container_rows("[]", pairs, indent, label, depth)
-    else:
-        left, right = _lines(old, indent, label, depth), _lines(new, indent, label, depth)
-        for one, other in _aligned(left, right, left, right):
-            yield _row(one, other)
+class _Rows:
+    """Goes down both sides together. To find what stands beside what is bounded for all of it."""
 
+    def __init__(self) -> None:
+        self._budget = _MAX_WORK
 
-def _container_rows(
-    brackets: str, pairs: Sequence[tuple[Any, Any, str]], indent: str, label: str, depth: int
-) -> Iterator[Line]:
-    yield _equal(f"{indent}{label}{brackets[0]}")
-    for old, new, name in pairs:
-        yield from _rows(old, new, f"{indent}  ", name, depth + 1)
-    yield _equal(f"{indent}{brackets[1]}")
+    def of(self, old: Any, new: Any, indent: str = "", label: str = "", depth: int = 0) -> Iterator[Line]:
+        """`label` is the member's name with its colon, or nothing."""
+        if isinstance(old, dict) and isinstance(new, dict) and depth < _MAX_DEPTH:
+            names = sorted({**old, **new})
+            pairs = [(old.get(name, _MISSING), new.get(name, _MISSING), f"{_spell(name)}: ") for name in names]
+            yield from self._of_container("{}", pairs, indent, label, depth)
+        elif isinstance(old, list) and isinstance(new, list) and depth < _MAX_DEPTH:
+            pairs = [(one, other, "") for one, other in self._items(old, new)]
+            yield from self._of_container("[]", pairs, indent, label, depth)
+        else:
+            left, right = _lines(old, indent, label, depth), _lines(new, indent, label, depth)
+            for one, other in self._aligned(left, right, left, right):
+                yield _row(one, other)
+
+    def _of_container(
+        self, brackets: str, pairs: Sequence[tuple[Any, Any, str]], indent: str, label: str, depth: int
+    ) -> Iterator[Line]:
+        yield _equal(f"{indent}{label}{brackets[0]}")
+        for old, new, name in pairs:
+            yield from self.of(old, new, f"{indent}  ", name, depth + 1)
+        yield _equal(f"{indent}{brackets[1]}")
+
+    def _items(self, old: list[Any], new: list[Any]) -> Iterator[tuple[Any, Any]]:
+        if self._budget <= 0 or len(old) == len(new) == 1:
+            return zip_longest(old, new, fillvalue=_MISSING)
+        keys, other_keys = [*map(canonical, old)], [*map(canonical, new)]
+        self._budget -= sum(map(len, keys)) + sum(map(len, other_keys))
+        return self._aligned(old, new, keys, other_keys)
+
+    def _aligned(
+        self, old: Sequence[Any], new: Sequence[Any], keys: Sequence[Any], other_keys: Sequence[Any]
+    ) -> Iterator[tuple[Any, Any]]:
+        """Items beside those with equal keys; of many, what is the same at both ends and the rest as it comes."""
+        shorter = min(len(old), len(new))
+        first = next((at for at in range(shorter) if keys[at] != other_keys[at]), shorter)
+        rest = shorter - first
+        last = next((at for at in range(rest) if keys[-1 - at] != other_keys[-1 - at]), rest)
+        end, other_end = len(old) - last, len(new) - last
+        yield from zip(old[:first], new[:first], strict=True)
+        for a, b, c, d in self._alike(keys[first:end], other_keys[first:other_end]):
+            yield from zip_longest(old[first + a : first + b], new[first + c : first + d], fillvalue=_MISSING)
+        yield from zip(old[end:], new[other_end:], strict=True)
+
+    def _alike(self, keys: Sequence[Any], other_keys: Sequence[Any]) -> list[tuple[int, int, int, int]]:
+        """Which stretches stand beside which."""
+        work = len(keys) * len(other_keys)
+        if max(len(keys), len(other_keys)) > _MAX_ALIGNED or work * _DEARER > self._budget:
+            return [(0, len(keys), 0, len(other_keys))]
+        self._budget -= work * _DEARER
+        matcher = SequenceMatcher(None, keys, other_keys, autojunk=False)
+        return [(a, b, c, d) for _, a, b, c, d in matcher.get_opcodes()]
 
 
 def _equal(text: str) -> Line:
@@ -92,28 +130,6 @@ def _row(one: Any, other: Any) -> Line:
     if other is _MISSING:
         return Line(visible(one), "", "removed")
     return Line(visible(one), visible(other), "equal" if one == other else "changed")
-
-
-def _aligned(old: Sequence[Any], new: Sequence[Any], keys: Any, other_keys: Any) -> Iterator[tuple[Any, Any]]:
-    """Items beside their equals; of long lists what is the same at both ends, and the rest as it comes."""
-    first = next((at for at, (a, b) in enumerate(zip(keys, other_keys, strict=False)) if a != b),
-                 min(len(old), len(new)))  # fmt: skip
-    rest = min(len(old), len(new)) - first
-    last = next((at for at in range(rest) if keys[-1 - at] != other_keys[-1 - at]), rest)
-    yield from zip(old[:first], new[:first], strict=True)
-    yield from _middle(
-        old[first : len(old) - last], new[first : len(new) - last],
-        keys[first : len(old) - last], other_keys[first : len(new) - last],
-    )  # fmt: skip
-    yield from zip(old[len(old) - last :], new[len(new) - last :], strict=True)
-
-
-def _middle(old: Sequence[Any], new: Sequence[Any], keys: Any, other_keys: Any) -> Iterator[tuple[Any, Any]]:
-    if max(len(old), len(new)) > _MAX_ALIGNED:
-        yield from zip_longest(old, new, fillvalue=_MISSING)
-        return
-    for _, a, b, c, d in SequenceMatcher(None, keys, other_keys, autojunk=False).get_opcodes():
-        yield from zip_longest(old[a:b], new[c:d], fillvalue=_MISSING)
 
 
 def _lines(value: Any, indent: str, label: str, depth: int) -> list[str]:

@@ -20,7 +20,7 @@ REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _DATA = frozenset({"const", "enum", "default", "examples"})
 _MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"})
 # Dialects, which every validator knows without asking anyone.
-_DIALECTS = ("http://json-schema.org/", "https://json-schema.org/")
+DIALECTS = ("http://json-schema.org/", "https://json-schema.org/")
 
 
 class UnusableSchema(Exception):
@@ -141,7 +141,7 @@ class Survey:
         return [self._target(schema[name]) for name in REFERENCES & schema.keys() if isinstance(schema[name], str)]
 
     def _target(self, reference: str) -> Any:
-        if reference.startswith(_DIALECTS):
+        if reference.startswith(DIALECTS):
             return True
         if self._embeds:
             raise UnusableSchema("embedded schema")

@@ -31,4 +31,19 @@ CLAIMS = [
         "Two versions stand side by side in lines, every difference seen, what shows nothing spelled out.",
         "servers/README.md",
     ),
+    (
+        "overlays.exact",
+        "What fits the schema that is shown is what the server's schema and the constraint take, and nothing else.",
+        "servers/README.md",
+    ),
+    (
+        "overlays.refused",
+        "An argument that is hidden, pinned or renamed cannot be given under the server's own name.",
+        "servers/README.md",
+    ),
+    (
+        "overlays.sound",
+        "An overlay that cannot hold is refused with the reason, and none changes the definition it is laid over.",
+        "servers/README.md",
+    ),
 ]
