@@ -22,9 +22,8 @@ from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project
 from projects.scoping import unscoped, with_project
 from proxy.errors import Refusal
-from servers import offers, rights
-from servers.models import Server
-from servers.resolve import upstream_of
+from servers import rights
+from servers.resolve import callable_servers
 from servers.rights import Rights
 from servers.upstream import Upstream
 
@@ -58,19 +57,17 @@ def load(project_id: int) -> Snapshot | None:
         project = Project.objects.filter(pk=project_id).first()
         if project is None:
             return None
-        servers = list(Server.objects.filter(enabled=True).select_related("template"))
-        upstreams = {server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None}
-        offered = offers.load(server for server in servers if server.slug in upstreams)
+        servers = callable_servers()
         return Snapshot(
             project_id=project_id,
             slug=project.slug,
             version=version,
             enabled=project.enabled,
             keys=load_keys(project_id),
-            upstreams=upstreams,
+            upstreams={server.slug: upstream for server, upstream in servers},
             digest_key=settings.KEYRING.project_digest_key(project_id),
             policies=compiled.load(project_id),
-            rights=Rights(rights.load_rules(), offered),
+            rights=rights.load(server for server, _ in servers),
         )
 
 

@@ -19,6 +19,7 @@ from guardrails.models import Policy
 from projects.models import validate_slug
 from projects.permissions import Role
 from projects.scoping import TenantManager, TenantModel
+from servers.texts import visible
 
 
 class Transport(models.TextChoices):
@@ -198,7 +199,7 @@ class Tool(TenantModel):
         constraints = [models.UniqueConstraint(fields=["server", "kind", "name"], name="one_definition_per_name")]
 
     def __str__(self) -> str:
-        return f"{self.server}: {self.name}"
+        return f"{self.server}: {visible(self.name)}"
 
 
 class ToolVersion(TenantModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -12,17 +12,16 @@ from django.db import transaction
 from audit.recorder import record
 from gateway_site.lib import egress
 from gateway_site.lib.secrets import Unsealable
-from projects.models import Project
+from projects.models import ApiKey, Project, User
 from projects.scoping import unscoped, with_project
-from servers import recipes
-from servers.models import CommandTemplate, Grant, Server, Transport
+from servers import inquiry, recipes
+from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, Transport
 from servers.reading import note_list_changed, read_soon, rediscover, warm
 
 # Acts on servers like those below, kept where the rest of their reading is.
-__all__ = [
-    "EVERYTHING", "GrantSpec", "delete_grant", "delete_server", "delete_template", "new_server", "note_list_changed",
-    "rediscover", "save_grant", "save_server", "save_template", "set_grants", "set_server_enabled", "warm",
-]  # fmt: skip
+__all__ = ["note_list_changed", "rediscover", "warm"]
+
+R = TypeVar("R", Grant, Overlay)
 _UNSENDABLE = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "mcp-session-id"}
 
 
@@ -129,21 +128,30 @@ def set_grants(*, server: Server, grants: Sequence[GrantSpec]) -> bool:
 @transaction.atomic
 def save_grant(*, grant: Grant) -> Grant:
     """Makes or changes one rule, of one server or of all. Raises ValidationError."""
-    created = grant.pk is None
     with with_project(grant.project_id):
-        if grant.server is not None and grant.server.project_id != grant.project_id:
-            raise ValidationError({"server": "The server is of another project."})
+        before = _stored(grant)
+        _check_own_server(grant)
         grant.full_clean()
         grant.save()
-    _record_grant("grant.created" if created else "grant.changed", grant)
+        _record_grant("grant.changed" if before else "grant.created", grant, before)
     return grant
 
 
 @transaction.atomic
 def delete_grant(*, grant: Grant) -> None:
-    _record_grant("grant.deleted", grant)
     with with_project(grant.project_id):
+        _record_grant("grant.deleted", grant, None)
         grant.delete()
+
+
+def why(
+    *, project: Project, who: ApiKey | User, server: str, kind: str = Tool.Kind.TOOL, name: str = ""
+) -> inquiry.Reply:
+    """May this key, or this person with a key without limits, use it, and why. Without a name: the server itself.
+
+    `server` is a slug, `kind` tool, prompt, resource or template. The reply is for administrators only.
+    """
+    return inquiry.ask(project, who, inquiry.Inquiry(server, kind, name))
 
 
 def new_server(*, project: Project, slug: str, **fields: Any) -> Server:
@@ -227,8 +235,29 @@ def _record_grants(server: Server, before: Sequence[GrantSpec], after: Sequence[
            detail={"before": [asdict(spec) for spec in before], "after": [asdict(spec) for spec in after]})  # fmt: skip
 
 
-def _record_grant(kind: str, grant: Grant) -> None:
+def _record_grant(kind: str, grant: Grant, before: Grant | None) -> None:
     server = grant.server
+    detail = _said_by(grant) if before is None else {"before": _said_by(before), "after": _said_by(grant)}
     record(kind, project_ref=grant.project_id, project=grant.project.slug, subject=grant.pattern,
-           server_ref=server.pk if server else None, server=server.slug if server else "",
-           detail={"effect": grant.effect, "role": grant.role, "reason": grant.reason})  # fmt: skip
+           server_ref=server.pk if server else None, server=server.slug if server else "", detail=detail)  # fmt: skip
+
+
+def _said_by(grant: Grant) -> dict[str, str]:
+    return {"effect": grant.effect, "pattern": grant.pattern, "role": grant.role, "reason": grant.reason,
+            "server": grant.server.slug if grant.server else ""}  # fmt: skip
+
+
+def _stored(row: R) -> R | None:
+    """As it was before, None for a new one. Raises ValidationError when it is gone, or another project's."""
+    if row.pk is None:
+        return None
+    stored = type(row)._default_manager.filter(pk=row.pk).first()
+    if stored is None:
+        raise ValidationError("It is not there any more.")
+    return stored
+
+
+def _check_own_server(row: Grant | Overlay) -> None:
+    """Runs under the project's scope. Raises ValidationError."""
+    if row.server_id is not None and not Server.objects.filter(pk=row.server_id).exists():
+        raise ValidationError({"server": "The project has no such server."})

@@ -319,7 +319,8 @@ def test_a_server_is_given_its_policies_on_its_own_page(cast: Cast, pages: Clien
     theirs = services.create_policy(project=cast.globex, slug="theirs", guardrails=[])
     path = reverse("admin:servers_server_change", args=[server.pk])
     fields = {"slug": "docs", "transport": "http", "url": server.url, "timeout_seconds": 60, "enabled": "on",
-              "params": "{}", "restore_tokens": "on"}  # fmt: skip
+              "params": "{}", "restore_tokens": "on", "review": "trust",
+              "grants-TOTAL_FORMS": 0, "grants-INITIAL_FORMS": 0}  # fmt: skip
     response = pages.post(path, {**fields, "output_policy": policy.pk, "argument_kinds": '{"q": {"/s": "sql"}}'})
     assert response.status_code == 302
     with unscoped("the test looks"):
