@@ -1,11 +1,10 @@
 """How long a scan keeps the event loop waiting: a ticker of 1 ms beside the scan of one large message.
 
     python -m bench.gaps                          every text, both directions, balanced and strict
-    python -m bench.gaps --only prose --where     one text, and the lines that were at work when the loop had to wait
+    python -m bench.gaps --only prose --where     one text, and the lines that the pool was at after the longest gaps
 
-Needs no server and no database. A gap is how much later than 1 ms the loop came to its turn. It is the loop's own
-where the loop was computing, the scan's where the pool was (it held the interpreter), else the machine's, which had
-other things to do.
+Needs no server and no database. A gap is how much later than after 1 ms the loop came to its turn; `net` is without the
+time in which the loop's or the pool's thread was ready to go on and had no processor, since others were using them.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import gc
 import itertools
 import json
+import os
 import random
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,76 +32,92 @@ from guardrails.engine.detector import Context
 from guardrails.presets import PRESETS
 from guardrails.verdicts import VerdictCache
 
+
+def word_list(text: str) -> list[str]:
+    return text.split()
+
+
 _TICK = 0.001
 _LARGE = 1_000_000
 _NOTED = 0.002
-_WORDS = (
+_WORDS = word_list(
     "the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which "
     "one you were all her she there would their we him been has when who will no more if out so up said what its about "
     "than into them can only other time new some could these two may first then do any like my now over such our man "
     "report invoice meeting quarter customer delivery schedule garden weather council river market station engine"
-).split()
+)
 
 
 @dataclass(slots=True)
 class Gap:
-    """Seconds: the gap itself, in it the CPU time of loop and pool, and of both what the collection of garbage took.
+    """Seconds: how late the loop was, what of it the loop computed, and how long threads waited for a processor.
 
     `where` is the line at which the pool was after it.
     """
 
     whole: float
     loop: float
-    pool: float
-    garbage: float
+    waited: float
     where: str
 
+    @property
+    def net(self) -> float:
+        """What it would have been on a machine with nothing else to do."""
+        return max(0.0, self.whole - self.waited)
 
-class _Collections:
-    """The seconds that collections of garbage have taken."""
 
-    seconds = 0.0
-    _since = 0.0
+class Waits:
+    """How long threads of this process were ready and had no processor, by the kernel's account."""
 
-    @classmethod
-    def note(cls, phase: str, info: dict[str, int]) -> None:
-        if phase == "start":
-            cls._since = time.perf_counter()
-        else:
-            cls.seconds += time.perf_counter() - cls._since
+    def __init__(self) -> None:
+        self._files: dict[int, int] = {}
+
+    def seconds(self, threads: list[threading.Thread]) -> list[float]:
+        return [self._of(thread.native_id) for thread in threads if thread.native_id is not None]
+
+    def _of(self, thread: int) -> float:
+        if thread not in self._files:
+            self._files[thread] = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY)
+        return int(os.pread(self._files[thread], 100, 0).split()[1]) / 1e9
 
 
 @dataclass(slots=True)
 class Ticker:
     """Runs until it is stopped; notes each turn of the loop that came late."""
 
-    watched: Callable[[], list[int]]
-    late: list[float] = field(default_factory=list)
+    tells_where: bool = False
     gaps: list[Gap] = field(default_factory=list)
     stopped: bool = False
+    waits: Waits = field(default_factory=Waits)
 
     async def run(self) -> None:
         clock, own = time.perf_counter, time.thread_time
         while not self.stopped:
-            since, loop, pool, garbage = clock(), own(), self._pool_time(), _Collections.seconds
+            watched = [threading.current_thread(), *_pool_threads()]
+            since, loop, waited = clock(), own(), self.waits.seconds(watched)
             await asyncio.sleep(_TICK)
-            late = clock() - since - _TICK
-            self.late.append(late)
-            if late > _NOTED:
-                garbage = _Collections.seconds - garbage
-                self.gaps.append(Gap(late, own() - loop, self._pool_time() - pool, garbage, self._where()))
-
-    def _pool_time(self) -> float:
-        return sum(time.clock_gettime(time.pthread_getcpuclockid(each)) for each in self.watched())
+            late = max(0.0, clock() - since - _TICK)
+            where = self._where() if late > _NOTED and self.tells_where else ""
+            # They may have waited at the same time.
+            longest = max(after - before for before, after in zip(waited, self.waits.seconds(watched), strict=True))
+            self.gaps.append(Gap(late, own() - loop, longest, where))
 
     def _where(self) -> str:
         frames = sys._current_frames()
-        return " | ".join(_line_of(frames[each]) for each in self.watched() if each in frames)
+        try:
+            return " | ".join(_line_of(frames[each.ident]) for each in _pool_threads() if each.ident in frames)
+        finally:
+            # It holds the frame of this function too, and with it all that the scan is at.
+            frames.clear()
+
+
+def _pool_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("guard")]
 
 
 def _line_of(frame: Any) -> str:
     """The innermost line of our own code, and what it was in."""
-    names = []
+    names: list[str] = []
     while frame is not None and len(names) < 3:
         file = frame.f_code.co_filename
         if "site-packages" not in file and "/lib/python" not in file:
@@ -140,7 +154,9 @@ def _base64(chance: random.Random) -> str:
 def _code(chance: random.Random) -> str:
     def statement() -> str:
         a, b, c = (chance.choice("abcdefghij") + str(chance.randrange(99)) for _ in range(3))
-        return f'function {a}({b},{c}){{var d={b}.{chance.choice(_WORDS)}["{chance.choice(_WORDS)}"]||{c}&&!0;return d>0x{chance.getrandbits(16):x}?{a}({c}):null}};'
+        first, second, number = chance.choice(_WORDS), chance.choice(_WORDS), chance.getrandbits(16)
+        body = f'var d={b}.{first}["{second}"]||{c}&&!0;return d>0x{number:x}?{a}({c}):null'
+        return f"function {a}({b},{c}){{{body}}};"
 
     return _filled(statement)
 
@@ -196,16 +212,17 @@ def message_of(value: Any, direction: str) -> dict[str, Any]:
 # --- measuring ------------------------------------------------------------------------------------------
 
 
-async def measure(name: str, direction: str, policy: str) -> tuple[Ticker, float]:
+async def measure(name: str, direction: str, policy: str, tells_where: bool) -> tuple[Ticker, float]:
     """The ticker, and the seconds of the scan."""
     message = message_of(TEXTS[name](random.Random(1)), direction)
     size = len(encode(message))
     context = Context(direction=direction, tool="save", method="tools/call", question="save the report", grounds="")
     pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="guard")
     services = scan.Services(pool=pool, slot=asyncio.Semaphore(1), cache=VerdictCache())
-    ticker = Ticker(lambda: [thread.ident for thread in threading.enumerate() if thread.name.startswith("guard")])
+    ticker = Ticker(tells_where)
     # Detectors load their weights and compile their patterns once.
-    await scan.inspect(message_of("Call 555 0100, or write to a@example.com.\n" * 20, direction), PRESETS[policy], context, services, size=5000)
+    warm = message_of("Call 555 0100, or write to a@example.com.\n" * 20, direction)
+    await scan.inspect(warm, PRESETS[policy], context, services, size=5000)
     ticking = asyncio.ensure_future(ticker.run())
     await asyncio.sleep(0.05)
     started = time.perf_counter()
@@ -218,13 +235,14 @@ async def measure(name: str, direction: str, policy: str) -> tuple[Ticker, float
 
 
 def _row(name: str, direction: str, policy: str, ticker: Ticker, taken: float) -> str:
-    late = sorted(ticker.late)
-    own = [gap for gap in ticker.gaps if gap.loop > gap.whole / 2]
-    held = [gap for gap in ticker.gaps if gap not in own and gap.pool > gap.whole / 2]
-    rest = [gap for gap in ticker.gaps if gap not in own and gap not in held]
-    worst = [f"{max((gap.whole for gap in gaps), default=0) * 1000:.1f}" for gaps in (held, own, rest)]
-    p99 = late[int(len(late) * 0.99)] * 1000
-    return f"| {name} | {direction} | {policy} | {taken:.2f} | {p99:.1f} | {late[-1] * 1000:.1f} | " + " | ".join(worst) + " |"
+    whole, net = sorted(gap.whole for gap in ticker.gaps), sorted(gap.net for gap in ticker.gaps)
+    own = max(gap.loop for gap in ticker.gaps)
+    figures = [f"{each * 1000:.1f}" for each in (_p99(whole), whole[-1], _p99(net), net[-1], own)]
+    return f"| {' | '.join((name, direction, policy, f'{taken:.2f}', *figures))} |"
+
+
+def _p99(values: list[float]) -> float:
+    return values[int(len(values) * 0.99)]
 
 
 def main() -> None:
@@ -235,16 +253,14 @@ def main() -> None:
     parser.add_argument("--where", action="store_true", help="tell what the pool was at after the longest gaps")
     arguments = parser.parse_args()
     sys.setswitchinterval(0.001)
-    gc.callbacks.append(_Collections.note)
-    print("| text | direction | policy | scan s | p99 ms | max ms | scan's max | loop's max | machine's max |")
+    print("| text | direction | policy | scan s | p99 ms | max ms | p99 net | max net | loop's own max |")
     print("|---|---|---|---:|---:|---:|---:|---:|---:|")
     for name, direction, policy in itertools.product(arguments.only, arguments.direction, arguments.policy):
-        ticker, taken = uvloop.run(measure(name, direction, policy))
+        ticker, taken = uvloop.run(measure(name, direction, policy, arguments.where))
         print(_row(name, direction, policy, ticker, taken), flush=True)
         if arguments.where:
-            for gap in sorted(ticker.gaps, key=lambda each: -min(each.whole, max(each.loop, each.pool)))[:8]:
-                parts = (gap.whole, gap.loop, gap.pool, gap.garbage)
-                print("    {:6.1f} loop {:5.1f} pool {:5.1f} gc {:5.1f}".format(*(each * 1000 for each in parts)), gap.where)
+            for gap in sorted(ticker.gaps, key=lambda each: -each.net)[:5]:
+                print(f"    {gap.whole * 1000:6.1f} net {gap.net * 1000:5.1f} loop {gap.loop * 1000:5.1f}", gap.where)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gateway_site.lib.jsontext import encode
 from guardrails import tokens
 from guardrails.engine import scan
+from guardrails.engine.apart import apart_in
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Action, Blocked, Report, Rewritten, Verdict
 from guardrails.engine.rules import Policy
@@ -260,8 +261,8 @@ class Inspection:
         if max(self._call.bytes_in, len(encode(message))) < _INLINE_BYTES:
             return function(message, *more)
         guards = self._call.state.guards
-        services = Services(pool=guards.pool, slot=guards.slot_of(self._call.principal.project_id))
-        found: T = await scan.apart_in(services)(function, message, *more)
+        slot = guards.slot_of(self._call.principal.project_id)
+        found: T = await apart_in(guards.pool, slot)(function, message, *more)
         return found
 
     async def forget(self) -> None:

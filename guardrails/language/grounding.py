@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
+from guardrails.engine.arrays import distinct, distinct_and_places, repeat
 from guardrails.language.lexicon import Doubles, load_lexicon
 from guardrails.language.sentences import readable, split_sentences
 from guardrails.language.tokens import Hashes, Places, Tokens, among
@@ -38,13 +39,13 @@ class Grounds:
     def __init__(self, text: str) -> None:
         self._lexicon = load_lexicon()
         tokens = Tokens(text)
-        self._known = np.unique(tokens.stems)
-        self._pairs = np.unique(_runs(tokens.stems[tokens.is_content], 2))
-        self._runs = np.unique(_runs(tokens.stems, 3))
+        self._known = distinct(tokens.stems)
+        self._pairs = distinct(_runs(tokens.stems[tokens.is_content], 2))
+        self._runs = distinct(_runs(tokens.stems, 3))
         bounds = np.array([start for start, _ in split_sentences(text)], dtype=np.intp)
         sentence = np.searchsorted(bounds, tokens.starts, side="right")
         # Each word with each sentence that it stands in, in the order of the words' hashes.
-        places = np.unique(_pack(tokens.stems, sentence))
+        places = distinct(_pack(tokens.stems, sentence))
         self._stems = (places >> _HALF).astype(np.uint32)
         self._sentence = (places & _LOWER).astype(np.intp)
         self._numbers = _numbers(text) | _loose_numbers(text)
@@ -68,7 +69,7 @@ class Grounds:
         is_content = tokens.is_content[kept]
         content, of_content = stems[is_content], of[is_content]
         # Each word once in a part.
-        keys = np.unique(_pack(of_content, content))
+        keys = distinct(_pack(of_content, content))
         words, of_word = (keys & _LOWER).astype(np.uint32), (keys >> _HALF).astype(np.intp)
         rarities = self._lexicon.rarity(words)
         total = np.maximum(np.bincount(of_word, weights=rarities, minlength=count), 1e-9)
@@ -89,9 +90,9 @@ class Grounds:
         sizes = np.searchsorted(self._stems, words, side="right") - first
         if sizes.sum() > _MOST_PLACES:
             return None
-        word = np.repeat(np.arange(len(words)), sizes)
-        place = np.arange(len(word)) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
-        keys, which = np.unique(_pack(of[word], self._sentence[place]), return_inverse=True)
+        word = repeat(np.arange(len(words)), sizes)
+        place = np.arange(len(word)) + repeat(first - (np.cumsum(sizes) - sizes), sizes)
+        keys, which = distinct_and_places(_pack(of[word], self._sentence[place]))
         sums = np.bincount(which, weights=rarities[word], minlength=len(keys))
         found = np.zeros(count)
         np.maximum.at(found, (keys >> _HALF).astype(np.intp), sums)
