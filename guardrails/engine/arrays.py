@@ -1,4 +1,4 @@
-"""Long arrays in pieces: what numpy does in one call without letting go of the interpreter, in several short ones.
+"""Long arrays and texts in pieces: what one call does without letting go of the interpreter, in several short ones.
 
 Results are those of the plain calls, bit for bit.
 """
@@ -73,8 +73,28 @@ def overlapping(length: int, longest: int) -> Iterator[tuple[int, int]]:
         yield start, min(end + longest - 1, length)
 
 
-def pieces(length: int, size: int = PIECE) -> Iterator[tuple[int, int]]:
+def lower(text: str) -> str:
+    """The text in lower case."""
+    # One letter becomes what it does by what is around it.
+    if text.isascii() or "\u03a3" in text:
+        return text.lower()
+    return "".join([text[start:end].lower() for start, end in pieces(len(text))])
+
+
+def between_words(text: str) -> Iterator[tuple[int, int]]:
+    """Pieces that end behind a space or a line, so that no word is cut."""
+    start = 0
+    while start < len(text):
+        ends = [place + 1 for mark in " \n" if (place := text.find(mark, start + PIECE)) >= 0]
+        end = min(ends, default=len(text))
+        yield start, end
+        give_way()
+        start = end
+
+
+def pieces(length: int, size: int = 0) -> Iterator[tuple[int, int]]:
     """Start and end of each piece; gives way between them."""
+    size = size or PIECE
     for start in range(0, length, size):
         yield start, min(start + size, length)
         give_way()

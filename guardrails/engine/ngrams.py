@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import PIECE, cumulative, pieces
+from guardrails.engine.arrays import cumulative, lower, pieces
 
 Hashes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
@@ -30,7 +30,7 @@ _P = np.uint32(0x01000193)
 _Q = np.uint32(0x9E3779B1)
 _MAX_WORD = 64
 # Characters of the spans that are summed at a time.
-_MOST_TOGETHER = 4 * PIECE
+_MOST_TOGETHER = 262_144
 _POWERS = np.cumprod(np.full(_MAX_WORD, _P, dtype=np.uint32), dtype=np.uint32)
 
 
@@ -117,15 +117,7 @@ def _cut(hashes: Hashes, shift: np.uint32, first: Places, last: Places) -> tuple
 
 def lowered_points(text: str) -> Hashes:
     """The code points of a text in lower case."""
-    if len(text) <= PIECE or text.isascii() or _FINAL in text:
-        lowered = text.lower()
-    else:
-        lowered = "".join([text[start:end].lower() for start, end in pieces(len(text))])
-    return np.frombuffer(lowered.encode("utf-32-le", "replace"), dtype=np.uint32)
-
-
-# The one letter whose lower case depends on what is around it.
-_FINAL = "\u03a3"
+    return np.frombuffer(lower(text).encode("utf-32-le", "replace"), dtype=np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
