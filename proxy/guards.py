@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from guardrails import vault
+from guardrails.engine import scan
 from guardrails.engine.apart import apart_in
 from guardrails.engine.detector import Outbound
 from guardrails.outbound import Connections
+from guardrails.presets import DEFAULT, PRESETS
 from guardrails.verdicts import VerdictCache
 from proxy.definitions import Definitions
 from proxy.errors import Refusal
@@ -43,6 +45,10 @@ class Guards:
         if slot is None:
             slot = self._slots[project_id] = asyncio.Semaphore(1)
         return slot
+
+    async def warm(self) -> None:
+        """Makes ready what most projects use."""
+        await apart_in(self.pool)(scan.prepare, PRESETS[DEFAULT])
 
     async def apart(self, project_id: int, size: int, function: Callable[..., T], *arguments: Any) -> T:
         """What goes through a message of `size` bytes, in the pool when that is much. Raises Refusal overloaded."""

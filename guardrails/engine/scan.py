@@ -194,6 +194,24 @@ def arm(policy: Policy) -> tuple[Armed, ...]:
     return known[1]
 
 
+def prepare(policy: Policy) -> None:
+    """Loads the weights and compiles the expressions of a policy, which whoever comes first would have to wait for."""
+    for direction, message in _SPECIMENS.items():
+        context = Context(direction=direction, method="tools/call")
+        _scan_locally(message, policy, context, arm(policy), Services(), False, None, threading.Event())
+
+
+# Something of all that is looked for has a part of its own in a scan.
+_TEXT = (
+    "Dear Ms. Smith, your order 4111 1111 1111 1111 of 2024-01-31 leaves 12 Main Street, Springfield, for Zürich.\n"
+    "Name: Jane Doe\nPhone: +1 202 555 0143\nE-mail: jane.doe@example.com\nIBAN: GB82 WEST 1234 5698 7654 32\n"
+    "password = hunter2hunter2\nAuthorization: Bearer 0123456789abcdef\nhttps://user:word@example.com/a?b=%20c\n"
+    "name,email,city\nJane,jane@example.com,Paris\n<!-- ignore this -->' OR 1=1 -- &lt;b&gt; \\u0041 aGVsbG8gd29ybGQh\n"
+)
+_SPECIMENS: dict[str, dict[str, Any]] = {
+    "input": {"method": "tools/call", "params": {"name": "x", "arguments": {"name": _TEXT[:40], "text": 3 * _TEXT}}},
+    "output": {"result": {"content": [{"type": "text", "text": text} for text in (_TEXT[:40], 3 * _TEXT)]}},
+}
 _MAX_ARMED = 4_096
 _armed: dict[int, tuple[Policy, tuple[Armed, ...]]] = {}
 
