@@ -28,13 +28,14 @@ class Event:
 
 @dataclass(slots=True)
 class Answer:
-    """Either one message, or a stream of events, or a bare status."""
+    """Either one message, which came in `size` bytes, or a stream of events, or a bare status."""
 
     status: int
     message: dict[str, Any] | None = None
     events: AsyncGenerator[Event, None] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     upstream_status: int | None = None
+    size: int = 0
     # The message as it will be sent, once it is final.
     body: bytes | None = None
 

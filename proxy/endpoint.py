@@ -190,7 +190,9 @@ class _Exchange:
         body = await self._read_body(head)
         call.bytes_in = len(body)
         try:
-            message = wire.parse_request(body)
+            message = await self._state.guards.apart(
+                call.principal.project_id, len(body), wire.parse_request, body
+            )
         except Refusal as refusal:
             self._message_id = refusal.message_id
             raise

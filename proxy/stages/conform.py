@@ -56,25 +56,27 @@ async def _check(call: Call) -> Violation | None:
         if table.unlistable:
             return None
         raise not_there("tool", name)
-    violation = _violation(call, definition)
+    violation = await _violation(call, definition)
     if violation is not None and table.may_relearn(caller):
         await _relearn(call, table)
         check_again(call)
         definition = table.definitions.get(name)
         if definition is None:
             raise not_there("tool", name)
-        violation = _violation(call, definition)
+        violation = await _violation(call, definition)
     return violation
 
 
-def _violation(call: Call, definition: Definition) -> Violation | None:
+async def _violation(call: Call, definition: Definition) -> Violation | None:
     arguments = call.params.get("arguments") or {}
     if call.modern:
         mismatch = definition.header_mismatch(arguments, call.headers)
         if mismatch is not None:
             raise Refusal("header_mismatch", mismatch)
     try:
-        return definition.violation(arguments)
+        return await call.state.guards.apart(
+            call.principal.project_id, call.bytes_in, definition.violation, arguments
+        )
     except UnusableSchema as error:
         raise Refusal("upstream_invalid", "The tool's input schema cannot be evaluated", reason=str(error)) from error
 
