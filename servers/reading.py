@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from gateway_site.lib.actor import current
@@ -21,6 +21,8 @@ from servers.models import Server
 _SETTLING = timedelta(seconds=2)
 _BETWEEN_NOTES = timedelta(seconds=10)
 _NOTED_SECONDS = 1.0
+# The reading itself says when the next is due; until then, it has this long to begin.
+_ASKED = timedelta(minutes=10)
 _OF_ONE_LOOK = 500
 _MAX_NOTED = 10_000
 # Until when, by this process's clock, a note on a server says nothing new.
@@ -35,10 +37,13 @@ def rediscover(*, server: Server, requested_by: str = "") -> Job:
 
 
 def read_soon(server: Server) -> None:
-    """Once the change is committed. Were it lost then, the clock finds that the server is due."""
+    """For the transaction of a change: the server is due with it, and asked for once it is committed."""
     who = current().label or current().kind
+    server.discovery_due_at = None
+    with with_project(server.project_id):
+        Server.objects.filter(pk=server.pk).update(discovery_due_at=None)
     if server.enabled:
-        transaction.on_commit(lambda: _ask_as_due(server, who))
+        transaction.on_commit(lambda: _ask_if_due(server, who))
 
 
 def note_list_changed(server_id: int) -> Job | None:
@@ -67,19 +72,22 @@ def ask_due() -> int:
     with unscoped("servers of all projects are looked after"):
         is_due = Q(discovery_due_at=None) | Q(discovery_due_at__lte=timezone.now())
         rows = Server.objects.filter(is_due, enabled=True, project__enabled=True).select_related("project")
-        due = list(rows.order_by("discovery_due_at")[:_OF_ONE_LOOK])
-    for server in due:
-        _ask_as_due(server, "schedule")
-    return len(due)
+        due = list(rows.order_by(F("discovery_due_at").asc(nulls_first=True))[:_OF_ONE_LOOK])
+    return sum(_ask_if_due(server, "schedule") for server in due)
 
 
-def _ask_as_due(server: Server, requested_by: str) -> None:
-    """First the job, then the time of the next: were this process lost in between, it would only be asked for again."""
-    _ask(server, requested_by)
+def _ask_if_due(server: Server, requested_by: str) -> bool:
+    """Whether it was still due. Two statements and no transaction: who settles the job locks it the other way round.
+
+    Were this process lost in between, the server would be due again before long.
+    """
     with with_project(server.project_id):
-        Server.objects.filter(pk=server.pk, discovery_due_at=server.discovery_due_at).update(
-            discovery_due_at=timezone.now() + discovery.period_of(server)
+        taken = Server.objects.filter(pk=server.pk, discovery_due_at=server.discovery_due_at).update(
+            discovery_due_at=timezone.now() + _ASKED
         )
+    if taken:
+        _ask(server, requested_by)
+    return bool(taken)
 
 
 def warm(project: Project | None = None, requested_by: str = "") -> list[Job]:

@@ -36,8 +36,9 @@ def save_template(*, template: CommandTemplate) -> CommandTemplate:
            detail={"executable": template.executable, "args": template.args, "params": template.params})  # fmt: skip
     if not created:
         with unscoped("a template serves many projects"):
-            for server in Server.objects.select_related("project").filter(template=template):
-                read_soon(server)
+            served = list(Server.objects.select_related("project").filter(template=template))
+        for server in served:
+            read_soon(server)
     return template
 
 
@@ -71,7 +72,6 @@ def save_server(
         if new_headers != kept["headers"] or secret != kept["params"]:
             server.secrets = {"headers": new_headers, "params": secret}
         server.full_clean()
-        server.discovery_due_at = None
         server.save()
     _record("server.created" if created else "server.changed", server)
     read_soon(server)

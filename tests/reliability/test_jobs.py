@@ -174,9 +174,11 @@ def test_a_gateway_on_its_own_reads_http_and_stdio_servers_as_soon_as_they_are_d
         config = {
             "version": 1, "command_templates": [template], "projects": [{"slug": "acme", "servers": servers}]
         }  # fmt: skip
-        with Gateway(tmp_path, config) as gateway:
+        # Two web processes, each with a worker and a clock of its own, on one file.
+        with Gateway(tmp_path, config, workers=2) as gateway:
             wait_until(lambda: len(_read(gateway)) == 2, 60)
             found = _read(gateway)
+            assert len(lister.asked("initialize")) == len(lister.asked("server/discover")) == 1
             assert found["lists"] == {("modern_tool", True, False), ("legacy_tool", False, True)}
             assert {name for name, modern, legacy in found["clock"] if modern and legacy} >= {"get_current_time"}
             with pytest.raises(RuntimeError, match="1 of 1 servers could not be read"):
