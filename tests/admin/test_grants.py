@@ -115,7 +115,7 @@ def test_a_rule_that_another_page_made_meanwhile_stays(pages: Client, stored: St
 def test_a_rule_that_cannot_be_is_an_error_of_its_field(
     pages: Client, stored: Stored, fields: dict[str, str], field: str
 ) -> None:
-    response = post(pages, stored.server, row(0, stored.grant), row(1, **{"effect": "deny", **fields}))
+    response = post(pages, stored.server, row(0, stored.grant), row(1, None, **{"effect": "deny", **fields}))
     assert response.status_code == 200
     assert field in response.context["inline_admin_formsets"][0].formset.errors[1]
     assert len(rules(stored.server)) == 1
