@@ -420,7 +420,7 @@ def test_a_new_server_that_is_granted_to_nobody_is_nobodys() -> None:
 @pytest.mark.claim("apply.catalogue")
 def test_overlays_are_made_changed_and_left_out() -> None:
     raw = document()
-    said = [
+    said: list[dict[str, Any]] = [
         {"tool": "send", "rename": "mail", "title": "Mail", "description": "Sends.", "hide_arguments": ["debug"],
          "pinned": {"region": "eu", "copies": 2}, "describe_arguments": {"to": "Whom."},
          "rename_arguments": {"to": "address"}, "constraint": {"properties": {"to": {"maxLength": 9}}}},
