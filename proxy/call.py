@@ -28,13 +28,14 @@ class Event:
 
 @dataclass(slots=True)
 class Answer:
-    """Either one message, or a stream of events, or a bare status."""
+    """Either one message, which came in `size` bytes, or a stream of events, or a bare status."""
 
     status: int
     message: dict[str, Any] | None = None
     events: AsyncGenerator[Event, None] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     upstream_status: int | None = None
+    size: int = 0
     # The message as it will be sent, once it is final.
     body: bytes | None = None
 
@@ -67,6 +68,8 @@ class Call:
     # stopped the call.
     reports: list[tuple[str, str, Report]] = field(default_factory=list)
     blocked: str = ""
+    # Kind and name of what the server lists and nobody has approved: it is shown to nobody.
+    unapproved: set[tuple[str, str]] = field(default_factory=set)
     # Run once when the answer has left, in any way.
     closers: list[Callable[[], None]] = field(default_factory=list)
 

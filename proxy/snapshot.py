@@ -114,6 +114,10 @@ class Snapshots:
         """What is in memory, without waiting."""
         return self._projects.get(project_id)
 
+    def named(self, slug: str) -> Snapshot | None:
+        """The project of this name, when it is in memory; for what is rare, since it looks through all."""
+        return next((known for known in self._projects.values() if known is not None and known.slug == slug), None)
+
     async def for_key(self, key_id: str) -> Snapshot | None:
         """The snapshot of the key's project; None for an unknown key. Raises Refusal when none can be had."""
         if self._version is None:

@@ -15,6 +15,7 @@ from projects.authentication import KeyRecord, is_expired
 from proxy.errors import Refusal
 from proxy.guards import Guards
 from proxy.meter import Meters
+from proxy.naming import Names
 from proxy.sightings import Sightings
 from proxy.snapshot import Snapshot, Snapshots
 from servers.catalogue import Catalogue
@@ -89,6 +90,7 @@ class State:
         self.catalogue = Catalogue()
         self.meters = Meters()
         self.guards = Guards()
+        self.names = Names()
         # Key ids used since the last flush, with the time.
         self.uses: dict[str, float] = {}
         self._uses_flushed_at = time.monotonic()

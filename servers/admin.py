@@ -18,11 +18,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from gateway_site.lib.secrets import Unsealable
-from projects.models import Project
+from projects.models import Job, Project
 from projects.pages import OperatorOnlyAdmin, is_operator
 from projects.scoping import with_project
 from projects.snippets import name_servers_with
-from servers import overlaying, review_pages, services
+from servers import discovery, overlaying, review_pages, services
 from servers.comparison import compare
 from servers.forms import UNREADABLE, CommandTemplateForm, GrantForm, OverlayForm, ServerForm, WhyForm, offers_for
 from servers.models import CommandTemplate, Grant, Overlay, Server, State, Tool
@@ -95,12 +95,13 @@ class GrantInline(GrantsInline):
 class ServerAdmin(OperatorOnlyAdmin[Server]):
     form = ServerForm
     fieldsets = (
-        (None, {"fields": ("project", "slug", "transport", "enabled", "timeout_seconds", "review")}),
+        (None, {"fields": ("project", "slug", "transport", "enabled", "review", "timeout_seconds",
+                           "discovery_seconds")}),
         ("HTTP and SSE", {"fields": ("url", "bearer", "headers", "forget_headers")}),
         ("stdio", {"fields": ("template", "params", "secret_params")}),
         ("Guardrails", {"fields": ("input_policy", "output_policy", "argument_kinds", "restore_tokens")}),
         ("State", {"fields": ("stored_secrets", "discovery", "waiting")}),
-    )
+    )  # fmt: skip
     inlines = (GrantInline,)
     change_form_template = "admin/servers/server/change_form.html"
     autocomplete_fields = ("project", "template", "input_policy", "output_policy")
@@ -108,7 +109,7 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
     list_filter = ("enabled", "transport", "review", "project")
     list_select_related = ("project", "template")
     search_fields = ("slug", "url", "project__slug")
-    actions = ("enable_servers", "disable_servers")
+    actions = ("enable_servers", "disable_servers", "read_servers")
 
     @admin.display(description="reaches")
     def target(self, server: Server) -> str:
@@ -126,10 +127,17 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         return "; ".join(texts) or "none"
 
     @admin.display(description="Catalogue")
-    def discovery(self, server: Server) -> str:
-        if server.discovery_error:
-            return f"could not be read: {visible(server.discovery_error)}"
-        return "read" if server.discovered_hash else "not read yet"
+    def discovery(self, server: Server) -> SafeString:
+        """When it was read, what was in the way since, and the newest job, which shows how far it is."""
+        read = f"read at {server.discovered_at:%Y-%m-%d %H:%M:%S} UTC" if server.discovered_at else "not read yet"
+        error = f"; could not be read: {visible(server.discovery_error)}" if server.discovery_error else ""
+        job = Job.objects.filter(kind=discovery.KIND, subject_ref=server.pk, project_id=server.project_id).first()
+        if job is None:
+            return format_html("{}{}", read, error)
+        return format_html(
+            '{}{}; <a href="{}">newest job</a>: {}', read, error, reverse("admin:projects_job_change", args=[job.pk]),
+            job.get_state_display().lower(),
+        )  # fmt: skip
 
     @admin.display(description="wait for review", ordering="waiting_tools")
     def waiting(self, server: Server) -> str | SafeString:
@@ -202,6 +210,11 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
     def disable_servers(self, request: HttpRequest, queryset: QuerySet[Server]) -> None:
         for server in queryset:
             services.set_server_enabled(server=server, enabled=False)
+
+    @admin.action(description="Read the lists of the selected servers now")
+    def read_servers(self, request: HttpRequest, queryset: QuerySet[Server]) -> None:
+        for server in queryset:
+            services.rediscover(server=server)
 
 
 def _allowing(server: Server) -> QuerySet[Grant]:

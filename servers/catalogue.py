@@ -21,6 +21,7 @@ from servers.schemas import MAX_SCHEMA_BYTES, Check, Violation
 _MAX_TABLES = 5_000
 _MAX_BYTES = 128 * 2**20
 _MAX_CALLERS = 10_000
+_LONGEST_NAME = 500
 MAX_PAGES = 100
 MAX_TOOLS = 2_000
 MAX_LIST_BYTES = 8 * 2**20
@@ -80,6 +81,8 @@ class Table:
     unlistable: bool = False
     learnt_at: float = float("-inf")
     size: int = 0
+    # Kinds and names of what is listed besides tools; nothing of it is held against the server's own word.
+    others: set[tuple[str, str]] = field(default_factory=set)
     # Names that a client's list had and that were taken out of it, so that they cannot be called by another way.
     withheld: set[str] = field(default_factory=set)
     # Who asked for the list to be read again, and when: one caller's asking must not use up another's.
@@ -87,6 +90,12 @@ class Table:
 
     def is_fresh(self) -> bool:
         return (self.complete or self.unlistable) and time.monotonic() - self.learnt_at < FRESH_SECONDS
+
+    def lists(self, kind: str, name: str) -> bool:
+        """Whether the server's own lists have been seen to name it: kind is tool, prompt or resource."""
+        if kind == "tool":
+            return name in self.definitions and name not in self.withheld
+        return (kind, name) in self.others
 
     def withhold(self, name: Any) -> None:
         if isinstance(name, str) and len(self.withheld) < MAX_TOOLS:
@@ -121,6 +130,11 @@ class Catalogue:
             table = self._tables[key] = Table()
         return table
 
+    def lists(self, server_id: int, config_hash: str, modern: bool, kind: str, name: str) -> bool:
+        """As a table's; makes none, so that a call that ends late does not bring a former configuration back."""
+        table = self._tables.get((server_id, config_hash, modern))
+        return table is not None and table.lists(kind, name)
+
     def learn(self, table: Table, tools: Iterable[Any]) -> None:
         """Adds what a list shows; keeps the compiled schema of a tool that did not change."""
         for tool in tools:
@@ -141,6 +155,16 @@ class Catalogue:
             if known is not None and known.input_schema == schema:
                 definition.keep_compiled(known)
             table.definitions[name] = definition
+        self._shrink(table)
+
+    def learn_others(self, table: Table, kind: str, names: Iterable[Any]) -> None:
+        """Prompts or resources that a list shows, by name."""
+        for name in names:
+            if isinstance(name, str) and (kind, name) not in table.others:
+                if len(table.others) >= MAX_TOOLS or len(name) > _LONGEST_NAME:
+                    continue
+                table.others.add((kind, name))
+                self._grow(table, len(name))
         self._shrink(table)
 
     def replace(self, table: Table, tools: list[Any]) -> None:

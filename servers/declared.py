@@ -134,9 +134,10 @@ class DeclaredServer(_Strict):
     """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`.
 
     `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds`,
-    `restore_tokens`, `review`, `grants` and `overlays` stay as they are when they are not given, also when what the
-    file leaves out is deleted; `grants` and `overlays` that are given are all that there are. Of a new server all that
-    it first lists is approved, and granted to every role, since who writes the file has said that it is to be used.
+    `restore_tokens`, `discovery_seconds`, `review`, `grants` and `overlays` stay as they are when they are not given,
+    also when what the file leaves out is deleted; `grants` and `overlays` that are given are all that there are. Of a
+    new server all that it first lists is approved, and granted to every role, since who writes the file has said that
+    it is to be used.
     """
 
     slug: str
@@ -152,6 +153,7 @@ class DeclaredServer(_Strict):
     output_policy: str | None = None
     argument_kinds: dict[str, dict[str, Kind]] = {}
     restore_tokens: bool = False
+    discovery_seconds: int | None = Field(None, ge=60, le=30 * 86_400)
     review: Literal["review", "trust-first", "trust"] = "trust-first"
     grants: list[DeclaredGrant] = []
     overlays: list[DeclaredOverlay] = []
@@ -395,12 +397,13 @@ def _policy(slug: str | None) -> Policy | None:
 
 
 def _guarding(declared: DeclaredServer) -> dict[str, Any]:
-    """What the file says of the server's guardrails; what it does not mention stays."""
+    """What the file says of how the server is guarded and read; what it does not mention stays."""
     wanted = {
         "input_policy": _policy(declared.input_policy),
         "output_policy": _policy(declared.output_policy),
         "argument_kinds": dict(declared.argument_kinds),
         "restore_tokens": declared.restore_tokens,
+        "discovery_seconds": declared.discovery_seconds,
         "review": declared.review,
     }
     return {name: value for name, value in wanted.items() if name in declared.model_fields_set}

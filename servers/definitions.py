@@ -160,7 +160,10 @@ def _shape_problems(kind: str, definition: Mapping[str, Any]) -> Iterator[str]:
     try:
         model.model_validate(definition, strict=True, by_name=False, by_alias=True)
     except ValidationError as error:
-        places = {".".join(map(str, each["loc"])) for each in error.errors(include_input=False, include_url=False)}
+        # A word that is not known may be one of a later revision, which clients of that revision understand.
+        errors = [each for each in error.errors(include_input=False, include_url=False)
+                  if each["type"] not in ("literal_error", "enum")]  # fmt: skip
+        places = {".".join(map(str, each["loc"])) for each in errors}
         for place in sorted(places - {member})[:5]:
             yield f"“{quoted(place)}” is not of the type that the protocol gives it, or is missing."
 

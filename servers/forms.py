@@ -92,7 +92,7 @@ class ServerForm(ServiceForm[Server]):
         # The admin adds the policies while it answers a request: before one, no project's policies can be had.
         fields = (
             "project", "slug", "transport", "url", "template", "params", "timeout_seconds", "enabled",
-            "argument_kinds", "restore_tokens", "review",
+            "discovery_seconds", "argument_kinds", "restore_tokens", "review",
         )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

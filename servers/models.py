@@ -91,6 +91,10 @@ class Server(TenantModel):
     restore_tokens = models.BooleanField(
         default=False, help_text="This server gets the personal values back that tokens in its arguments stand for."
     )
+    discovery_seconds = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(60), MaxValueValidator(30 * 86_400)],
+        help_text="How often its lists are read for the catalogue; empty means as often as for all servers.",
+    )  # fmt: skip
     review = models.CharField(max_length=11, choices=Review.choices, default=Review.REVIEW)
     created_at = models.DateTimeField(auto_now_add=True)
     # Of which kinds the server's list has been seen to its end, by era: {"modern": ["tool", "prompt"]}.
@@ -101,6 +105,7 @@ class Server(TenantModel):
     about = models.JSONField(default=dict, blank=True, editable=False)
     # The configuration that the catalogue was read from, and when it is to be read again.
     discovered_hash = models.CharField(max_length=16, blank=True, editable=False)
+    discovered_at = models.DateTimeField(null=True, blank=True, editable=False)
     discovery_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     discovery_error = models.CharField(max_length=200, blank=True, editable=False)
 
@@ -200,7 +205,7 @@ class Tool(TenantModel):
 class ToolVersion(TenantModel):
     """One definition that a tool was seen with, and what was decided on it."""
 
-    tool = models.ForeignKey(Tool, on_delete=models.CASCADE, related_name="versions")
+    tool = models.ForeignKey(Tool, on_delete=models.CASCADE, related_name="+")
     digest = models.CharField(max_length=64)
     definition = models.JSONField(default=dict)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)

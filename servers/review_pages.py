@@ -92,7 +92,7 @@ class ToolAdmin(ReadOnlyAdmin[Tool]):
     search_fields = ("name", "server__slug")
     # By their spelling, waiting comes last and approved first.
     ordering = ("-state", "server__slug", "kind", "name")
-    actions = ("approve_selected", "reject_selected")  # type: ignore[assignment]  # of rows that are else read-only
+    actions = ("approve_selected", "reject_selected")
     change_form_template = "admin/servers/tool/change_form.html"
 
     @admin.display(description="name", ordering="name")

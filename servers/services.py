@@ -16,6 +16,10 @@ from projects.models import ApiKey, Project, User
 from projects.scoping import unscoped, with_project
 from servers import inquiry, overlaying, recipes
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, Transport
+from servers.reading import note_list_changed, read_soon, rediscover, warm
+
+# Acts on servers like those below, kept where the rest of their reading is.
+__all__ = ["note_list_changed", "rediscover", "warm"]
 
 R = TypeVar("R", Grant, Overlay)
 # What an overlay says of its tool.
@@ -33,6 +37,10 @@ def save_template(*, template: CommandTemplate) -> CommandTemplate:
     template.save()
     record("template.created" if created else "template.changed", subject=template.slug,
            detail={"executable": template.executable, "args": template.args, "params": template.params})  # fmt: skip
+    if not created:
+        with unscoped("a template serves many projects"):
+            for server in Server.objects.select_related("project").filter(template=template):
+                read_soon(server)
     return template
 
 
@@ -66,10 +74,10 @@ def save_server(
         if new_headers != kept["headers"] or secret != kept["params"]:
             server.secrets = {"headers": new_headers, "params": secret}
         server.full_clean()
-        # New and changed servers are read at once.
         server.discovery_due_at = None
         server.save()
     _record("server.created" if created else "server.changed", server)
+    read_soon(server)
     return server
 
 
@@ -86,6 +94,8 @@ def set_server_enabled(*, server: Server, enabled: bool) -> None:
     with with_project(server.project_id):
         server.save(update_fields=["enabled"])
     _record("server.enabled" if enabled else "server.disabled", server)
+    if enabled:
+        read_soon(server)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from gateway_site.lib.actor import Actor, acting_as
 from guardrails import services as guardrails
 from guardrails.models import Policy
 from guardrails.specs import Spec
+from projects import jobs
 from projects import services as projects
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped
@@ -102,6 +103,7 @@ def stored(db: None) -> Stored:
             definition={"description": HOSTILE, "hidden": "safe\u202etxt.exe\u200b"},
             digest="0" * 64,
         )
+        jobs.enqueue(project=project, kind="tests.nothing", subject_ref=1, label=f"nothing {HOSTILE}")
         version = ToolVersion.objects.create(
             project=project, tool=tool, digest=tool.digest, definition=tool.definition, modern=True
         )

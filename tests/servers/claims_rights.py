@@ -38,6 +38,12 @@ CLAIMS: list[tuple[str, str, str]] = [
         "A change is on record with what a reviewer should look at, compared with what was approved.",
         "servers/README.md",
     ),
+    ("review.trusted", "Changes of a trusted server pass, and are recorded.", "servers/README.md"),
+    (
+        "review.rug-pull",
+        "A definition that changes in any place is taken out and refused from the next call on, in every era.",
+        "servers/README.md",
+    ),
     ("review.tenants", "Projects decide each for itself, on rows of their own.", "servers/README.md"),
     (
         "overlays.acts",
