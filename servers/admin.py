@@ -1,4 +1,4 @@
-"""The operator's pages for servers, command templates and grants; upstream secrets go in and never out."""
+"""The operator's pages for servers, templates, grants and overlays; upstream secrets go in and never out."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from projects.models import Job, Project
 from projects.pages import OperatorOnlyAdmin, is_operator
 from projects.scoping import with_project
 from projects.snippets import name_servers_with
-from servers import discovery, review_pages, services
-from servers.forms import UNREADABLE, CommandTemplateForm, GrantForm, ServerForm, WhyForm, offers_for
-from servers.models import CommandTemplate, Grant, Server, State, Tool
+from servers import discovery, overlaying, review_pages, services
+from servers.comparison import compare
+from servers.forms import UNREADABLE, CommandTemplateForm, GrantForm, OverlayForm, ServerForm, WhyForm, offers_for
+from servers.models import CommandTemplate, Grant, Overlay, Server, State, Tool
 from servers.texts import visible
 
 if TYPE_CHECKING:
@@ -279,3 +280,67 @@ def _ask(form: WhyForm) -> dict[str, Any]:
     reply = services.why(**asked)
     usable = [(each.kind, visible(each.name)) for each in reply.usable]
     return {"allowed": reply.decision.allowed, "why": visible(reply.decision.why), "usable": usable}
+
+
+# --- overlays ---------------------------------------------------------------------------------------
+
+
+@admin.register(Overlay)
+class OverlayAdmin(OperatorOnlyAdmin[Overlay]):
+    """How single tools are shown to models."""
+
+    form = OverlayForm
+    fields = ("project", "server", "tool", *services.OVERLAID)
+    autocomplete_fields = ("project", "server")
+    list_display = ("shown_tool", "server", "rename", "hidden")
+    list_filter = ("hidden", "project")
+    list_select_related = ("server__project",)
+    search_fields = ("tool", "rename", "server__slug", "project__slug")
+    change_form_template = "admin/servers/overlay/change_form.html"
+
+    @admin.display(description="tool", ordering="tool")
+    def shown_tool(self, overlay: Overlay) -> str:
+        return visible(overlay.tool)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Overlay | None = None) -> tuple[str, ...]:
+        return ("project", "server", "tool") if obj else ()
+
+    def delete_model(self, request: HttpRequest, obj: Overlay) -> None:
+        services.delete_overlay(overlay=obj)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        overlay = options.get("obj")
+        view = "admin:servers_overlay_preview"
+        context["preview"] = reverse(view, args=[overlay.pk]) if overlay else reverse(view)
+        if overlay is not None:
+            # The row as it is stored, whatever was typed.
+            context |= _fit(Overlay.objects.get(pk=overlay.pk))
+        return super().render_change_form(request, context, *args, **options)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know patterns only
+        view = self.admin_site.admin_view(self.preview_view)
+        return [path("preview/", view, name="servers_overlay_preview"),
+                path("<int:pk>/preview/", view, name="servers_overlay_preview"), *super().get_urls()]  # fmt: skip
+
+    def preview_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """What models would see of what was typed. Nothing is stored."""
+        if not is_operator(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        overlay = get_object_or_404(Overlay, pk=pk) if pk else None
+        form = self.get_form(request, overlay, change=overlay is not None)(request.POST, instance=overlay)
+        context = {
+            **self.admin_site.each_context(request), "title": "What models would see", "opts": self.opts,
+            "form": form, **(_fit(form.instance) if form.is_valid() else {}),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/servers/overlay/preview.html", context)
+
+
+def _fit(overlay: Overlay) -> dict[str, Any]:
+    """Whether it fits what is approved of its tool, and what models then see beside what the server says."""
+    with with_project(overlay.project_id):
+        approved = overlaying.definitions(overlay)
+        problems = overlaying.problems(overlay)
+        shown = overlaying.shown(overlay)
+    return {"approved": len(approved), "problems": problems, "pairs": [compare(said, seen) for said, seen in shown]}

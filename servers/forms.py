@@ -13,10 +13,10 @@ from gateway_site.lib.secrets import Unsealable
 from guardrails.engine.segments import Kind
 from projects.fields import PairsField, StrictJSONField
 from projects.models import ApiKey, Membership, Project, User
-from projects.pages import ServiceForm
+from projects.pages import LinesField, ServiceForm
 from projects.scoping import with_project
 from servers import review, services
-from servers.models import CommandTemplate, Grant, Server, Tool
+from servers.models import CommandTemplate, Grant, Overlay, Server, Tool
 from servers.texts import visible
 
 UNREADABLE = "The stored secrets do not open with this gateway's key ring; restore it, or delete the server."
@@ -159,6 +159,24 @@ class GrantForm(ServiceForm[Grant]):
 
     def perform(self, instance: Grant) -> Grant:
         return services.save_grant(grant=instance)
+
+
+class OverlayForm(ServiceForm[Overlay]):
+    hide_arguments = LinesField(required=False, help_text="Arguments that are neither shown nor sent, one a line.")
+    pinned = StrictJSONField(empty={}, help_text='Values that are always sent and not shown: {"region": "eu"}.')
+    describe_arguments = StrictJSONField(empty={}, help_text='{"query": "What to look for."}')
+    rename_arguments = StrictJSONField(empty={}, help_text='From the server\'s name to the one shown: {"q": "query"}.')
+    constraint = StrictJSONField(
+        empty={}, help_text="A JSON Schema that arguments, by the server's names, must satisfy too."
+    )
+
+    class Meta:
+        model = Overlay
+        # The admin adds the server, like the policies above.
+        fields = ("project", "tool", *services.OVERLAID)
+
+    def perform(self, instance: Overlay) -> Overlay:
+        return services.save_overlay(overlay=instance)
 
 
 ACTS = {"approve": review.approve, "reject": review.reject, "roll_back": review.roll_back}

@@ -281,4 +281,4 @@ class Overlay(TenantModel):
         constraints = [models.UniqueConstraint(fields=["server", "tool"], name="one_overlay_per_tool")]
 
     def __str__(self) -> str:
-        return f"{self.server}: {self.tool}"
+        return f"{self.server}: {visible(self.tool)}"

@@ -14,7 +14,7 @@ from gateway_site.lib import egress
 from gateway_site.lib.secrets import Unsealable
 from projects.models import ApiKey, Project, User
 from projects.scoping import unscoped, with_project
-from servers import inquiry, recipes
+from servers import inquiry, overlaying, recipes
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, Transport
 from servers.reading import note_list_changed, read_soon, rediscover, warm
 
@@ -22,6 +22,9 @@ from servers.reading import note_list_changed, read_soon, rediscover, warm
 __all__ = ["note_list_changed", "rediscover", "warm"]
 
 R = TypeVar("R", Grant, Overlay)
+# What an overlay says of its tool.
+OVERLAID = ("rename", "title", "description", "hidden", "hide_arguments", "pinned", "describe_arguments",
+            "rename_arguments", "constraint")  # fmt: skip
 _UNSENDABLE = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "mcp-session-id"}
 
 
@@ -138,6 +141,44 @@ def save_grant(*, grant: Grant) -> Grant:
 
 
 @transaction.atomic
+def save_overlay(*, overlay: Overlay) -> Overlay:
+    """Makes or changes how a tool is shown. Raises ValidationError, also when it does not fit what is approved."""
+    with with_project(overlay.project_id):
+        before = _stored(overlay)
+        _check_own_server(overlay)
+        overlay.full_clean()
+        overlaying.check(overlay)
+        overlay.save()
+        _record_overlay("overlay.changed" if before else "overlay.created", overlay, before)
+    return overlay
+
+
+@transaction.atomic
+def delete_overlay(*, overlay: Overlay) -> None:
+    with with_project(overlay.project_id):
+        _record_overlay("overlay.deleted", overlay, None)
+        overlay.delete()
+
+
+@transaction.atomic
+def set_overlays(*, server: Server, overlays: Mapping[str, Mapping[str, Any]]) -> bool:
+    """These, by tool, are then all overlays of the server. Whether that changed anything. Raises ValidationError."""
+    with with_project(server.project_id):
+        known = {row.tool: row for row in Overlay.objects.filter(server=server)}
+    gone = [row for tool, row in known.items() if tool not in overlays]
+    wanted = [(known.get(tool), Overlay(project_id=server.project_id, server=server, tool=tool, **fields))
+              for tool, fields in overlays.items()]  # fmt: skip
+    changed = [(row, overlay) for row, overlay in wanted if row is None or _shown_by(row) != _shown_by(overlay)]
+    for each in gone:
+        delete_overlay(overlay=each)
+    for row, overlay in changed:
+        if row is not None:
+            overlay.pk, overlay._state.adding = row.pk, False
+        save_overlay(overlay=overlay)
+    return bool(gone or changed)
+
+
+@transaction.atomic
 def delete_grant(*, grant: Grant) -> None:
     with with_project(grant.project_id):
         _record_grant("grant.deleted", grant, None)
@@ -245,6 +286,18 @@ def _record_grant(kind: str, grant: Grant, before: Grant | None) -> None:
 def _said_by(grant: Grant) -> dict[str, str]:
     return {"effect": grant.effect, "pattern": grant.pattern, "role": grant.role, "reason": grant.reason,
             "server": grant.server.slug if grant.server else ""}  # fmt: skip
+
+
+def _record_overlay(kind: str, overlay: Overlay, before: Overlay | None) -> None:
+    server = overlay.server
+    shown = _shown_by(overlay)
+    detail = shown if before is None else {"before": _shown_by(before), "after": shown}
+    record(kind, project_ref=overlay.project_id, project=overlay.project.slug, subject=overlay.tool,
+           server_ref=server.pk, server=server.slug, detail=detail)  # fmt: skip
+
+
+def _shown_by(overlay: Overlay) -> dict[str, Any]:
+    return {name: getattr(overlay, name) for name in OVERLAID}
 
 
 def _stored(row: R) -> R | None:

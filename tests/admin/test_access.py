@@ -41,6 +41,7 @@ def deciding(stored: Stored) -> list[str]:
     return [
         reverse("admin:servers_server_allow", args=[stored.server.pk]), reverse("admin:servers_tool_decide"),
         reverse("admin:servers_toolversion_decide", args=[stored.version.pk]),
+        reverse("admin:servers_overlay_preview"), reverse("admin:servers_overlay_preview", args=[stored.overlay.pk]),
     ]  # fmt: skip
 
 
@@ -58,8 +59,8 @@ def test_every_model_with_pages_was_meant_to_have_them() -> None:
     assert NAMES == [
         "audit.event", "guardrails.findingexception", "guardrails.floorguardrail", "guardrails.policy",
         "guardrails.policyversion", "projects.apikey", "projects.job", "projects.membership", "projects.project",
-        "projects.user", "servers.commandtemplate", "servers.grant", "servers.server", "servers.tool",
-        "servers.toolversion",
+        "projects.user", "servers.commandtemplate", "servers.grant", "servers.overlay", "servers.server",
+        "servers.tool", "servers.toolversion",
     ]  # fmt: skip
     assert Group not in admin.site._registry
 

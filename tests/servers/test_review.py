@@ -527,6 +527,14 @@ def test_a_definition_that_no_database_holds_is_kept_written_out(cast: Cast, tex
         assert Server.objects.get(pk=server.pk).about == {"modern": {"instructions": stored}}
 
 
+@pytest.mark.claim("review.bounded")
+def test_numbers_of_any_size_do_not_keep_the_catalogue_from_being_loaded(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST)
+    huge = {**FIRST, "_meta": {"most": 2**80}}
+    see(server, huge)
+    assert shows(server, huge)
+
+
 # --- what goes and comes --------------------------------------------------------------------------------
 
 
