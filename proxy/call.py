@@ -15,6 +15,7 @@ from servers.events import RawEvent
 from servers.upstream import Upstream
 
 if TYPE_CHECKING:
+    from proxy.aggregate.passage import Passage
     from proxy.state import State
 
 
@@ -36,8 +37,9 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     upstream_status: int | None = None
     size: int = 0
-    # The message as it will be sent, once it is final.
+    # The message as it will be sent, once it is final; and the log's digest of its result, where it is known.
     body: bytes | None = None
+    digest: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +72,10 @@ class Call:
     blocked: str = ""
     # Kind and name of what the server lists and nobody has approved: it is shown to nobody.
     unapproved: set[tuple[str, str]] = field(default_factory=set)
+    # How it came to the address of all servers; None at the address of one.
+    aggregate: Passage | None = None
+    # Begins another session where the server does not know this one any more, and gives the headers for it.
+    reopen: Callable[[], Awaitable[dict[str, str]]] | None = None
     # Run once when the answer has left, in any way.
     closers: list[Callable[[], None]] = field(default_factory=list)
 
@@ -93,6 +99,11 @@ class Call:
     @property
     def is_request(self) -> bool:
         return self.message is not None and "id" in self.message and "method" in self.message
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is about all servers together, or about nothing that any of them has."""
+        return self.upstream.server_id == 0
 
     @property
     def is_stream(self) -> bool:

@@ -16,12 +16,16 @@ from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
 from proxy import errors, metrics, pipeline, protocol, session, state, wire
-from proxy.call import Answer, Call
+from proxy.aggregate.passage import Passage, whole
+from proxy.aggregate.route import route, shown_event_id
+from proxy.aggregate.sealed import open_session
+from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.refusals import RefusalLog
 from proxy.request import Head, check_accepts, read_head
 from proxy.snapshot import Snapshot
 from proxy.stages.authorize import still_allowed
+from proxy.stages.forward import refuse_upstream
 from servers.events import render
 from servers.rights import decide
 from servers.upstream import Upstream
@@ -128,6 +132,8 @@ class _Exchange:
         self._confirm(call)
         if not call.principal.may_call:
             raise Refusal("insufficient_scope")
+        if call.aggregate is not None:
+            route(call)
         return call
 
     def _confirm(self, call: Call) -> None:
@@ -139,11 +145,12 @@ class _Exchange:
             raise Refusal("configuration_stale")
         if newest is None or not still_allowed(call, newest):
             raise Refusal("revoked", reason="revoked_while_sending")
-        if newest.upstreams[call.upstream.slug].config_hash != call.upstream.config_hash:
+        if not call.is_whole and newest.upstreams[call.upstream.slug].config_hash != call.upstream.config_hash:
             raise Refusal("session_not_found" if call.sealed_session else "configuration_stale")
         call.principal = Principal(newest.project_id, newest.keys[call.principal.key.key_id])
         call.snapshot, call.policy_version = newest, newest.version
-        call.upstream = newest.upstreams[call.upstream.slug]
+        if not call.is_whole:
+            call.upstream = newest.upstreams[call.upstream.slug]
 
     async def _authenticate(self, head: Head) -> tuple[Principal, Snapshot]:
         text = head.credential
@@ -180,6 +187,10 @@ class _Exchange:
             call.last_event_id = head.headers.get("last-event-id")
         if sealed is not None:
             call.sealed_session = sealed
+        if head.server is None:
+            kept = open_session(sealed, principal) if sealed is not None else None
+            call.aggregate = Passage(modern, version, kept, self._message_id)
+        elif sealed is not None:
             call.session = session.unseal(settings.KEYRING, sealed, principal, upstream)
         return call
 
@@ -267,6 +278,11 @@ class _Exchange:
                 await self._finish_stream()
             return
         self._outcome = "cancelled"
+        if self._call is not None and self._call in self._state.open_calls.given_up:
+            if task is not None:
+                task.uncancel()
+            await self._refuse(Refusal("cancelled"))
+            return
         if self._left:
             if task is not None:
                 task.uncancel()
@@ -279,6 +295,8 @@ class _Exchange:
         if answer.events is not None:
             return self._stream(answer)
         body = answer.body if answer.body is not None else b""
+        if answer.message is not None and (translated := self._translate(answer.message)) is not answer.message:
+            body = jsontext.encode(translated)
         headers = dict(answer.headers)
         if body:
             headers["Content-Type"] = _JSON
@@ -295,7 +313,11 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": b"", "more_body": True})
         try:
             async for event in events:
-                data = jsontext.encode(event.message) if event.message is not None else event.raw.data
+                message = event.message
+                if message is not None and (message := self._translate(message)) is None:
+                    continue
+                self._name_event(event)
+                data = jsontext.encode(message) if message is not None else event.raw.data
                 await self._send(
                     {
                         "type": "http.response.body",
@@ -311,6 +333,22 @@ class _Exchange:
         finally:
             await events.aclose()
         await self._finish_stream()
+
+    def _translate(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """In the words of the address that the client called; None for what it cannot be given there."""
+        call = self._call
+        if call is None or call.aggregate is None:
+            return message
+        translated = call.aggregate.translate(call, message)
+        if translated is None:
+            refuse_upstream(call, message.get("id"))
+        return translated
+
+    def _name_event(self, event: Event) -> None:
+        """So that the stream can be taken up again at the server that it came from."""
+        call = self._call
+        if event.raw.id is not None and call is not None and call.aggregate is not None and not call.is_whole:
+            event.raw.id = shown_event_id(call.upstream.slug, event.raw.id)
 
     async def _finish_stream(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -366,18 +404,13 @@ class _Exchange:
 
 
 def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Upstream:
-    """The named server; without a name the only one that the key may use."""
-    if head.server is not None:
-        upstream = snapshot.upstreams.get(head.server)
-        if upstream is None or not _may_enter(principal, snapshot, head.server):
-            raise Refusal("not_found", reason="no_such_server")
-        return upstream
-    usable = [slug for slug in snapshot.upstreams if _may_enter(principal, snapshot, slug)]
-    if len(usable) == 1:
-        return snapshot.upstreams[usable[0]]
-    addresses = [f"/mcp/{snapshot.slug}/{slug}" for slug in sorted(usable)]
-    message = f"Use one server's address: {', '.join(addresses)}" if addresses else "This key has no server"
-    raise Refusal("choose_server", message, data={"addresses": addresses})
+    """The named server; without a name all of them."""
+    if head.server is None:
+        return whole(snapshot.project_id)
+    upstream = snapshot.upstreams.get(head.server)
+    if upstream is None or not _may_enter(principal, snapshot, head.server):
+        raise Refusal("not_found", reason="no_such_server")
+    return upstream
 
 
 def _may_enter(principal: Principal, snapshot: Snapshot, server: str) -> bool:

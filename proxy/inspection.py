@@ -21,7 +21,7 @@ from proxy.definitions import MEMBERS, Entry, key_of
 from proxy.errors import Refusal
 from proxy.metrics import count_report
 from proxy.pace import Pace
-from proxy.stages.authorize import not_there
+from proxy.stages.authorize import missing
 from servers.catalogue import Table
 
 if TYPE_CHECKING:
@@ -31,6 +31,18 @@ if TYPE_CHECKING:
 _MAX_REPORTS = 100
 _MAX_QUESTION = 4_000
 _ANY_LIST = frozenset(MEMBERS.values())
+
+
+def owner_of(call: Call) -> Owner:
+    """Whose tokens those of this call are."""
+    session = hashlib.sha256(call.sealed_session.encode()).hexdigest() if call.sealed_session else ""
+    return Owner(call.principal.project_id, session or f"key:{call.principal.key.key_id}")
+
+
+def inspection_of(call: Call) -> Inspection:
+    """With the policies of the call's server."""
+    policies, server = call.snapshot.policies, call.upstream.server_id
+    return Inspection(call, policies.policy_for(server, "input"), policies.policy_for(server, "output"))
 
 
 class Inspection:
@@ -107,11 +119,11 @@ class Inspection:
         table = self._table()
         definition = table.definitions.get(name)
         if definition is not None and definition.entry:
-            judged = await self._judge(Entry("tools", definition.entry))
+            judged = await self.judge(Entry("tools", definition.entry))
             return judged if isinstance(judged, Blocked) else None
         if name in table.withheld:
             # The server does not list it to us, and did to the client.
-            raise not_there("tool", name)
+            raise missing(call)
         return None
 
     def _table(self) -> Table:
@@ -153,13 +165,13 @@ class Inspection:
 
     async def _listed(self, member: str, value: Any) -> Any:
         if member == "instructions":
-            judged = await self._judge(Entry(member, value))
+            judged = await self.judge(Entry(member, value))
             return "" if isinstance(judged, Blocked) else judged
         if not isinstance(value, list):
             return value
         shown, pace = [], Pace()
         for entry in value:
-            judged = await self._judge(Entry(member, entry))
+            judged = await self.judge(Entry(member, entry))
             if not isinstance(judged, Blocked):
                 shown.append(judged)
             elif member == "tools" and isinstance(entry, dict):
@@ -167,17 +179,16 @@ class Inspection:
             await pace.keep()
         return shown
 
-    async def _judge(self, entry: Entry) -> Any:
+    async def judge(self, entry: Entry) -> Any:
         """The definition as it may be shown, or Blocked; remembered, since it is shown more often than it changes."""
         call, known = self._call, self._call.state.guards.definitions
-        project, policies, server = call.principal.project_id, call.snapshot.policies, call.upstream.server_id
-        key = key_of(server, entry)
-        found = known.get(project, policies, key, entry)
+        project, policy, key = call.principal.project_id, self._outgoing, key_of(call.upstream.server_id, entry)
+        # An exception ends by itself, and is for some tools only.
+        keep = not call.snapshot.policies.exemptions
+        found = known.get(project, policy, key, entry) if keep else None
         if found is None:
-            verdict = await self._inspect(entry.as_message(), self._outgoing, "definition", None, entry)
-            # An exception ends by itself, and is for some tools only.
-            keep = not policies.exemptions
-            found = known.put(project, policies, key, entry, verdict, keep=keep)
+            verdict = await self._inspect(entry.as_message(), policy, "definition", None, entry)
+            found = known.put(project, policy, key, entry, verdict, keep=keep)
         return found
 
     # --- both -------------------------------------------------------------------------------------------
@@ -212,12 +223,7 @@ class Inspection:
         if not _makes_tokens(policy):
             return None
         # What a server is given may come back from that server only.
-        return Issuer(self._call.state.guards.vault, self._owner(), self._server if direction == "input" else "")
-
-    def _owner(self) -> Owner:
-        call = self._call
-        session = hashlib.sha256(call.sealed_session.encode()).hexdigest() if call.sealed_session else ""
-        return Owner(call.principal.project_id, session or f"key:{call.principal.key.key_id}")
+        return Issuer(self._call.state.guards.vault, owner_of(self._call), self._server if direction == "input" else "")
 
     @property
     def _server(self) -> str:
@@ -256,7 +262,7 @@ class Inspection:
         if not found:
             return message
         try:
-            values = await guards.vault.resolve(self._owner(), found, server=server)
+            values = await guards.vault.resolve(owner_of(self._call), found, server=server)
         except VaultUnavailable as error:
             raise Refusal("guard_unavailable", reason="vault") from error
         return await guards.apart(project, size, tokens.restore, message, values) if values else message
@@ -265,7 +271,7 @@ class Inspection:
         """The session has ended, and what its tokens stand for with it."""
         if _makes_tokens(self._incoming) or _makes_tokens(self._outgoing):
             with contextlib.suppress(VaultUnavailable):
-                await self._call.state.guards.vault.forget(self._owner())
+                await self._call.state.guards.vault.forget(owner_of(self._call))
 
 
 def _shown_name(entry: Entry, report: Report) -> str:

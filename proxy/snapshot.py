@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -173,6 +173,9 @@ class Snapshots:
             snapshot = None
         else:
             LOADS.labels("ok").inc()
+            before = self._projects.get(project_id)
+            if snapshot is not None and before is not None:
+                snapshot = replace(snapshot, policies=compiled.carry_over(before.policies, snapshot.policies))
         self._projects[project_id] = snapshot
         return snapshot
 

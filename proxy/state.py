@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 
 from projects import usage
 from projects.authentication import KeyRecord, is_expired
+from proxy.aggregate.state import Aggregate
 from proxy.errors import Refusal
 from proxy.guards import Guards
 from proxy.meter import Meters
@@ -37,6 +38,8 @@ class OpenCalls:
         self._tasks: dict[Call, asyncio.Task[object]] = {}
         self._still_allowed: StillAllowed | None = None
         self.revoked: set[Call] = set()
+        # Those whose client has said that it does not wait any more.
+        self.given_up: set[Call] = set()
         self.draining = False
         self.idle = asyncio.Event()
         self.idle.set()
@@ -55,6 +58,7 @@ class OpenCalls:
     def remove(self, call: Call) -> None:
         self._tasks.pop(call, None)
         self.revoked.discard(call)
+        self.given_up.discard(call)
         if not self._tasks:
             self.idle.set()
 
@@ -65,6 +69,12 @@ class OpenCalls:
         task = self._tasks.get(call)
         if task is not None and call not in self.revoked:
             self.revoked.add(call)
+            task.cancel()
+
+    def give_up(self, call: Call) -> None:
+        task = self._tasks.get(call)
+        if task is not None and call not in self.revoked:
+            self.given_up.add(call)
             task.cancel()
 
     def calls(self) -> list[Call]:
@@ -91,6 +101,7 @@ class State:
         self.meters = Meters()
         self.guards = Guards()
         self.names = Names()
+        self.aggregate = Aggregate()
         # Key ids used since the last flush, with the time.
         self.uses: dict[str, float] = {}
         self._uses_flushed_at = time.monotonic()
@@ -106,6 +117,7 @@ class State:
             self._watch.cancel()
         await self._flush_uses()
         await self.snapshots.close()
+        await self.aggregate.close()
         await self.connections.close()
         await self.guards.close()
 

@@ -41,8 +41,12 @@ def decide(call: Call, snapshot: Snapshot, principal: Principal, kind: str, name
 def check(call: Call) -> None:
     """Raises Refusal with the answer that an unknown name would get."""
     kind, name = call.subject
-    if not decide(call, call.snapshot, call.principal, kind, name):
-        raise not_there(kind, name)
+    if call.is_whole:
+        # Where nothing has the name that was asked for; what is about all servers is about those of the key.
+        if kind:
+            raise not_there(kind, name)
+    elif not decide(call, call.snapshot, call.principal, kind, name):
+        raise missing(call)
     if not call.principal.key.unrestricted and not _is_open_to_restricted(call.method):
         raise Refusal("unknown_method")
     for uri in _listened(call):
@@ -55,7 +59,7 @@ def check_again(call: Call) -> None:
     newest = call.state.snapshots.current(call.principal.project_id)
     kind, name = call.subject
     if newest is None or not decide(call, newest, call.principal, kind, name):
-        raise not_there(kind, name)
+        raise missing(call)
 
 
 def _is_open_to_restricted(method: str) -> bool:
@@ -63,6 +67,12 @@ def _is_open_to_restricted(method: str) -> bool:
     if method in ("GET", "DELETE", "response"):
         return True
     return protocol.known_parameters(method) is not None and not method.startswith("tasks/")
+
+
+def missing(call: Call) -> Refusal:
+    """What the call is about does not exist, by the name that its client has for it."""
+    kind, name = call.subject
+    return not_there(kind, call.aggregate.named if call.aggregate is not None and call.aggregate.named else name)
 
 
 def not_there(kind: str, name: str) -> Refusal:
@@ -73,8 +83,8 @@ def not_there(kind: str, name: str) -> Refusal:
 
 
 def _listened(call: Call) -> list[str]:
-    """The resources whose changes a listening call asks for."""
-    if call.method != "subscriptions/listen":
+    """The resources of one server whose changes a listening call asks for."""
+    if call.method != "subscriptions/listen" or call.is_whole:
         return []
     wanted = call.params.get("notifications", {})
     uris = wanted.get("resourceSubscriptions", []) if isinstance(wanted, dict) else []
@@ -86,9 +96,12 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
     if snapshot is None or not snapshot.enabled:
         return False
     key = snapshot.keys.get(call.principal.key.key_id)
-    upstream = snapshot.upstreams.get(call.upstream.slug)
     if key is None or is_expired(key) or not key.allows_address(call.address):
         return False
+    if call.is_whole:
+        parts = call.aggregate.parts if call.aggregate is not None else ()
+        return all(still_allowed(part, snapshot) for part in parts)
+    upstream = snapshot.upstreams.get(call.upstream.slug)
     if upstream is None or upstream.server_id != call.upstream.server_id:
         return False
     if call.upstream.config_hash != upstream.config_hash and call.is_stream:

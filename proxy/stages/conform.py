@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.call import Answer, Call
 from proxy.errors import Refusal
-from proxy.stages.authorize import check_again, not_there
+from proxy.stages.authorize import check_again, missing
 from proxy.stages.forward import ask_upstream
 from servers.catalogue import (
     MAX_LIST_BYTES,
@@ -55,20 +55,23 @@ async def _check(call: Call) -> Violation | None:
     if definition is None:
         if table.unlistable:
             return None
-        raise not_there("tool", name)
+        raise missing(call)
     violation = await _violation(call, definition)
     if violation is not None and table.may_relearn(caller):
         await _relearn(call, table)
         check_again(call)
         definition = table.definitions.get(name)
         if definition is None:
-            raise not_there("tool", name)
+            raise missing(call)
         violation = await _violation(call, definition)
     return violation
 
 
 async def _violation(call: Call, definition: Definition) -> Violation | None:
     arguments = call.params.get("arguments") or {}
+    if call.modern and call.aggregate is not None and not call.aggregate.modern:
+        # Its client knows of no such headers.
+        call.headers = {**call.headers, **definition.headers_of(arguments)[1]}
     if call.modern:
         mismatch = definition.header_mismatch(arguments, call.headers)
         if mismatch is not None:

@@ -16,7 +16,7 @@ from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import KINDS, Refusal, of_upstream
 from proxy.metrics import method_label
-from proxy.protocol import METHOD_NOT_FOUND, modern_headers
+from proxy.protocol import METHOD_NOT_FOUND, PROTOCOL_VERSION_KEY, envelope, modern_headers
 from proxy.wire import is_response
 from servers.events import RawEvent
 from servers.upstream import Exchange, UpstreamError
@@ -24,12 +24,11 @@ from servers.upstream import Exchange, UpstreamError
 if TYPE_CHECKING:
     from proxy.call import CallNext
 
-_BOTH = "application/json, text/event-stream"
+BOTH = "application/json, text/event-stream"
 _MAX_STREAM_SECONDS = 3600.0
 _META_KEPT = 8192
 _NO_LIMIT = contextlib.nullcontext()
-_ENVELOPE_PREFIX = "io.modelcontextprotocol/"
-_OURSELVES = {"name": "secure-mcp-gateway", "version": "1"}
+OURSELVES = {"name": "secure-mcp-gateway", "version": "1"}
 _NOTICE_SECONDS = 2.0
 # Notices under way, kept here so that none is collected before it is sent.
 _notices: set[asyncio.Task[None]] = set()
@@ -65,16 +64,16 @@ def _note_given_up(call: Call, error: UpstreamError) -> None:
     """2025-11-25 and earlier: who stops waiting says so."""
     if error.kind == "timeout" and call.is_request and call.session and call.method != "initialize":
         params = {"requestId": call.message_id, "reason": "No answer in time"}
-        _tell(call, {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+        tell_upstream(call, {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
 
 def refuse_upstream(call: Call, message_id: Any) -> None:
     """The answer to a request of the server that its client must not see, so that it does not wait for one."""
     error = {"code": KINDS["blocked"].code, "message": KINDS["blocked"].message}
-    _tell(call, {"jsonrpc": "2.0", "id": message_id, "error": error})
+    tell_upstream(call, {"jsonrpc": "2.0", "id": message_id, "error": error})
 
 
-def _tell(call: Call, message: dict[str, Any]) -> None:
+def tell_upstream(call: Call, message: dict[str, Any]) -> None:
     """Nobody waits for a notice, or is told when it fails."""
     notice = asyncio.create_task(_send_notice(call, message), name="tell-upstream")
     _notices.add(notice)
@@ -103,16 +102,12 @@ async def ask_upstream(
     }  # fmt: skip
     if call.modern:
         # Nothing of the caller's own: it has not been looked at yet.
-        message["params"]["_meta"] = {
-            f"{_ENVELOPE_PREFIX}protocolVersion": call.version,
-            f"{_ENVELOPE_PREFIX}clientInfo": _OURSELVES,
-            f"{_ENVELOPE_PREFIX}clientCapabilities": {},
-        }
+        message["params"]["_meta"] = {**envelope(OURSELVES), PROTOCOL_VERSION_KEY: call.version}
     exchange = await _send(call, "POST", _message_headers(call, message), encode(message))
     try:
         if exchange.status == 404 and call.session:
             raise Refusal("session_not_found")
-        answer, size = await _find_response(exchange, message["id"], limit)
+        answer, size = await find_response(exchange, message["id"], limit)
     finally:
         exchange.close()
     result, error = answer.get("result"), answer.get("error")
@@ -125,7 +120,8 @@ async def ask_upstream(
     return result, size
 
 
-async def _find_response(exchange: Exchange, message_id: Any, limit: int) -> tuple[dict[str, Any], int]:
+async def find_response(exchange: Exchange, message_id: Any, limit: int) -> tuple[dict[str, Any], int]:
+    """The answer to a request of ours, and its size. Raises UpstreamError."""
     if exchange.content_type == "text/event-stream":
         async for raw in exchange.events(limit):
             message = _parse(raw.data) if raw.data else None
@@ -152,6 +148,16 @@ def _unusable(status: int) -> UpstreamError:
 
 async def _send(call: Call, method: str, headers: dict[str, str], body: bytes | None) -> Exchange:
     exchange = await call.state.connections.send(call.upstream, method, headers, body, alone=call.is_stream)
+    if exchange.status == 404 and call.reopen is not None:
+        reopen, call.reopen = call.reopen, None
+        exchange.close()
+        headers = {**headers, **await reopen()}
+        exchange = await call.state.connections.send(call.upstream, method, headers, body, alone=call.is_stream)
+    return refuse_encoded(exchange)
+
+
+def refuse_encoded(exchange: Exchange) -> Exchange:
+    """The same exchange. Raises UpstreamError for a compressed body, which nothing would bound."""
     if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
         exchange.close()
         raise UpstreamError("encoded", "encoded answer", exchange.status)
@@ -184,7 +190,7 @@ def _headers(call: Call) -> dict[str, str]:
 
 
 def _message_headers(call: Call, message: dict[str, Any]) -> dict[str, str]:
-    headers = {"Accept": _BOTH, "Accept-Encoding": "identity", "Content-Type": "application/json"}
+    headers = {"Accept": BOTH, "Accept-Encoding": "identity", "Content-Type": "application/json"}
     if not call.modern:
         return {**headers, **_legacy_headers(call)}
     headers.update(modern_headers(message, call.version or ""))

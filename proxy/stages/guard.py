@@ -10,7 +10,7 @@ from gateway_site.lib import tracing
 from guardrails.engine.findings import Blocked, Rewritten
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
-from proxy.inspection import Inspection, explain
+from proxy.inspection import Inspection, explain, inspection_of
 from proxy.pace import Pace
 from proxy.stages.forward import refuse_upstream
 from proxy.wire import is_response
@@ -26,11 +26,7 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9_.:~+/=|-]{1,128}")
 
 async def guard(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal blocked for what expects no result; a blocked tool call is answered as a tool error."""
-    policies = call.snapshot.policies
-    inspection = Inspection(
-        call, policies.policy_for(call.upstream.server_id, "input"),
-        policies.policy_for(call.upstream.server_id, "output"),
-    )  # fmt: skip
+    inspection = inspection_of(call)
     if inspection.is_off:
         return await call_next(call)
     if call.last_event_id is not None and not _EVENT_ID.fullmatch(call.last_event_id):

@@ -114,7 +114,7 @@ class _Outcome:
             http_status=answer.status,
             rpc_code=code,
             upstream_status=answer.upstream_status,
-            result_digest=_digest(self._call, message.get("result")) if message is not None else "",
+            result_digest=_digest(self._call, message.get("result")) if message is not None else answer.digest,
         )
 
     async def refused(self, refusal: Refusal) -> None:
@@ -166,7 +166,7 @@ def _entry(call: Call, kind: str, **fields: Any) -> Entry:
         request_id=call.request_id,
         trace_id=call.trace_id,
         session=_session_digest(call),
-        server_ref=call.upstream.server_id,
+        server_ref=call.upstream.server_id or None,
         server=call.upstream.slug,
         method=naming.shown_method(call),
         subject=naming.shown_subject(call).encode("utf-8", "replace").decode(),
@@ -197,9 +197,10 @@ def _digest(call: Call, value: Any) -> str:
 
 
 def _session_digest(call: Call) -> str:
-    if not call.session:
+    session = call.session if call.aggregate is None else call.aggregate.owner
+    if not session:
         return ""
-    return hmac.digest(call.snapshot.digest_key, call.session.encode(), "sha256").hex()[:32]
+    return hmac.digest(call.snapshot.digest_key, session.encode(), "sha256").hex()[:32]
 
 
 async def _commit(entry: Entry) -> None:

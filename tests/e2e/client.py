@@ -85,10 +85,9 @@ class Client:
         headers = {"Accept": "text/event-stream", "MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": session}
         return Stream(self._start("GET", None, headers))
 
-    def listen(self) -> Stream:
-        return Stream(
-            self._start("POST", *self._modern("subscriptions/listen", {"notifications": {"toolsListChanged": True}}))
-        )
+    def listen(self, wanted: dict[str, Any] | None = None) -> Stream:
+        params = {"notifications": wanted or {"toolsListChanged": True}}
+        return Stream(self._start("POST", *self._modern("subscriptions/listen", params)))
 
     def send(self, method: str, message: Any, headers: dict[str, str]) -> Reply:
         response = self._start(method, message, headers)

@@ -59,6 +59,9 @@ class Upstream:
     _sessions: set[str] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
     port: int = 0
+    # What the tool echo is said to do, by path, and how long a list is good.
+    descriptions: dict[str, str] = field(default_factory=dict)
+    ttl_ms: int = 60_000
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
@@ -69,6 +72,9 @@ class Upstream:
     def wait_for(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
         with self.changed:
             assert self.changed.wait_for(condition, seconds), "the upstream did not see it in time"
+
+    def forget_sessions(self) -> None:
+        self._sessions.clear()
 
     def push(self, message: dict[str, Any]) -> None:
         """To every open stream."""
@@ -86,7 +92,10 @@ class Upstream:
         if self.before_answer is not None:
             await asyncio.to_thread(self.before_answer, seen)
         modern = f"{META_PREFIX}protocolVersion" in (message.get("params") or {}).get("_meta", {})
-        if not modern and message.get("method") != "initialize" and headers.get("mcp-session-id") not in self._sessions:
+        if scope["path"].startswith("/legacy-" if modern else "/modern-"):
+            # It speaks the other era only.
+            await _json(send, 400, _error(message.get("id"), -32600, "Bad request"))
+        elif not (modern or message.get("method") == "initialize" or headers.get("mcp-session-id") in self._sessions):
             await _json(send, 404, _error(message.get("id"), -32600, "Session not found"))
         elif scope["method"] == "GET" or message.get("method") == "subscriptions/listen":
             await self._stream(scope["path"], receive, send)
@@ -134,8 +143,10 @@ class Upstream:
                 names = ("echo", "stream", "wait", f"only-{owner}")
                 usual = [{"name": name, "inputSchema": _SCHEMA} for name in names]
                 result |= {"tools": self.tools.get(seen.path.strip("/"), usual)}
+                if seen.path in self.descriptions:
+                    result["tools"][0]["description"] = self.descriptions[seen.path]
                 if modern:
-                    result |= {"ttlMs": 60_000, "cacheScope": "public"}
+                    result |= {"ttlMs": self.ttl_ms, "cacheScope": "public"}
         await _json(send, 200, {"jsonrpc": "2.0", "id": seen.message["id"], "result": result}, headers)
 
     async def _stream(self, path: str, receive: Receive, send: Send) -> None:
