@@ -119,13 +119,18 @@ CHANNEL_LAYERS = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 CELERY_BROKER_URL = REDIS_URL or "memory://"
-CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"polling_interval": 0.05}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2} if REDIS_URL else {"polling_interval": 0.05}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE = {"discover-due": {"task": "servers.discover_due", "schedule": 5.0}}
+# What waits longer than until its next time is not wanted any more.
+CELERY_BEAT_SCHEDULE = {
+    "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
+    "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
+    "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
+}
 EMBEDDED_WORKER = not REDIS_URL
-# How often each server's lists are read again for the catalogue.
+# How often a server's lists are read again for the catalogue, unless it says so itself.
 DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600)
 
 # --- the data plane ---------------------------------------------------------------------------------

@@ -33,23 +33,31 @@ _Seen = tuple[tuple[str, str, float, int, int, str], ...]
 
 
 class _Table:
-    """One project's entries, the longest unused first: when each expires, and what was seen."""
+    """One project's entries, the longest unused first: when each expires, and what was seen if anything was.
+
+    They are apart so that the many entries without findings hold nothing that a collector of garbage has to look at.
+    """
 
     def __init__(self, key: bytes) -> None:
         self.key = key
-        self.entries: OrderedDict[bytes, tuple[float, _Seen]] = OrderedDict()
+        self.entries: OrderedDict[bytes, float] = OrderedDict()
+        self._seen: dict[bytes, _Seen] = {}
         self.slots = 0
         self.expires = 0.0
 
     def put(self, name: bytes, expires: float, seen: _Seen) -> None:
-        self.entries[name] = (expires, seen)
+        self.entries[name] = expires
+        if seen:
+            self._seen[name] = seen
         self.slots += _slots(seen)
         self.expires = expires
 
+    def seen(self, name: bytes) -> _Seen:
+        return self._seen.get(name, ())
+
     def drop(self, name: bytes) -> None:
-        entry = self.entries.pop(name, None)
-        if entry is not None:
-            self.slots -= _slots(entry[1])
+        if self.entries.pop(name, None) is not None:
+            self.slots -= _slots(self._seen.pop(name, ()))
 
 
 class VerdictCache:
@@ -129,15 +137,15 @@ class VerdictCache:
         # A project without entries does the same work, so that no answer is told by its time.
         name = _name(table.key if table is not None else self._key_of(project), detector_id, segment)
         with self._lock:
-            entry = table.entries.get(name) if table is not None else None
-            if table is None or entry is None or entry[0] <= self._clock():
+            expires = table.entries.get(name) if table is not None else None
+            if table is None or expires is None or expires <= self._clock():
                 if table is not None:
                     table.drop(name)
                 self.misses += 1
                 return None
             table.entries.move_to_end(name)
             self.hits += 1
-            return entry[1]
+            return table.seen(name)
 
     def _key_of(self, project: int) -> bytes:
         return hmac.digest(self._secret, f"project:{project}".encode(), "sha256")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 
 from projects.permissions import Role
 from projects.scoping import TenantManager, TenantModel
@@ -110,6 +111,51 @@ class ApiKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.label} (mgw_{self.key_id}…)"
+
+
+class Job(TenantModel):
+    """Background work with a lease: whoever holds the lease may write its result (see projects.jobs)."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    kind = models.CharField(max_length=60)
+    subject_ref = models.BigIntegerField(help_text="The id of what the work is about.")
+    label = models.CharField(max_length=200)
+    requested_by = models.CharField(max_length=254, blank=True)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.QUEUED)
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(default=0)
+    progress_text = models.CharField(max_length=100, blank=True)
+    error = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    lease_owner = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    run_after = models.DateTimeField(default=timezone.now)
+    # When it is to run once more, because it was asked for again while it ran.
+    again_after = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TenantManager["Job"]()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["state", "run_after"], name="job_due")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "kind", "subject_ref"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_open_job",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.label
 
 
 class ConfigVersion(models.Model):

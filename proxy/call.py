@@ -29,13 +29,14 @@ class Event:
 
 @dataclass(slots=True)
 class Answer:
-    """Either one message, or a stream of events, or a bare status."""
+    """Either one message, which came in `size` bytes, or a stream of events, or a bare status."""
 
     status: int
     message: dict[str, Any] | None = None
     events: AsyncGenerator[Event, None] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     upstream_status: int | None = None
+    size: int = 0
     # The message as it will be sent, once it is final; and the log's digest of its result, where it is known.
     body: bytes | None = None
     digest: str = ""
@@ -69,6 +70,8 @@ class Call:
     # stopped the call.
     reports: list[tuple[str, str, Report]] = field(default_factory=list)
     blocked: str = ""
+    # Kind and name of what the server lists and nobody has approved: it is shown to nobody.
+    unapproved: set[tuple[str, str]] = field(default_factory=set)
     # How it came to the address of all servers; None at the address of one.
     aggregate: Passage | None = None
     # Begins another session where the server does not know this one any more, and gives the headers for it.

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from gateway_site.lib import jsontext, tracing
+from gateway_site.lib import jsontext, logs, tracing
 from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
@@ -90,8 +90,8 @@ class _Exchange:
             await self._refuse(refusal)
         except asyncio.CancelledError:
             await self._end_cancelled()
-        except Exception:  # no stack trace may leave the process; it goes to the log
-            logger.exception("call failed", request_id=self._request_id)
+        except Exception as error:  # noqa: BLE001  nothing of it may leave the process; where it broke goes to the log
+            logger.error("call failed", request_id=self._request_id, **logs.whereabouts(error))
             await self._refuse(Refusal("internal"))
         finally:
             if self._call is not None:
@@ -101,7 +101,7 @@ class _Exchange:
 
     async def _answer(self) -> None:
         call = await self._admit()
-        with tracing.joined(_traceparent(call)), tracing.span(f"mcp {call.method}"):
+        with tracing.joined(_traceparent(call)), tracing.span(f"mcp {metrics.method_label(call.method)}"):
             call.trace_id = tracing.current_trace_id()
             self._watcher = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
             try:
@@ -201,7 +201,9 @@ class _Exchange:
         body = await self._read_body(head)
         call.bytes_in = len(body)
         try:
-            message = wire.parse_request(body)
+            message = await self._state.guards.apart(
+                call.principal.project_id, len(body), wire.parse_request, body
+            )
         except Refusal as refusal:
             self._message_id = refusal.message_id
             raise
@@ -355,7 +357,9 @@ class _Exchange:
         self._outcome = refusal.kind
         metrics.REFUSALS.labels(refusal.kind, errors.KINDS[refusal.kind].fault).inc()
         if self._call is None or refusal.kind == "insufficient_scope":
-            self._refusals.record(refusal, self._request_id, self._path, self._address, self._call)
+            self._refusals.record(
+                refusal, self._request_id, self._path, self._address, self._call, self._state.snapshots
+            )
         if self._headers_sent:
             await self._finish_stream()
             return
@@ -404,9 +408,15 @@ def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Up
     if head.server is None:
         return whole(snapshot.project_id)
     upstream = snapshot.upstreams.get(head.server)
-    if upstream is None or not decide(snapshot.rights, principal, head.server).allowed:
+    if upstream is None or not _may_enter(principal, snapshot, head.server):
         raise Refusal("not_found", reason="no_such_server")
     return upstream
+
+
+def _may_enter(principal: Principal, snapshot: Snapshot, server: str) -> bool:
+    """A role that may call nothing is told so once the request has been read, whatever server it names."""
+    decision = decide(snapshot.rights, principal, server)
+    return decision.allowed or decision.code == "role"
 
 
 def _check_modern(message: wire.Message, head: Head) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from gateway_site.lib.jsontext import encode
 from guardrails import tokens
@@ -16,6 +16,7 @@ from guardrails.engine.findings import Action, Blocked, Report, Rewritten, Verdi
 from guardrails.engine.rules import Policy
 from guardrails.engine.scan import Services, VaultUnavailable
 from guardrails.vault import Issuer, Owner
+from proxy import naming
 from proxy.definitions import MEMBERS, Entry, key_of
 from proxy.errors import Refusal
 from proxy.metrics import count_report
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 # A stream may go on for hours; what is kept of its reports for the log must not.
 _MAX_REPORTS = 100
 _MAX_QUESTION = 4_000
-_INLINE_BYTES = 64 * 1024
 _ANY_LIST = frozenset(MEMBERS.values())
-T = TypeVar("T")
 
 
 def owner_of(call: Call) -> Owner:
@@ -71,7 +70,8 @@ class Inspection:
         stopped = await self._check_definition() or await self._check_headers()
         if stopped is not None:
             return stopped
-        verdict = await self._inspect(message, policy, "input", _schema(call, "inputSchema"))
+        verdict = await self._inspect(message, policy, "input", _schema(call, "inputSchema"), size=call.bytes_in)
+        naming.note_looked_at(call, policy, verdict.report)
         if isinstance(verdict, Blocked):
             return verdict
         if isinstance(verdict, Rewritten):
@@ -132,16 +132,20 @@ class Inspection:
 
     # --- what comes back --------------------------------------------------------------------------------
 
-    async def check_outgoing(self, message: dict[str, Any]) -> Verdict:
-        """`Rewritten` holds the message with what may be put back, and without what may not be listed."""
+    async def check_outgoing(self, message: dict[str, Any], size: int = 0) -> Verdict:
+        """`Rewritten` holds the message with what may be put back, and without what may not be listed.
+
+        `size` is the number of bytes that the message came in, when that is known.
+        """
         bare, listed = await self._judge_definitions(message)
-        verdict = await self._inspect(bare, self._outgoing, "output", _schema(self._call, "outputSchema"))
+        schema, rest = _schema(self._call, "outputSchema"), 0 if listed else size
+        verdict = await self._inspect(bare, self._outgoing, "output", schema, size=rest)
         if isinstance(verdict, Blocked):
             return verdict
         value = verdict.value if isinstance(verdict, Rewritten) else bare
         if listed:
             value = {**value, "result": {**value["result"], **listed}}
-        value = await self._restore_outgoing(value)
+        value = await self._restore_outgoing(value, size)
         return verdict if value is message else Rewritten(verdict.report, value)
 
     async def _judge_definitions(self, message: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -191,7 +195,7 @@ class Inspection:
 
     async def _inspect(
         self, message: Mapping[str, Any], policy: Policy, direction: str, schema: Mapping[str, Any] | None,
-        entry: Entry | None = None,
+        entry: Entry | None = None, size: int = 0,
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
         # A definition is read the same, whatever call it turned up in.
@@ -206,8 +210,9 @@ class Inspection:
             tokens=self._issuer(direction, policy), is_exempt=policies.exempt(call.upstream.server_id, subject),
             digests_of=policies.digests(subject),
         )  # fmt: skip
-        size = len(encode(message))
-        verdict = await scan.inspect(message, policy, context, services, modern=call.modern, schema=schema, size=size)
+        verdict = await scan.inspect(
+            message, policy, context, services, modern=call.modern, schema=schema, size=size or len(encode(message))
+        )
         count_report(direction, verdict.report, blocked=isinstance(verdict, Blocked))
         report = verdict.report
         if (report.findings or report.failures or not report.coverage.is_whole) and len(call.reports) < _MAX_REPORTS:
@@ -233,7 +238,7 @@ class Inspection:
         arguments = call.params.get("arguments")
         if call.upstream.slug not in self._incoming.trusted or call.message is None or not arguments:
             return None
-        restored = await self._restore(arguments, None)
+        restored = await self._restore(arguments, None, call.bytes_in)
         if restored is arguments:
             return None
         message = {**call.message, "params": {**call.params, "arguments": restored}}
@@ -243,32 +248,24 @@ class Inspection:
         self._rewrite(message)
         return None
 
-    async def _restore_outgoing(self, message: dict[str, Any]) -> dict[str, Any]:
+    async def _restore_outgoing(self, message: dict[str, Any], size: int) -> dict[str, Any]:
         """What this server was given as tokens comes home as values; never in what the protocol finds its way by."""
         if not _makes_tokens(self._incoming):
             return message
         spoken: dict[str, Any] = {name: message[name] for name in ("result", "error", "params") if name in message}
-        restored = await self._restore(spoken, self._server)
+        restored = await self._restore(spoken, self._server, size)
         return message if restored is spoken else {**message, **restored}
 
-    async def _restore(self, message: dict[str, Any], server: str | None) -> dict[str, Any]:
-        found = await self._apart(tokens.tokens_in, message)
+    async def _restore(self, message: dict[str, Any], server: str | None, size: int) -> dict[str, Any]:
+        guards, project = self._call.state.guards, self._call.principal.project_id
+        found = await guards.apart(project, size, tokens.tokens_in, message)
         if not found:
             return message
         try:
-            values = await self._call.state.guards.vault.resolve(owner_of(self._call), found, server=server)
+            values = await guards.vault.resolve(owner_of(self._call), found, server=server)
         except VaultUnavailable as error:
             raise Refusal("guard_unavailable", reason="vault") from error
-        return await self._apart(tokens.restore, message, values) if values else message
-
-    async def _apart(self, function: Callable[..., T], message: dict[str, Any], *more: Any) -> T:
-        """In the pool when there may be much to go through, so that no other call waits for it."""
-        if max(self._call.bytes_in, len(encode(message))) < _INLINE_BYTES:
-            return function(message, *more)
-        guards = self._call.state.guards
-        services = Services(pool=guards.pool, slot=guards.slot_of(self._call.principal.project_id))
-        found: T = await scan.apart_in(services)(function, message, *more)
-        return found
+        return await guards.apart(project, size, tokens.restore, message, values) if values else message
 
     async def forget(self) -> None:
         """The session has ended, and what its tokens stand for with it."""

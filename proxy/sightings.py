@@ -31,13 +31,13 @@ LISTS = {
     "resources/templates/list": "resourceTemplates",
 }
 # A server that says something else each time costs its own callers this long, and nobody else.
-_SECONDS_BETWEEN = 1.0
+_SECONDS_BETWEEN = 0.25
 _MAX_SERVERS = 5_000
 _ACTOR = Actor("system", "proxy", "data plane")
 
 
 class Sightings:
-    """Of one event loop: at most one server's catalogue is written at a time for each server, and once a second."""
+    """Of one event loop: each server's catalogue is written by one call at a time, with pauses between."""
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
@@ -80,14 +80,12 @@ def offer_of(call: Call) -> Offer:
     return found
 
 
-def shown(offer: Offer, member: str, entries: Iterable[Any]) -> list[Any]:
-    """Those of the server's entries whose definition is approved."""
-    kind, name_of = MEMBERS[member]
-    return [
-        entry for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get(name_of), str)
-        and offer.shows(kind, entry[name_of], digest_of(entry))
-    ]  # fmt: skip
+def unapproved(offer: Offer, member: str, entries: Iterable[Any]) -> set[tuple[str, str]]:
+    """Kind and name of the server's entries whose definition is not approved, as the server said it."""
+    return {
+        (entry.kind, entry.name) for entry, digest in _listed(member, entries)
+        if not offer.shows(entry.kind, entry.name, digest)
+    }  # fmt: skip
 
 
 def _listed(member: str, entries: Iterable[Any]) -> Iterable[tuple[Listed, str]]:

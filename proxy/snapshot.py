@@ -22,9 +22,8 @@ from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project
 from projects.scoping import unscoped, with_project
 from proxy.errors import Refusal
-from servers import offers, rights
-from servers.models import Server
-from servers.resolve import upstream_of
+from servers import rights
+from servers.resolve import callable_servers
 from servers.rights import Rights
 from servers.upstream import Upstream
 
@@ -58,19 +57,17 @@ def load(project_id: int) -> Snapshot | None:
         project = Project.objects.filter(pk=project_id).first()
         if project is None:
             return None
-        servers = list(Server.objects.filter(enabled=True).select_related("template"))
-        upstreams = {server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None}
-        offered = offers.load(server for server in servers if server.slug in upstreams)
+        servers = callable_servers()
         return Snapshot(
             project_id=project_id,
             slug=project.slug,
             version=version,
             enabled=project.enabled,
             keys=load_keys(project_id),
-            upstreams=upstreams,
+            upstreams={server.slug: upstream for server, upstream in servers},
             digest_key=settings.KEYRING.project_digest_key(project_id),
             policies=compiled.load(project_id),
-            rights=Rights(rights.load_rules(), offered),
+            rights=rights.load(server for server, _ in servers),
         )
 
 
@@ -116,6 +113,10 @@ class Snapshots:
     def current(self, project_id: int) -> Snapshot | None:
         """What is in memory, without waiting."""
         return self._projects.get(project_id)
+
+    def named(self, slug: str) -> Snapshot | None:
+        """The project of this name, when it is in memory; for what is rare, since it looks through all."""
+        return next((known for known in self._projects.values() if known is not None and known.slug == slug), None)
 
     async def for_key(self, key_id: str) -> Snapshot | None:
         """The snapshot of the key's project; None for an unknown key. Raises Refusal when none can be had."""

@@ -16,6 +16,7 @@ from proxy.aggregate.state import Aggregate
 from proxy.errors import Refusal
 from proxy.guards import Guards
 from proxy.meter import Meters
+from proxy.naming import Names
 from proxy.sightings import Sightings
 from proxy.snapshot import Snapshot, Snapshots
 from servers.catalogue import Catalogue
@@ -99,6 +100,7 @@ class State:
         self.catalogue = Catalogue()
         self.meters = Meters()
         self.guards = Guards()
+        self.names = Names()
         self.aggregate = Aggregate()
         # Key ids used since the last flush, with the time.
         self.uses: dict[str, float] = {}

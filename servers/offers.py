@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from gateway_site.lib import jsontext
 from servers.models import Review, Server, State, Tool, ToolVersion
 
@@ -124,7 +122,7 @@ def _offered(tool: Tool, versions: list[ToolVersion]) -> Offered:
     shown: dict[str, bytes] = {}
     for version in versions:
         if version.state == State.APPROVED:
-            text = orjson.dumps(version.definition)
+            text = jsontext.encode(version.definition)
             shown.update({era: text for era in (MODERN, LEGACY) if getattr(version, era)})
     approved = frozenset(version.digest for version in versions if version.state == State.APPROVED)
     return Offered(

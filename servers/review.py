@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from audit.recorder import record
-from gateway_site.lib import jsontext
 from gateway_site.lib.actor import current as acting
 from projects.scoping import with_project
 from projects.versions import bump
+from servers.definitions import canonical, problems
 from servers.definitions import digest as digest_of
-from servers.definitions import problems
+from servers.evidence import approved_before, names_elsewhere, notes_on
 from servers.models import Review, Server, State, Tool, ToolVersion
 
 MAX_TOOLS = 2_000
 MAX_NAME = 500
 # A server that says something else each time fills no table.
 MAX_VERSIONS = 20
+MAX_REASON = 500
+MAX_NOTED_BYTES = 2**16
+_TRUSTED = "trusted server"
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ def observe(
     """
     with with_project(server.project_id):
         # One at a time for each server, so that only one list can be its first.
-        server = Server.objects.select_for_update().select_related("project").get(pk=server.pk)
+        server = _lock(server.pk)
         sighting = _Sighting(server, era)
         kinds = set(whole)
         for entry in listed:
@@ -60,8 +67,8 @@ def observe(
         if kinds - seen:
             server.first_lists = {**server.first_lists, era: sorted(kinds | seen)}
             changes = True
-        if about is not None and server.about.get(era) != about:
-            server.about = {**server.about, era: about}
+        if about is not None and server.about.get(era) != _storable(about):
+            server.about = {**server.about, era: _storable(about)}
             changes = True
         if changes:
             _touch(server)
@@ -86,11 +93,13 @@ class _Sighting:
         self._tools = {(tool.kind, tool.name): tool for tool in Tool.objects.filter(server=server)}
         self._new: dict[tuple[str, str], tuple[Tool, ToolVersion]] = {}
         self._seen: set[tuple[str, str]] = set()
+        self._names: dict[str, list[str]] = {}
+        self._noted_bytes = 0
 
     def see(self, entry: Listed) -> None:
         place = (entry.kind, entry.name)
         known = self._tools.get(place)
-        if not 0 < len(entry.name) <= MAX_NAME or place in self._seen:
+        if not 0 < len(entry.name) <= MAX_NAME or _storable(entry.name) != entry.name or place in self._seen:
             return
         if known is None and len(self._tools) + len(self._new) >= MAX_TOOLS:
             return
@@ -152,9 +161,21 @@ class _Sighting:
         version = self._new_version(entry)
         version.tool = tool
         version.save()
+        notes = self._notes(version)
         _forget_oldest(tool)
         _refresh(tool)
-        _record("definition.changed", self.server, tool, version, before=before)
+        _record("definition.changed", self.server, tool, version, before=before, notes=notes)
+
+    def _notes(self, version: ToolVersion) -> list[str]:
+        """The codes of what a reviewer should look at; none once so much was looked at that callers would wait."""
+        if self._noted_bytes > MAX_NOTED_BYTES or version.problems:
+            return []
+        self._noted_bytes += len(canonical(version.definition))
+        kind = version.tool.kind
+        if kind not in self._names:
+            self._names[kind] = names_elsewhere(version.tool)
+        found = notes_on(version, approved_before(version), self._names[kind])
+        return sorted({note.code for note in found})
 
     def _new_version(self, entry: Listed) -> ToolVersion:
         """The definition, decided on as far as no person has to."""
@@ -170,7 +191,7 @@ class _Sighting:
         if found:
             return State.REJECTED, "schema check"
         if self.server.review == Review.TRUST:
-            return State.APPROVED, "trusted server"
+            return State.APPROVED, _TRUSTED
         if self.server.review == Review.TRUST_FIRST and kind not in self._seen_before:
             return State.APPROVED, "first sight"
         return State.WAITING, ""
@@ -180,29 +201,36 @@ class _Sighting:
 def approve(*, version: ToolVersion, reason: str = "") -> None:
     """The tool may be used again when the server says this, or something else that was approved.
 
-    Raises ValidationError for what cannot be offered at all.
+    Raises ValidationError for what cannot be offered at all, or is not kept any more.
     """
-    if version.problems:
-        raise ValidationError(f"It cannot be offered: {'; '.join(version.problems)}")
-    _decide(version, State.APPROVED, reason)
+    with _deciding(version) as (server, tool, current):
+        _check_offerable(current)
+        _mark(current, State.APPROVED, reason)
+        _finish(server, tool, current, reason)
 
 
 @transaction.atomic
 def reject(*, version: ToolVersion, reason: str = "") -> None:
-    """While the server says this, the tool is neither listed nor called."""
-    _decide(version, State.REJECTED, reason)
+    """While the server says this, the tool is neither listed nor called. Raises ValidationError when it is gone."""
+    with _deciding(version) as (server, tool, current):
+        _mark(current, State.REJECTED, reason)
+        _finish(server, tool, current, reason)
 
 
 @transaction.atomic
 def roll_back(*, version: ToolVersion, reason: str = "") -> None:
     """Only this definition of the tool is approved from now on, so that later approvals are taken back.
 
-    Raises ValidationError for what cannot be offered at all.
+    Raises ValidationError for what cannot be offered at all, or is not kept any more.
     """
-    with with_project(version.project_id):
-        for other in ToolVersion.objects.filter(tool_id=version.tool_id).exclude(pk=version.pk):
-            _mark(other, State.REJECTED, reason or "rolled back")
-    approve(version=version, reason=reason or "rolled back")
+    reason = reason or "rolled back"
+    with _deciding(version) as (server, tool, current):
+        _check_offerable(current)
+        others = list(ToolVersion.objects.filter(tool=tool).exclude(pk=current.pk))
+        for other in others:
+            _mark(other, State.REJECTED, reason)
+        _mark(current, State.APPROVED, reason)
+        _finish(server, tool, current, reason, taken_back=[other.digest for other in others])
 
 
 @transaction.atomic
@@ -210,26 +238,46 @@ def approve_waiting(*, server: Server, reason: str = "") -> int:
     """Everything of the server that waits and can be offered. How many definitions that were."""
     with with_project(server.project_id):
         waiting = ToolVersion.objects.filter(tool__server=server, state=State.WAITING, problems=[])
-        versions = list(waiting.select_related("tool__server__project"))
+        versions = list(waiting.select_related("tool"))
     for version in versions:
         approve(version=version, reason=reason)
     return len(versions)
 
 
-def _decide(version: ToolVersion, state: str, reason: str) -> None:
+def _lock(server_id: int) -> Server:
+    """Only one list or decision at a time is written down of a server."""
+    rows = Server.objects.select_for_update(of=("self",)).select_related("project")
+    return rows.get(pk=server_id)
+
+
+@contextmanager
+def _deciding(version: ToolVersion) -> Iterator[tuple[Server, Tool, ToolVersion]]:
+    """The rows as they are stored now, and nobody else's until the end of the transaction."""
     with with_project(version.project_id):
-        tool = Tool.objects.select_for_update().select_related("server__project").get(pk=version.tool_id)
-        _mark(version, state, reason)
-        _refresh(tool)
-        _record(f"definition.{state}", tool.server, tool, version, reason=reason)
-        _touch(tool.server)
+        try:
+            server = _lock(Tool.objects.values_list("server_id", flat=True).get(pk=version.tool_id))
+            current = ToolVersion.objects.select_related("tool").get(pk=version.pk)
+        except ObjectDoesNotExist:
+            raise ValidationError("This definition is not kept any more.") from None
+        yield server, current.tool, current
+
+
+def _check_offerable(version: ToolVersion) -> None:
+    if version.problems:
+        raise ValidationError(f"It cannot be offered: {'; '.join(version.problems)}")
 
 
 def _mark(version: ToolVersion, state: str, reason: str) -> None:
     actor = acting()
-    version.state, version.reason = state, reason[:500]
+    version.state, version.reason = state, reason[:MAX_REASON]
     version.decided_by, version.decided_at = (actor.label or actor.kind)[:254], timezone.now()
     version.save(update_fields=["state", "reason", "decided_by", "decided_at"])
+
+
+def _finish(server: Server, tool: Tool, version: ToolVersion, reason: str, **detail: Any) -> None:
+    _refresh(tool)
+    _record(f"definition.{version.state}", server, tool, version, reason=reason, **detail)
+    _touch(server)
 
 
 def _refresh(tool: Tool) -> bool:
@@ -238,11 +286,11 @@ def _refresh(tool: Tool) -> bool:
     While anything waits, the tool waits, whatever its server says by now.
     """
     states = dict(ToolVersion.objects.filter(tool=tool).values_list("digest", "state"))
-    said = {tool.modern_digest, tool.legacy_digest} - {""} or {tool.digest}
     if State.WAITING in states.values():
         state = State.WAITING
     else:
-        state = State.APPROVED if all(states.get(digest) == State.APPROVED for digest in said) else State.REJECTED
+        settled = all(states.get(digest) == State.APPROVED for digest in _said(tool))
+        state = State.APPROVED if settled else State.REJECTED
     if tool.state == state:
         return False
     tool.state = state
@@ -251,19 +299,29 @@ def _refresh(tool: Tool) -> bool:
 
 
 def _forget_oldest(tool: Tool) -> None:
-    """Of what was never approved and is not what the server says now."""
-    spare = ToolVersion.objects.filter(tool=tool).exclude(state=State.APPROVED).exclude(digest=tool.digest)
+    """Of what no person has approved and the server does not say now."""
     surplus = ToolVersion.objects.filter(tool=tool).count() - MAX_VERSIONS
-    if surplus > 0:
-        ToolVersion.objects.filter(pk__in=list(spare.order_by("id").values_list("pk", flat=True)[:surplus])).delete()
+    if surplus <= 0:
+        return
+    spare = ToolVersion.objects.filter(tool=tool).exclude(digest__in=_said(tool))
+    spare = spare.exclude(~Q(decided_by=_TRUSTED), state=State.APPROVED)
+    ToolVersion.objects.filter(pk__in=list(spare.order_by("id").values_list("pk", flat=True)[:surplus])).delete()
 
 
-def _storable(definition: dict[str, Any]) -> dict[str, Any]:
-    """Databases hold no null characters; such a definition is kept only to be looked at."""
-    if b"\\u0000" not in jsontext.encode(definition):
-        return definition
-    decoded: dict[str, Any] = jsontext.decode(jsontext.encode(definition).replace(b"\\u0000", b"\\\\u0000"))
-    return decoded
+def _said(tool: Tool) -> set[str]:
+    """The digests of what the server says of it by now."""
+    return {tool.modern_digest, tool.legacy_digest} - {""} or {tool.digest}
+
+
+def _storable(value: Any) -> Any:
+    """With what databases cannot hold written out: null characters, lone surrogates, endless numbers."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+    if isinstance(value, dict):
+        return {_storable(name): _storable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _touch(server: Server) -> None:

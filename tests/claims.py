@@ -143,6 +143,11 @@ _OURS: list[tuple[str, str, str]] = [
         "The intent is committed before the upstream gets anything, the outcome before the client does.",
         "audit/README.md",
     ),
+    (
+        "audit.names",
+        "A name, method or address of a caller's stands in the log as it is only when it is known to be harmless.",
+        "audit/README.md",
+    ),
     ("audit.intent-outcome", "Intent and outcome of a call share its id.", "audit/README.md"),
     ("audit.group-commit", "Events that come together share commits and keep their order.", "audit/README.md"),
     ("audit.fails-closed", "A call that cannot be recorded is refused.", "audit/README.md"),

@@ -70,6 +70,10 @@ class Keyring:
         """The key with which one project's audit digests are made, so that equal values differ between tenants."""
         return hmac.digest(self.audit, f"project:{project_id}".encode(), "sha256")
 
+    def gateway_digest_key(self) -> bytes:
+        """The key of audit digests of what belongs to no project."""
+        return hmac.digest(self.audit, b"gateway", "sha256")
+
     def project_vault_key(self, project_id: int) -> bytes:
         """32 bytes, from which the keys of one project's vault are made. A new sealing key starts an empty vault."""
         key = self.sealing[next(iter(self.sealing))]

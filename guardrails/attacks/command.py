@@ -15,7 +15,7 @@ _PLAIN = (
     "bitsadmin|"
     "powershell|pwsh|mshta|rundll32|regsvr32|cscript|wscript|icacls|attrib|vssadmin|diskpart|pwd|mkdir|rmdir|"
     "useradd|adduser|usermod|passwd|chpasswd|sudo|crontab|systemctl|launchctl|iptables|mkfs\\w*|dd|pkill|killall|"
-    "printenv|setenv|busybox|openssl|base64|xxd|gunzip|mysqldump|psql|sqlite3|redis-cli|kubectl|dnf|lsof|"
+    "printenv|setenv|busybox|openssl|xxd|gunzip|mysqldump|psql|sqlite3|redis-cli|kubectl|dnf|lsof|"
     "umount|fdisk|df|du|"
     "lastlog|xcopy|robocopy|phpinfo|nohup|uniq|getent|perl|python[23]?|php|cmd|tac"
 )
@@ -26,7 +26,7 @@ _WORDY = (
     "source|ping|cat|fish|dash|ruby|node|lua|tee|reg|ps|touch|su|kill|env|od|tar|gzip|unzip|mysql|mongo|"
     "docker|git|apt(?:-get)?|"
     "yum|pip3?|npm|mount|last|arp|route|ip|hostname|id|dir|del|erase|copy|exec|eval|nl|rev|strings|sh|host|"
-    "shutdown|reboot|vi"
+    "shutdown|reboot|vi|base64"
 )
 _ARGUMENT = (
     r"(?:\s+|\+|%20|\$\{?IFS\}?|<)+(?:-{1,2}\w|/|~|\.{1,2}/|[\"'`$<>;*]|&&|\d+(?:\s*$|[;|&#.])|[a-z]:\\|"

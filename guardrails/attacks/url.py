@@ -16,7 +16,6 @@ SSRF = "SSRF"
 LONGEST = 4_096
 
 
-
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -25,6 +24,8 @@ _METADATA_HOSTS = _words(
     "169.254.169.254 169.254.170.2 169.254.170.23 169.254.169.123 192.0.0.192 100.100.100.200 168.63.129.16 "
     "fd00:ec2::254 metadata.google.internal metadata.goog metadata instance-data instance-data.ec2.internal "
     "rancher-metadata metadata.packet.net metadata.azure.com metadata.azure.internal metadata.tencentyun.com "
+    "metadata.platformequinix.com metadata.nic.aws metadata.oraclecloud.com api.metadata.cloud.ibm.com "
+    "api.service.softlayer.com 169.254.42.42 169.254.0.23"
     "kubernetes kubernetes.default kubernetes.default.svc kubernetes.default.svc.cluster.local"
 )
 _LOCAL_HOSTS = _words(
@@ -32,18 +33,21 @@ _LOCAL_HOSTS = _words(
     "host.docker.internal gateway.docker.internal kubernetes.docker.internal"
 )
 _LOCAL_ENDS = tuple(
-    _words(".localhost .local .internal .localdomain .intranet .corp .lan .home.arpa .cluster.local")
+    _words(".localhost .local .internal .localdomain .intranet .corp .lan .home.arpa .cluster.local .svc "
+           ".consul .private")
 )
 # Names whose owner's DNS answers with whatever address is asked for, or with the loopback.
 _ANSWERING = _words(
-    "nip.io sslip.io xip.io localtest.me lvh.me vcap.me lacolhost.com rbndr.us 1u.ms localho.st traefik.me backname.io "
-    "spoofed.burpcollaborator.net bugbounty.dod.network lock.cmpxchg8b.com"
+    "nip.io sslip.io xip.io xip.name localtest.me lvh.me vcap.me fuf.me lacolhost.com localho.st localhost.direct "
+    "local.gd rbndr.us 1u.ms rebind.it rebind.network traefik.me backname.io yoogle.com r3dir.me "
+    "spoofed.burpcollaborator.net bugbounty.dod.network mail.ebc.apple.com lock.cmpxchg8b.com cvssrf.com"
 )
 # Where testers and thieves look who called.
 _LISTENING = _words(
     "burpcollaborator.net oastify.com interact.sh interactsh.com oast.pro oast.live oast.site oast.online oast.fun "
-    "oast.me webhook.site requestbin.net requestbin.com dnslog.cn ceye.io canarytokens.com requestcatcher.com "
-    "beeceptor.com requestrepo.com xss.ht bxss.me"
+    "oast.me oast.today webhook.site requestbin.net requestbin.com requestbin.io dnslog.cn ceye.io "
+    "canarytokens.com requestcatcher.com beeceptor.com requestrepo.com hookbin.com xss.ht bxss.me bxss.in eyes.sh "
+    "pingb.in dnsbin.zhack.ca"
 )
 # Schemes that no web tool needs, and that turn a fetch into reading files or speaking to other services.
 _SCHEMES = {
@@ -60,6 +64,9 @@ _INNER_PORTS = frozenset(
 )  # fmt: skip
 _SCHEME = re2.compile(r"^([A-Za-z][A-Za-z0-9+.\-_]{0,24}):")
 _HOST = re2.compile(r"(?i)^\[?[a-z0-9._:%-]+\]?$")
+# What may follow two slashes for them to begin an address, and not a comment or a path.
+_NAMED = re2.compile(r"(?i)^//(?:[^/]*[.:]|localhost(?:/|$))")
+_CARRIED = re2.compile(r"(?i)[?&#][^=&#\s]{1,64}=(?:https?|ftp)?(?:(?::|%3a)(?:/|%2f){2}|(?:/|%2f){2}\w)")
 _NUMBER = re2.compile(r"(?i)^(?:0x[0-9a-f]*|0?o?[0-7]+|\d+)$")
 _INNER = re2.compile(
     r"(?i)(?:https?|ftp|gopher|file|dict|ldap|tftp):(?:/|%2f)(?:/|%2f)[^\s&\"'<>]{1,256}|"
@@ -70,7 +77,11 @@ _METADATA_TEXT = re2.compile(
     r"\[?fd00:ec2::254)"
     r"(?::\d+)?(?:/|\b)"
 )
+# From here on a host is one of the inside.
+_INNER_AT = 0.8
 _CONTROL = re2.compile(r"(?i)%0d|%0a|[\r\n\t\x{0}]|%00|%E5%98%8[AD]")
+# A label that says what the name is there for.
+_TELLING_LABEL = re2.compile(r"(?:^|[.-])(?:rebind|localhost)(?:[.-])")
 _EMBEDDED = re2.compile(
     r"(?:^|[.-])((?:\d{1,3}[.-]){3}\d{1,3}|7f000001|a9fea9fe|0a[0-9a-f]{6}|c0a8[0-9a-f]{4})(?:[.-]|$)"
 )
@@ -95,6 +106,20 @@ MARKS = (
         r"gopher|dict|ldap)(?::|%3a)(?:/|%2f){2}(?:localhost|127\.|10\.|192\.168\.|169\.254|172\.(?:1[6-9]|2\d|"
         r"3[01])\.|0x|\d{8,10}\b|\[|metadata)",
     ),
+    # Without a scheme, where the name says that something is fetched from there.
+    Mark(
+        SSRF, 0.7, Reach.WHOLE,
+        r"^[^\s=]*[?&](?:\w*(?:url|uri|proxy|fetch|redirect|callback|webhook|endpoint)|u|dest|destination|target|src|"
+        r"to|next)=(?:localhost|127(?:\.\d{1,3}){1,3}|169\.254(?:\.\d{1,3}){2}|10(?:\.\d{1,3}){3}|"
+        r"192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}|0\.0\.0\.0|"
+        r"metadata\.google\.internal)(?:[:/&#%]|$)",
+    ),
+    # A request that goes on behind the address: its headers would be the caller's.
+    Mark(
+        SSRF, 0.75, Reach.WHOLE,
+        r"^\s*(?:https?|ftp|gopher)://[^\s]+[ ]?(?:HTTP/[\d.]+)?(?:\r?\n)+(?:host|connection|cookie|content-length|"
+        r"transfer-encoding|authorization|x-[\w-]+)[ ]?:",
+    ),
 )
 
 
@@ -113,6 +138,17 @@ def judge(text: str, *, allowed_hosts: Collection[str] = (), allowed_schemes: Co
     return Hit(SSRF, score, 0, len(text)) if score else None
 
 
+def judge_host(text: str, *, allowed_hosts: Collection[str] = ()) -> Hit | None:
+    """A text that stands where a URL belongs and has no scheme: what it names is fetched all the same."""
+    score = _score("//" + text.strip(), allowed_hosts, (), 0)
+    return Hit(SSRF, score, 0, len(text)) if score >= _INNER_AT else None
+
+
+def carries_another(text: str) -> bool:
+    """Whether a URL has another one among its parameters, which some server is to fetch or to lead to."""
+    return _CARRIED.search(text) is not None
+
+
 def is_fetched(text: str) -> bool:
     """Whether a text is a URL of the web, whose path is no file's."""
     found = _SCHEME.match(text.strip())
@@ -120,8 +156,11 @@ def is_fetched(text: str) -> bool:
 
 
 def is_host_of_metadata(text: str) -> bool:
-    """Whether a text is the bare address of a cloud's metadata service."""
-    host = text.strip().strip("[]").rstrip("./").lower()
+    """Whether a text is the bare address of a cloud's metadata service, be it with a path."""
+    address = text.strip().lower()
+    host = address.strip("[]").rstrip("./")
+    if host not in _METADATA_HOSTS:
+        host = address.partition("/")[0].rstrip(".")
     return host in _METADATA_HOSTS and ("." in host or ":" in host)
 
 
@@ -132,6 +171,8 @@ def _score(text: str, hosts: Collection[str], schemes: Collection[str], depth: i
     scores = [_SCHEMES.get(parts.scheme, 0.0)]
     if parts.scheme in _FETCHED or parts.scheme in _SCHEMES:
         scores += _judge_host(parts, hosts)
+    elif not _is_allowed(parts.host.lower(), hosts):
+        scores += _judge_peer(parts.host.lower())
     if _CONTROL.search(text) and parts.scheme not in ("data", "javascript", "mailto"):
         scores.append(0.75 if not _CONTROL.search(parts.rest.split("?")[0]) else 0.8)
     if depth < 2:
@@ -144,7 +185,7 @@ def _split(text: str) -> _Parts | None:
     """As browsers split: backslashes are slashes, what stands before the last @ is the user."""
     found = _SCHEME.match(text)
     if found is None:
-        if not text.startswith("//") or " " in text or "." not in text:
+        if not text.startswith("//") or " " in text or not _NAMED.match(text):
             return None
         scheme, rest = "http", text[2:]
     else:
@@ -180,12 +221,23 @@ def _judge_host(parts: _Parts, allowed: Collection[str]) -> Iterator[float]:
         yield 0.6
     yield from _judge_name(bare)
     yield from _judge_address(bare)
+    if _PLAIN_IPV4.match(bare) and not parts.port and parts.rest in ("", "/"):
+        # Nothing is asked for there: it is tried whether an address is gone to.
+        yield 0.55
     if parts.port:
         port = int(parts.port) if parts.port.isascii() and parts.port.isdigit() and len(parts.port) < 6 else -1
         if port in _INNER_PORTS:
             yield 0.55
         elif port < 0 or port > 65535:
             yield 0.7
+
+
+def _judge_peer(host: str) -> Iterator[float]:
+    """The host of a scheme that is none of the web's: databases have plain names there, and notes numbers."""
+    if host in _METADATA_HOSTS or host in _LOCAL_HOSTS or host.endswith(_LOCAL_ENDS):
+        yield 0.8
+    elif ":" in host or _PLAIN_IPV4.match(host):
+        yield from (score for score in _judge_address(host) if score >= _INNER_AT)
 
 
 def _is_allowed(host: str, allowed: Collection[str]) -> bool:
@@ -197,7 +249,9 @@ def _is_allowed(host: str, allowed: Collection[str]) -> bool:
 def _judge_users(parts: _Parts) -> Iterator[float]:
     """Whether what stands before the host is there to be taken for one; and what stands behind it."""
     if parts.users and parts.scheme in _FETCHED:
-        yield 0.85 if "." in parts.users or "@" in parts.users or " " in parts.users else 0.55
+        is_host = any(mark in parts.users for mark in ".@ ")
+        is_clone = ":" not in parts.users and (parts.rest.endswith(".git") or "/_git/" in parts.rest)
+        yield 0.85 if is_host else 0.3 if is_clone else 0.55
     if "@" in parts.rest[:80] and parts.rest[:1] in ("\\", "#"):
         yield 0.9
     if parts.rest.startswith("\\") and parts.scheme in _FETCHED:
@@ -219,10 +273,20 @@ def _judge_name(host: str) -> Iterator[float]:
         yield 0.7
     if not _HOST.match(host) and host.isascii() and host:
         yield 0.6
-    inside = _EMBEDDED.search(host)
-    if inside and not _PLAIN_IPV4.match(host):
-        address = _read_ipv4(inside.group(1).replace("-", ".")) if not inside.group(1).isalnum() else None
+    if _TELLING_LABEL.search(host) and host not in _LOCAL_HOSTS:
+        yield 0.6
+    if not _PLAIN_IPV4.match(host):
+        yield from _judge_embedded(host)
+
+
+def _judge_embedded(host: str) -> Iterator[float]:
+    """Addresses that stand in a name: its owner's DNS answers with them, or with one after the other."""
+    at = 0
+    while inside := _EMBEDDED.search(host, at):
+        spelled = inside.group(1)
+        address = None if spelled.isalnum() else _read_ipv4(spelled.replace("-", "."))
         yield 0.8 if address is None or not address.is_global else 0.3
+        at = inside.end(1)
 
 
 def _judge_address(host: str) -> Iterator[float]:
@@ -247,15 +311,16 @@ def _judge_ipv6(host: str) -> Iterator[float]:
         yield 0.6
         return
     inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-    if inner is None and address in _TRANSLATED:
+    if inner is None and any(address in network for network in _TRANSLATED) and int(address) > 1:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    if inner is not None:
+    if inner is not None or address.is_multicast:
         yield 0.9
     else:
         yield 0.4 if address.is_global else 0.9
 
 
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# NAT64 (RFC 6052), SIIT (RFC 7915), and the old form that RFC 4291 gave up.
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")))
 
 
 def _read_ipv4(host: str) -> ipaddress.IPv4Address | None:

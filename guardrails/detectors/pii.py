@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from guardrails.engine.detector import ConfigError, Context, MessageDetector, Parameter, Target, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import field_of
@@ -67,6 +68,7 @@ class Pii(MessageDetector):
         found: list[Finding] = []
         for target in targets:
             found += self._scan(target, _place(target, beside))
+            give_way()
         return found
 
     def _scan(self, target: Target, place: Place) -> Iterator[Finding]:
@@ -113,6 +115,7 @@ def _siblings(targets: Sequence[Target]) -> dict[str, tuple[set[str], bool]]:
     beside: dict[str, tuple[set[str], bool]] = {}
     for target in targets:
         segment = target.segment
+        give_way()
         if not segment.is_key:
             continue
         above = segment.pointer.rpartition("/")[0]

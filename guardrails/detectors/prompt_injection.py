@@ -7,13 +7,14 @@ guardrails/training/prompt_injection.py, which sets 0.5 where one in two hundred
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from guardrails.engine.detector import Context, MessageDetector, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.injection import concealment, exfiltration, hidden, overrides, poisoning, roles
 from guardrails.injection.model import INJECTION, JAILBREAK, LEAST, Scored, linear_model, score_long, score_short, shift
@@ -32,6 +33,7 @@ _UNSEEN_MORE = 0.7
 _DEFINING_LESS = 1.5
 _ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked"})
 _MOST_OF_A_TEXT = 50
+_MOST_TOGETHER = 256
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class PromptInjection(MessageDetector):
         self._look_for_signs(readings, found)
         for reading in readings:
             self._look_at(reading, found)
+            give_way()
         _look_at_praise(targets, found)
         return found.told()
 
@@ -77,9 +80,9 @@ class PromptInjection(MessageDetector):
         """Short texts together, for one by one they would cost more than a long one."""
         asked = [reading for reading in readings if _is_for_the_model(reading)]
         short = [reading for reading in asked if len(reading.view.text) <= self._model.window]
-        if short:
-            scores = self._model.score_each([reading.view.text for reading in short])
-            for reading, score in zip(short, scores, strict=True):
+        for some in _together(short):
+            scores = self._model.score_each([reading.view.text for reading in some])
+            for reading, score in zip(some, scores, strict=True):
                 if score >= LEAST / 10:
                     reading.scored = score_short(float(score), len(reading.view.text), _more(reading))
         for reading in asked:
@@ -91,16 +94,13 @@ class PromptInjection(MessageDetector):
         for defines, signs in ((False, self._signs), (True, self._defining)):
             those = [each for each in readings if not defines or each.target.segment.surface in _DEFINING]
             short = [each for each in those if len(each.view.text) <= self._model.window]
-            which = signs.among("\n".join(each.view.text for each in short)) if short else []
             for reading in those:
                 if len(reading.view.text) > self._model.window:
-                    hits = signs.find(reading.view.text)
-                elif which:
-                    hits = signs.find(reading.view.text, which)
-                else:
-                    continue
-                for hit in hits:
-                    found.add(reading, _weighed(hit, reading))
+                    _add(reading, signs.find(reading.view.text), found)
+            for some in _together(short):
+                which = signs.among("\n".join(each.view.text for each in some))
+                for reading in some if which else ():
+                    _add(reading, signs.find(reading.view.text, which), found)
 
     def _look_at(self, reading: _Reading, found: _Found) -> None:
         view, segment = reading.view, reading.target.segment
@@ -166,6 +166,18 @@ class _Found:
             if counts[text] <= _MOST_OF_A_TEXT:
                 kept.append(finding)
         return kept
+
+
+def _together(readings: Sequence[_Reading]) -> Iterator[Sequence[_Reading]]:
+    """As many short texts at a time as make up a long one."""
+    for start in range(0, len(readings), _MOST_TOGETHER):
+        yield readings[start : start + _MOST_TOGETHER]
+        give_way()
+
+
+def _add(reading: _Reading, hits: Iterable[Hit], found: _Found) -> None:
+    for hit in hits:
+        found.add(reading, _weighed(hit, reading))
 
 
 def _is_for_the_model(reading: _Reading) -> bool:

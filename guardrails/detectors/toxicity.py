@@ -14,6 +14,7 @@ import numpy as np
 from guardrails.engine.detector import Context, MessageDetector, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.ngrams import Features, Floats, LinearModel, load
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 
 KINDS = ("HATE", "HARASSMENT", "THREAT", "VIOLENCE", "SEXUAL", "SELF_HARM")
@@ -21,6 +22,7 @@ KINDS = ("HATE", "HARASSMENT", "THREAT", "VIOLENCE", "SEXUAL", "SELF_HARM")
 _NSFW = ("SEXUAL", "VIOLENCE")
 # Texts up to one window's length are scored together.
 _SHORT = 400
+_MOST_TOGETHER = 256
 # A passage under this is harmless; what lies above is told so that thresholds lower than 0.5 work.
 _LEAST = 0.005
 _LEAST_KIND = 0.2
@@ -48,12 +50,13 @@ class Toxicity(MessageDetector):
                     short.append((target, view))
                 else:
                     found += self._read_long(target, view, target.features[index])
-        found += self._read_short(short)
+            give_way()
+        for start in range(0, len(short), _MOST_TOGETHER):
+            found += self._read_short(short[start : start + _MOST_TOGETHER])
+            give_way()
         return _once(found)
 
     def _read_short(self, texts: Sequence[tuple[Target, View]]) -> Iterator[Finding]:
-        if not texts:
-            return
         scores = self._any.score_each([view.text for _, view in texts])
         # Only what may be harmful is asked for its kind.
         doubtful = np.flatnonzero(scores >= _LEAST_KIND)

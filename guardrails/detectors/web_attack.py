@@ -63,7 +63,7 @@ class WebAttack(TextDetector):
 
     name: ClassVar[str] = "web_attack"
     label: ClassVar[str] = "Injection and traversal attacks"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("categories", "array", "Which attacks to look for; all when empty.", choices=CATEGORIES),
@@ -161,6 +161,10 @@ class WebAttack(TextDetector):
                 yield hit
         elif url.is_host_of_metadata(text):
             yield Hit(url.SSRF, 0.85, 0, len(text))
+        if segment.kind is Kind.URL and "://" not in text:
+            hit = url.judge_host(text, allowed_hosts=self._hosts)
+            if hit is not None:
+                yield hit
         if path.may_be(text) and not url.is_fetched(text):
             place = path.judge(text, meant=segment.kind is Kind.PATH, roots=self._roots)
             if place is not None:
@@ -182,7 +186,7 @@ class WebAttack(TextDetector):
                 probability = min(probability, _EAGER)
             if probability >= _LEAST:
                 category = _name(text, seen)
-                if segment.kind is Kind.URL and category == url.SSRF:
+                if segment.kind is Kind.URL and category == url.SSRF and not url.carries_another(text):
                     # Where an address leads is read, not guessed: short ones look alike, whoever they belong to.
                     probability = min(probability, _EAGER)
                 seen[category] = _either(seen.get(category, 0.0), probability)

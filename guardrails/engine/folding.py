@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import pieces
 from guardrails.engine.pieces import Reading, windows
 
 Points = npt.NDArray[np.uint32]
@@ -136,6 +137,25 @@ def is_plain(raw: bytes) -> bool:
 _CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
 
 
+def hidden_places(text: str) -> list[int]:
+    """Where characters stand that show nothing, or turn the line around, and that plain writing does not need."""
+    if text.isascii() and is_plain(text.encode()):
+        return []
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    gone = (_flags()[points] & _INVISIBLE) != 0
+    return [int(place) for place in np.flatnonzero(gone & ~_usual_invisibles(points, gone))]
+
+
+def is_invisible(letter: str) -> bool:
+    """Whether a character shows nothing by itself, needed or not."""
+    return bool(_flags()[ord(letter)] & _INVISIBLE)
+
+
+def without_look_alikes(name: str) -> str:
+    """Every letter as the Latin one that it looks like, also in words of other scripts: for names, never for prose."""
+    return "".join(_TWINS.get(letter) or _plain(letter) for letter in name if not is_invisible(letter))
+
+
 def _rewrite(points: Points, stretches: list[tuple[int, int]], keep: Mask, changed: Mask, twins: Mask) -> Reading:
     texts: list[str] = []
     starts: list[npt.NDArray[np.intp]] = []
@@ -145,20 +165,29 @@ def _rewrite(points: Points, stretches: list[tuple[int, int]], keep: Mask, chang
             texts.append("\n")
             starts.append(ends[-1][-1:] if len(ends[-1]) else np.array([first]))
             ends.append(np.array([first]))
-        kept = np.flatnonzero(keep[first:last]) + first
-        letters = list(points[kept].tobytes().decode("utf-32-le", "replace"))
-        lengths = np.ones(len(kept), dtype=np.intp)
-        for index in np.flatnonzero(changed[kept]).tolist():
-            letter = letters[index]
-            plain = _TWINS.get(letter, letter) if twins[kept[index]] else _plain(letter)
-            letters[index] = plain
-            lengths[index] = len(plain)
-        texts.append("".join(letters))
-        starts.append(np.repeat(kept, lengths))
-        ends.append(np.repeat(kept + 1, lengths))
+        for start, end in pieces(last - first):
+            kept = np.flatnonzero(keep[first + start : first + end]) + first + start
+            text, lengths = _rewrite_piece(points, kept, changed, twins)
+            texts.append(text)
+            starts.append(np.repeat(kept, lengths))
+            ends.append(np.repeat(kept + 1, lengths))
     return Reading(
         "".join(texts), "folded", np.concatenate(starts).astype(np.int32), np.concatenate(ends).astype(np.int32)
     )
+
+
+def _rewrite_piece(
+    points: Points, kept: npt.NDArray[np.intp], changed: Mask, twins: Mask
+) -> tuple[str, npt.NDArray[np.intp]]:
+    """What some characters are made into, and how many characters each of them."""
+    letters = list(points[kept].tobytes().decode("utf-32-le", "replace"))
+    lengths = np.ones(len(kept), dtype=np.intp)
+    for index in np.flatnonzero(changed[kept]).tolist():
+        letter = letters[index]
+        plain = _TWINS.get(letter, letter) if twins[kept[index]] else _plain(letter)
+        letters[index] = plain
+        lengths[index] = len(plain)
+    return "".join(letters), lengths
 
 
 @lru_cache(maxsize=65_536)

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import cumulative, lower, pieces
+
 Hashes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -27,6 +29,8 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 _P = np.uint32(0x01000193)
 _Q = np.uint32(0x9E3779B1)
 _MAX_WORD = 64
+# Characters of the spans that are summed at a time.
+_MOST_TOGETHER = 262_144
 _POWERS = np.cumprod(np.full(_MAX_WORD, _P, dtype=np.uint32), dtype=np.uint32)
 
 
@@ -34,7 +38,7 @@ class Features:
     """The n-grams of one text, in lower case. Positions count characters of the lower-case text."""
 
     def __init__(self, text: str) -> None:
-        self._points: Hashes = np.frombuffer(text.lower().encode("utf-32-le", "replace"), dtype=np.uint32)
+        self._points: Hashes = lowered_points(text)
 
     def __len__(self) -> int:
         return len(self._points)
@@ -105,6 +109,17 @@ def _is_word(points: Hashes) -> npt.NDArray[np.bool_]:
     return digit | letter | other
 
 
+def _cut(hashes: Hashes, shift: np.uint32, first: Places, last: Places) -> tuple[Hashes, Places, Places]:
+    """The buckets from the first that is wanted to the last, and the places in them."""
+    start = int(first[0]) if len(first) else 0
+    return hashes[start : int(last.max(initial=start))] >> shift, first - start, last - start
+
+
+def lowered_points(text: str) -> Hashes:
+    """The code points of a text in lower case."""
+    return np.frombuffer(lower(text).encode("utf-32-le", "replace"), dtype=np.uint32)
+
+
 @dataclass(frozen=True, eq=False)
 class LinearModel:
     """Weights by bucket. A window's score is sigmoid(slope * sum(weights) / sqrt(number of n-grams) + bias).
@@ -164,7 +179,7 @@ class LinearModel:
         total = np.zeros(len(begins), dtype=np.float64)
         count = np.zeros(len(begins), dtype=np.float64)
         for buckets, first, last in self._runs(features, begins, ends, apart):
-            sums = np.concatenate(([0.0], np.cumsum(self.weights[buckets], dtype=np.float64)))
+            sums = cumulative(self.weights[buckets])
             total += sums[last] - sums[first]
             count += last - first
         return total, count
@@ -172,7 +187,21 @@ class LinearModel:
     def _sum_distinct(
         self, features: Features, begins: Places, ends: Places, apart: bool = True
     ) -> tuple[Doubles, Doubles]:
-        """As `_sum`, each bucket once in a span. Spans and buckets are sorted as one number."""
+        """As `_sum`, each bucket once in a span; of a long text some spans at a time."""
+        if not len(begins):
+            return np.zeros(0), np.zeros(0)
+        step = max(1, _MOST_TOGETHER // max(1, int((ends - begins).max(initial=1))))
+        totals, counts = [], []
+        for start, end in pieces(len(begins), step):
+            total, count = self._sum_few_distinct(features, begins[start:end], ends[start:end], apart)
+            totals.append(total)
+            counts.append(count)
+        return np.concatenate(totals), np.concatenate(counts)
+
+    def _sum_few_distinct(
+        self, features: Features, begins: Places, ends: Places, apart: bool
+    ) -> tuple[Doubles, Doubles]:
+        """Spans and buckets are sorted as one number."""
         # 32 bits hold both for all but huge texts, and sort faster.
         width: Any = np.uint64 if len(begins) >> (32 - self.bits) else np.uint32
         parts: list[npt.NDArray[Any]] = []
@@ -191,7 +220,7 @@ class LinearModel:
     def _runs(
         self, features: Features, begins: Places, ends: Places, apart: bool
     ) -> Iterator[tuple[Hashes, Places, Places]]:
-        """For each order the buckets of the whole text, and which of them each span holds: from first to last.
+        """For each order the buckets of all spans together, and which of them each span holds: from first to last.
 
         With `apart` no run of words reaches out of a span; else one may that begins in it.
         """
@@ -200,7 +229,7 @@ class LinearModel:
             hashes = features.characters.get(order)
             if hashes is not None:
                 last = np.minimum(np.maximum(ends - order + 1, begins), len(hashes))
-                yield hashes >> shift, np.minimum(begins, last), last
+                yield _cut(hashes, shift, np.minimum(begins, last), last)
         for order in self.word_orders:
             found = features.words.get(order)
             if found is not None:
@@ -209,7 +238,7 @@ class LinearModel:
                 if apart:
                     last = last - order + 1
                 last = np.minimum(np.maximum(last, first), len(hashes))
-                yield hashes >> shift, np.minimum(first, last), last
+                yield _cut(hashes, shift, np.minimum(first, last), last)
 
     def save(self, path: Path) -> None:
         """Half-precision, compressed, without pickles."""

@@ -138,8 +138,10 @@ def filter_message(call: Call, message: dict[str, Any]) -> None:
 
 def _may_see(call: Call, kind: str, entry: Any, name_of: str) -> bool:
     name = entry.get(name_of) if isinstance(entry, dict) else None
+    if not isinstance(name, str) or (kind, name) in call.unapproved:
+        return False
     newest = call.state.snapshots.current(call.principal.project_id)
-    return isinstance(name, str) and newest is not None and decide(call, newest, call.principal, kind, name)
+    return newest is not None and decide(call, newest, call.principal, kind, name)
 
 
 async def _filtered(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:

@@ -15,13 +15,20 @@ from servers.catalogue import (
     Catalogue,
     Definition,
     Table,
-    UnusableSchema,
-    Violation,
 )
+from servers.schemas import UnusableSchema, Violation
 from servers.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from proxy.call import CallNext
+
+
+# What is listed, the result's member that lists it, and the entry's member that names it.
+_LISTS = {
+    "tools/list": ("tool", "tools", "name"),
+    "prompts/list": ("prompt", "prompts", "name"),
+    "resources/list": ("resource", "resources", "uri"),
+}
 
 
 async def conform(call: Call, call_next: CallNext) -> Answer:
@@ -31,7 +38,7 @@ async def conform(call: Call, call_next: CallNext) -> Answer:
         if violation is not None:
             return _tool_error(call, violation)
     answer = await call_next(call)
-    if call.method == "tools/list" and answer.message is not None:
+    if call.method in _LISTS and answer.message is not None:
         _learn(call, answer.message)
     return answer
 
@@ -49,18 +56,18 @@ async def _check(call: Call) -> Violation | None:
         if table.unlistable:
             return None
         raise missing(call)
-    violation = _violation(call, definition)
+    violation = await _violation(call, definition)
     if violation is not None and table.may_relearn(caller):
         await _relearn(call, table)
         check_again(call)
         definition = table.definitions.get(name)
         if definition is None:
             raise missing(call)
-        violation = _violation(call, definition)
+        violation = await _violation(call, definition)
     return violation
 
 
-def _violation(call: Call, definition: Definition) -> Violation | None:
+async def _violation(call: Call, definition: Definition) -> Violation | None:
     arguments = call.params.get("arguments") or {}
     if call.modern and call.aggregate is not None and not call.aggregate.modern:
         # Its client knows of no such headers.
@@ -70,7 +77,9 @@ def _violation(call: Call, definition: Definition) -> Violation | None:
         if mismatch is not None:
             raise Refusal("header_mismatch", mismatch)
     try:
-        return definition.violation(arguments)
+        return await call.state.guards.apart(
+            call.principal.project_id, call.bytes_in, definition.violation, arguments
+        )
     except UnusableSchema as error:
         raise Refusal("upstream_invalid", "The tool's input schema cannot be evaluated", reason=str(error)) from error
 
@@ -114,10 +123,16 @@ async def _relearn(call: Call, table: Table) -> None:
 
 
 def _learn(call: Call, message: dict[str, Any]) -> None:
+    kind, member, name_of = _LISTS[call.method]
     result = message.get("result")
-    tools = result.get("tools") if isinstance(result, dict) else None
-    if isinstance(tools, list):
-        call.state.catalogue.learn(_table(call), tools)
+    entries = result.get(member) if isinstance(result, dict) else None
+    if not isinstance(entries, list):
+        return
+    if kind == "tool":
+        call.state.catalogue.learn(_table(call), entries)
+    else:
+        names = [entry.get(name_of) for entry in entries if isinstance(entry, dict)]
+        call.state.catalogue.learn_others(_table(call), kind, names)
 
 
 def _table(call: Call) -> Table:

@@ -15,6 +15,7 @@ from gateway_site.lib.jsontext import encode
 from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import KINDS, Refusal, of_upstream
+from proxy.metrics import method_label
 from proxy.protocol import METHOD_NOT_FOUND, PROTOCOL_VERSION_KEY, envelope, modern_headers
 from proxy.wire import is_response
 from servers.events import RawEvent
@@ -35,7 +36,8 @@ _notices: set[asyncio.Task[None]] = set()
 
 async def forward(call: Call, _: CallNext) -> Answer:
     """Raises Refusal and UpstreamError."""
-    with tracing.span("mcpgw.forward", **{"mcp.method.name": call.method, "mcpgw.server": call.upstream.slug}):
+    attributes = {"mcp.method.name": method_label(call.method), "mcpgw.server": call.upstream.slug}
+    with tracing.span("mcpgw.forward", **attributes):
         if call.message is not None and call.modern and not call.is_request:
             # 2026-07-28 has no notifications from clients over HTTP.
             return Answer(202)
@@ -218,8 +220,8 @@ async def _answer(call: Call, exchange: Exchange) -> Answer:
         raise UpstreamError("invalid", "redirect", status)
     if not call.is_request:
         return await _bare(call, exchange)
-    message = await _read_message(call, exchange)
-    return Answer(status, message, headers=_session_header(call, exchange), upstream_status=status)
+    message, size = await _read_message(call, exchange)
+    return Answer(status, message, headers=_session_header(call, exchange), upstream_status=status, size=size)
 
 
 async def _bare(call: Call, exchange: Exchange) -> Answer:
@@ -242,14 +244,16 @@ async def _bare(call: Call, exchange: Exchange) -> Answer:
     return Answer(202 if call.message is not None else status, upstream_status=status)
 
 
-async def _read_message(call: Call, exchange: Exchange) -> dict[str, Any]:
+async def _read_message(call: Call, exchange: Exchange) -> tuple[dict[str, Any], int]:
+    """The message, and the bytes that it came in."""
     status = exchange.status
-    message = _parse_or_none(await exchange.read(settings.MAX_RESPONSE_BYTES))
+    body = await exchange.read(settings.MAX_RESPONSE_BYTES)
+    message = await _parse_apart(call, body)
     if message is not None and is_response(message):
         if message.get("jsonrpc") == "2.0" and _answers(call, message, status):
             if status == 404 and call.session and message.get("id") is None:
                 raise Refusal("session_not_found", upstream_status=status)
-            return message
+            return message, len(body)
         raise UpstreamError("invalid", "answer to something else", status)
     if status == 404 and call.session:
         raise Refusal("session_not_found", upstream_status=status)
@@ -283,7 +287,7 @@ async def _events(call: Call, exchange: Exchange) -> AsyncGenerator[Event, None]
         async with asyncio.timeout(_MAX_STREAM_SECONDS) if _is_bounded(call) else _NO_LIMIT:
             async for raw in exchange.events(settings.MAX_RESPONSE_BYTES):
                 resumable = resumable or (raw.id is not None and not call.modern)
-                event = _check_event(call, raw)
+                event = await _check_event(call, raw)
                 yield event
                 if call.is_request and is_response(event.message):
                     await _finish(exchange)
@@ -307,10 +311,12 @@ def _is_bounded(call: Call) -> bool:
     return call.is_request and call.method != "subscriptions/listen"
 
 
-def _check_event(call: Call, raw: RawEvent) -> Event:
+async def _check_event(call: Call, raw: RawEvent) -> Event:
     if not raw.data:
         return Event(raw, None)
-    message = _parse(raw.data)
+    message = await _parse_apart(call, raw.data)
+    if message is None:
+        raise UpstreamError("invalid", "not a JSON-RPC message")
     if call.is_request and is_response(message) and not _same_id(message.get("id"), call.message_id):
         raise UpstreamError("invalid", "answer to something else")
     if message.get("method") == "notifications/tools/list_changed":
@@ -330,6 +336,11 @@ async def _finish(exchange: Exchange) -> None:
 
 def _error_event(call: Call, error: UpstreamError) -> Event:
     return Event(RawEvent(), of_upstream(error).body(call.request_id, call.message_id))
+
+
+async def _parse_apart(call: Call, data: bytes | str) -> dict[str, Any] | None:
+    """As `_parse_or_none`, where a long text keeps nobody waiting."""
+    return await call.state.guards.apart(call.principal.project_id, len(data), _parse_or_none, data)
 
 
 def _parse(data: bytes | str) -> dict[str, Any]:

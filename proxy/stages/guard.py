@@ -41,14 +41,16 @@ async def guard(call: Call, call_next: CallNext) -> Answer:
     answer = await call_next(call)
     if answer.message is not None:
         with tracing.span("mcpgw.guard", **{"mcpgw.direction": "output"}):
-            answer.message = await _check_answer(call, inspection, answer.message)
+            answer.message = await _check_answer(call, inspection, answer.message, answer.size)
     if answer.events is not None:
         answer.events = _checked(call, inspection, answer.events)
     return answer
 
 
-async def _check_answer(call: Call, inspection: Inspection, message: dict[str, Any]) -> dict[str, Any]:
-    verdict = await inspection.check_outgoing(message)
+async def _check_answer(
+    call: Call, inspection: Inspection, message: dict[str, Any], size: int
+) -> dict[str, Any]:
+    verdict = await inspection.check_outgoing(message, size)
     if isinstance(verdict, Blocked):
         call.blocked = "blocked_output"
         # On a stream that is taken up again the request is another's; its id is what the client waits for.
@@ -70,11 +72,12 @@ async def _checked(
             if message is None:
                 yield event
                 continue
+            size = len(event.raw.data or "")
             if is_response(message):
-                event.message = await _check_answer(call, inspection, message)
+                event.message = await _check_answer(call, inspection, message, size)
                 yield event
                 continue
-            verdict = await inspection.check_outgoing(message)
+            verdict = await inspection.check_outgoing(message, size)
             if isinstance(verdict, Blocked):
                 if "id" in message:
                     refuse_upstream(call, message["id"])

@@ -16,6 +16,7 @@ from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
 from gateway_site.lib import tracing
 from gateway_site.lib.jsontext import encode
+from proxy import naming
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
 from proxy.inspection import summarise
@@ -34,6 +35,7 @@ async def record(call: Call, call_next: CallNext) -> Answer:
     with tracing.span("mcpgw.record"):
         call.call_id = new_id()
         try:
+            await naming.look_up(call)
             await _commit(_intent(call))
         except Refusal:
             # A slow store may commit the intent after all; it must not stay open.
@@ -133,6 +135,8 @@ class _Outcome:
 
     async def _write(self, **fields: Any) -> None:
         self.written = True
+        # By now the server's list may have been read.
+        await naming.look_up(self._call)
         await _commit(self._entry(**fields))
 
     def _entry(self, **fields: Any) -> Entry:
@@ -164,20 +168,12 @@ def _entry(call: Call, kind: str, **fields: Any) -> Entry:
         session=_session_digest(call),
         server_ref=call.upstream.server_id or None,
         server=call.upstream.slug,
-        method=call.method,
-        subject=_subject(call),
+        method=naming.shown_method(call),
+        subject=naming.shown_subject(call).encode("utf-8", "replace").decode(),
         policy_version=call.policy_version,
         bytes_in=call.bytes_in,
         **fields,
     )
-
-
-def _subject(call: Call) -> str:
-    """Of a name that no server has only a digest: it may be any text at all."""
-    kind, name = call.subject
-    if kind and call.is_whole:
-        return f"{kind}:{hmac.digest(call.snapshot.digest_key, name.encode('utf-8', 'replace'), 'sha256').hex()[:16]}"
-    return name.encode("utf-8", "replace").decode()
 
 
 def _decision_of(message: dict[str, Any] | None) -> tuple[str, int | None]:

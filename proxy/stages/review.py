@@ -1,4 +1,4 @@
-"""Takes out of a server's lists what nobody has approved, and has the catalogue learn what the server lists now."""
+"""Has the catalogue learn what a server lists now, and marks what of it nobody has approved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 async def review(call: Call, call_next: CallNext) -> Answer:
-    """Next to the server, so that what is compared is what the server said. Raises Refusal."""
+    """Next to the server, so that what is compared is what the server said. Raises Refusal.
+
+    What is marked stays in the list until the guardrails have looked at it: its reviewer wants to know what they found.
+    """
     answer = await call_next(call)
     if answer.message is not None:
         await review_message(call, answer.message)
@@ -24,7 +27,7 @@ async def review(call: Call, call_next: CallNext) -> Answer:
 
 
 async def review_message(call: Call, message: dict[str, Any]) -> None:
-    """Leaves in a list what is approved."""
+    """Marks the entries of a list that are not approved, by kind and name."""
     result = message.get("result")
     if not isinstance(result, dict):
         return
@@ -38,9 +41,7 @@ async def review_message(call: Call, message: dict[str, Any]) -> None:
         whole = not call.params.get("cursor") and not result.get("nextCursor")
     for member in members:
         offer = await call.state.sightings.note(call, member, result[member], whole=whole)
-        result[member] = sightings.shown(offer, member, result[member])
-        if "cacheScope" in result:
-            result["cacheScope"] = "private"
+        call.unapproved |= sightings.unapproved(offer, member, result[member])
 
 
 async def _reviewed(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:

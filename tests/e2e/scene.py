@@ -80,6 +80,8 @@ def declarations(upstream: Upstream) -> dict[str, Any]:
         _project("acme", upstream, {"ada": "owner", "bob": "member", "carla": "auditor"}, ["docs", "shared"]),
         _project("globex", upstream, {"mallory": "owner"}, ["vault", "shared"]),
     ]
+    # Whoever asks for a tool that is not known makes the gateway look again, at a server that is trusted.
+    tenants[1]["servers"][0]["review"] = "trust"
     tenants[0]["servers"].append({"slug": "down", "url": "http://127.0.0.1:9/mcp", "bearer": BEARERS["acme"]})
     tenants[0]["keys"].append({"user": "ada@acme.test", "label": "second"})
     tenants[0]["keys"].append({"user": "ada@acme.test", "label": "echo-only", "tools": ["echo"]})

@@ -51,6 +51,8 @@ class Upstream:
     before_answer: Callable[[Seen], None] | None = None
     # Paths of open streams and of calls that wait, with what they wait for.
     streams: list[str] = field(default_factory=list)
+    # What is listed at a path instead of the usual tools.
+    tools: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     _queues: list[asyncio.Queue[dict[str, Any]]] = field(default_factory=list)
@@ -139,7 +141,8 @@ class Upstream:
                 # The credential decides what is listed, so that a list that crosses tenants shows.
                 owner = seen.headers.get("x-tenant", "nobody")
                 names = ("echo", "stream", "wait", f"only-{owner}")
-                result |= {"tools": [{"name": name, "inputSchema": _SCHEMA} for name in names]}
+                usual = [{"name": name, "inputSchema": _SCHEMA} for name in names]
+                result |= {"tools": self.tools.get(seen.path.strip("/"), usual)}
                 if seen.path in self.descriptions:
                     result["tools"][0]["description"] = self.descriptions[seen.path]
                 if modern:

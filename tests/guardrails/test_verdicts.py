@@ -120,7 +120,7 @@ def test_the_cache_holds_no_text() -> None:
     cache = VerdictCache()
     cache.put(1, PII, SEGMENT, FOUND)
     cache.get(1, PII, SEGMENT)
-    held = repr([(table.key, table.entries) for table in cache._tables.values()])
+    held = repr([vars(table) for table in cache._tables.values()])
     assert "EMAIL" in held
     assert "canary" not in held
     assert "write" not in held

@@ -252,6 +252,15 @@ def test_an_expression_that_reaches_for_the_interpreter_is_an_attack_though_it_i
         "http://127.1.1.1:80\\@example.com:80/", "http://example.com#@127.0.0.1/", "http://%31%32%37.0.0.1/",
         "//169.254.169.254/latest", "https://example.com/?next=http%3A%2F%2F169.254.169.254%2F", "http://consul/v1/kv",
         "file:///srv/x", "dict://example.com:11211/stat", "ldap://example.com/", "http://db.internal/",
+        "http://[::127.0.0.1]/", "http://[::ffff:0:10.0.0.1]/", "http://[ff02::1]/", "http://127.0.0.1./",
+        "http://A.8.8.8.8.1time.10.0.0.1.forever.example.net/", "http://s-8.8.8.8-127.0.0.1-rr.example.net/",
+        "http://x.rebind.it:8080/", "http://x.oast.fun/", "http://localhost.evil.example/", "http://r3dir.me/x",
+        "redis://127.0.0.1:6379/0", "mongodb://localhost/", "git+ssh://169.254.169.254/x", "amqp://[::1]/",
+        "https://example.com/proxy?url=127.0.0.1:8080/admin", "https://example.com/p?u=localhost:6379",
+        "https://a.example/r?u=https%3A%2F%2Fb.example%2Fr%3Fu%3Dhttp%3A%2F%2F10.0.0.1%2F", "http://9.9.9.9",
+        "http://example.com/ HTTP/1.1\r\nHost: 127.0.0.1", "//localhost/x", "http://vault.service.consul/",
+        "169.254.169.254/latest/meta-data", "metadata.google.internal/computeMetadata/v1/", "127.0.0.1:6379/x",
+        "localhost/admin", "http://trusted-host@evil.example/",
     ],
 )  # fmt: skip
 def test_an_inner_address_is_found_however_it_is_spelled(address: str) -> None:
@@ -263,7 +272,11 @@ def test_an_inner_address_is_found_however_it_is_spelled(address: str) -> None:
     "address",
     ["https://www.example.com/", "https://example.com:8443/a?b=c", "https://8.8.8.8.example.com/", "ftp://ftp.example.com/",
      "https://bücher.example/", "mailto:a@example.com", "https://example.com/@user/page", "postgres://u:p@db.example.com/x",
-     "urn:isbn:0451450523", "wss://stream.example.com/", "https://example.com/login?next=/home"],
+     "urn:isbn:0451450523", "wss://stream.example.com/", "https://example.com/login?next=/home",
+     "https://me@git.example.com/team/repository.git", "https://9.9.9.9/dns-query?name=example.com", "notes://42",
+     "https://img.example.com/endpoint?url=https://raw.example.org/badge.json", "https://example.com/search?q=localhost",
+     "docker://alpine", "data:image/png;base64,iVBORw0KGgo=", "example.com/about", "postgres://db:5432/x",
+     "https://example.com/wiki/127.0.0.1", "chrome://settings"],
 )  # fmt: skip
 def test_an_outer_address_is_none(address: str) -> None:
     assert found(address, "url") == set()

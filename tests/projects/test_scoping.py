@@ -16,10 +16,12 @@ from django.utils import timezone
 
 from guardrails import services as guardrails
 from guardrails.specs import Spec
+from projects import jobs
 from projects.checks import tenant_models_use_the_tenant_manager
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import NoActiveProject, TenantManager, TenantModel, unscoped, with_project
-from servers.models import Server, Tool
+from servers.models import Overlay, Server, Tool, ToolVersion
+from servers.services import EVERYTHING, set_grants
 from tests.cast import Cast
 
 pytestmark = pytest.mark.claim("tenancy.fails-closed")
@@ -201,7 +203,11 @@ def populate(cast: Cast) -> None:
         cast.key(user=user, project=project)
         server = cast.server(project=project)
         with with_project(project.pk):
-            Tool.objects.create(project=project, server=server, name="read", digest="0" * 64)
+            tool = Tool.objects.create(project=project, server=server, name="read", digest="0" * 64)
+            ToolVersion.objects.create(project=project, tool=tool, digest=tool.digest)
+            Overlay.objects.create(project=project, server=server, tool="read", hidden=True)
+        set_grants(server=server, grants=[EVERYTHING])
+        jobs.enqueue(project=project, kind="tests.nothing", subject_ref=1, label="nothing")
         guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
         guardrails.add_exception(
             project=project, detector="pii", text="x", reason="x", expires_at=timezone.now() + timedelta(days=1)

@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 
 from servers.catalogue import (
     MAX_LIST_BYTES,
-    MAX_SCHEMA_BYTES,
     MAX_TOOLS,
     Catalogue,
     Definition,
-    UnusableSchema,
-    Violation,
 )
+from servers.schemas import MAX_SCHEMA_BYTES, UnusableSchema, Violation
 from tests.json_values import json_values
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -255,6 +253,24 @@ def test_a_tool_that_did_not_change_keeps_its_compiled_schema() -> None:
     assert table.definitions["a"] is before
     catalogue.replace(table, [tool("a", {"type": "object"})])
     assert table.definitions["a"] is not before
+
+
+@pytest.mark.claim("catalogue.table")
+def test_what_is_listed_besides_tools_is_known_by_name_within_bounds() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(1, "h", True)
+    catalogue.replace(table, [tool("a"), tool("b")])
+    table.withhold("b")
+    catalogue.learn_others(table, "prompt", ["a", None, 5, "x" * 501])
+    catalogue.learn_others(table, "resource", (f"docs://{number}" for number in range(3_000)))
+    assert table.lists("tool", "a") and table.lists("prompt", "a") and table.lists("resource", "docs://0")
+    assert not table.lists("tool", "b"), "it was taken out of the list"
+    assert not table.lists("resource", "a") and not table.lists("prompt", "x" * 501)
+    assert len(table.others) == 2_000
+    assert catalogue.lists(1, "h", True, "prompt", "a")
+    assert not catalogue.lists(1, "changed", True, "prompt", "a")
+    assert catalogue.table(1, "h", True) is table, "asking about another configuration forgets nothing"
+    assert not catalogue.table(1, "changed", True).others
 
 
 @pytest.mark.claim("catalogue.table")

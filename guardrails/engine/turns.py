@@ -1,0 +1,46 @@
+"""Lets the event loop have its turn while a thread of the pool works.
+
+Python hands its interpreter to another thread when that has waited for a while. Two things keep it from doing so. One
+long call into C is never interrupted, so work on long texts and arrays is cut in pieces. And many short calls that let
+go of the interpreter, each for a microsecond, as every search of RE2 does, wake who waits for it and take it again
+before it is awake; its wait begins anew each time. So what is long by its number of small parts gives way in between.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+# So long may a thread go on before it gives way; a loop that waits is late by as much.
+_SECONDS = 0.0015
+# Long enough for a thread that waits to wake up.
+_PAUSE = 0.0001
+T = TypeVar("T")
+
+
+class _Own(threading.local):
+    """When this thread gave way last; None in threads that others do not wait for, as that of the loop itself."""
+
+    since: float | None = None
+
+
+_own = _Own()
+
+
+def give_way() -> None:
+    """Called after each part of long work, however small the parts are; costs nothing outside the pool."""
+    since = _own.since
+    if since is not None and time.perf_counter() - since > _SECONDS:
+        time.sleep(_PAUSE)
+        _own.since = time.perf_counter()
+
+
+def taking_turns(function: Callable[..., T], *arguments: object) -> T:
+    """Calls the function in a thread that gives way to the loop."""
+    _own.since = time.perf_counter()
+    try:
+        return function(*arguments)
+    finally:
+        _own.since = None
