@@ -72,6 +72,10 @@ class Call:
     blocked: str = ""
     # Kind and name of what the server lists and nobody has approved: it is shown to nobody.
     unapproved: set[tuple[str, str]] = field(default_factory=set)
+    # What the client calls the one thing that it asks for, where that is not its real name; and whether nothing is
+    # called so, whatever the server has.
+    named: str = ""
+    is_nowhere: bool = False
     # How it came to the address of all servers; None at the address of one.
     aggregate: Passage | None = None
     # Begins another session where the server does not know this one any more, and gives the headers for it.

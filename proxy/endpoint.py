@@ -15,7 +15,7 @@ from gateway_site.lib import jsontext, logs, tracing
 from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
-from proxy import errors, metrics, pipeline, protocol, session, state, wire
+from proxy import errors, metrics, overlay, pipeline, protocol, session, state, wire
 from proxy.aggregate.passage import Passage, whole
 from proxy.aggregate.route import lead, shown_event_id
 from proxy.aggregate.sealed import open_session
@@ -134,6 +134,8 @@ class _Exchange:
             raise Refusal("insufficient_scope")
         if call.aggregate is not None:
             await lead(call)
+        else:
+            overlay.lead(call)
         return call
 
     def _confirm(self, call: Call) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -22,7 +22,8 @@ from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project
 from projects.scoping import unscoped, with_project
 from proxy.errors import Refusal
-from servers import rights
+from servers import laying, rights
+from servers.laying import Overlays
 from servers.resolve import callable_servers
 from servers.rights import Rights
 from servers.upstream import Upstream
@@ -48,6 +49,8 @@ class Snapshot:
     digest_key: bytes
     policies: PolicySet
     rights: Rights
+    # Of servers that have any, by slug.
+    overlays: Mapping[str, Overlays] = field(default_factory=dict)
 
 
 def load(project_id: int) -> Snapshot | None:
@@ -68,6 +71,7 @@ def load(project_id: int) -> Snapshot | None:
             digest_key=settings.KEYRING.project_digest_key(project_id),
             policies=compiled.load(project_id),
             rights=rights.load(server for server, _ in servers),
+            overlays=laying.load(server for server, _ in servers),
         )
 
 
@@ -175,7 +179,11 @@ class Snapshots:
             LOADS.labels("ok").inc()
             before = self._projects.get(project_id)
             if snapshot is not None and before is not None:
-                snapshot = replace(snapshot, policies=compiled.carry_over(before.policies, snapshot.policies))
+                # What is known of what did not change stays known.
+                kept = {slug: each if before.overlays.get(slug) != each else before.overlays[slug]
+                        for slug, each in snapshot.overlays.items()}  # fmt: skip
+                policies = compiled.carry_over(before.policies, snapshot.policies)
+                snapshot = replace(snapshot, policies=policies, overlays=kept)
         self._projects[project_id] = snapshot
         return snapshot
 

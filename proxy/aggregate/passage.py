@@ -21,15 +21,14 @@ def whole(project_id: int) -> Upstream:
 
 @dataclass(slots=True, eq=False)
 class Passage:
-    """`modern` and `version` are the client's, whatever is spoken with the server. `named` is what the client called
-    the one thing that it asked for; `given` are URIs in the server's own form, by themselves.
+    """`modern` and `version` are the client's, whatever is spoken with the server. `given` are URIs in the server's own
+    form, by themselves.
     """
 
     modern: bool
     version: str | None
     session: Session | None = None
     message_id: str | int | None = None
-    named: str = ""
     given: dict[str, str] = field(default_factory=dict)
     # What the client answers, when it answers a request of a server.
     asked: Asked | None = None

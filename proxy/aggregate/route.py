@@ -156,6 +156,6 @@ def shown_event_id(slug: str, event_id: str) -> str:
 
 def _lead(call: Call, slug: str, named: str, params: dict[str, Any]) -> None:
     if call.aggregate is not None and call.message is not None:
-        call.aggregate.named = named
+        call.named = named
         call.upstream = call.snapshot.upstreams[slug]
         call.message = {**call.message, "params": params}

@@ -17,8 +17,10 @@ from proxy.aggregate.names import shown_name
 from proxy.aggregate.uris import shown_uri
 from proxy.definitions import Entry
 from proxy.inspection import inspection_of
+from proxy.overlay import show
 from proxy.pace import Pace
 from proxy.sightings import MEMBERS
+from servers.laying import Overlays
 from servers.offers import LEGACY, MODERN, Offer, era_of
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Line:
 class _Shelf:
     offer: Offer
     policy: Policy
+    overlays: Overlays | None
     lines: tuple[Line, ...]
     size: int
 
@@ -56,14 +59,14 @@ class Shelves:
         upstream, offer = call.snapshot.upstreams[slug], call.snapshot.rights.offers[slug]
         era = era_shown(offer, MEMBERS[member][0], era_of(call.modern))
         policy, place = call.snapshot.policies.policy_for(upstream.server_id, "output"), (offer.server_id, member, era)
-        known = self._shelves.get(place)
-        if known is not None and known.offer is offer and known.policy is policy:
+        overlays, known = call.snapshot.overlays.get(slug), self._shelves.get(place)
+        if known and known.offer is offer and known.policy is policy and known.overlays is overlays:
             self._shelves.move_to_end(place)
             return known.lines
         lines = tuple([line async for line in _make(replace(call, upstream=upstream), offer, member, era)])
         if not call.snapshot.policies.exemptions:
             # An exception ends by itself.
-            self._keep(place, _Shelf(offer, policy, lines, sum(len(line.text) for line in lines)))
+            self._keep(place, _Shelf(offer, policy, overlays, lines, sum(len(line.text) for line in lines)))
         return lines
 
     def _keep(self, place: tuple[int, str, str], shelf: _Shelf) -> None:
@@ -92,5 +95,6 @@ async def _make(call: Call, offer: Offer, member: str, era: str) -> AsyncIterato
             await pace.keep()
         if definition is None or isinstance(definition, Blocked):
             continue
-        shown = shown_name if name_of == "name" else shown_uri
-        yield Line(offered.name, encode({**definition, name_of: shown(call.upstream.slug, offered.name)}))
+        for shown in show(call, [definition]) if kind == "tool" else [definition]:
+            name = shown_name if name_of == "name" else shown_uri
+            yield Line(offered.name, encode({**shown, name_of: name(call.upstream.slug, shown[name_of])}))

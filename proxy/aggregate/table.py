@@ -105,12 +105,19 @@ def visible(call: Call) -> list[str]:
 def _name(snapshot: Snapshot) -> Names:
     found: Names = {}
     for kind in ("tool", "prompt"):
-        places = [
-            (slug, offered.name) for slug in sorted(snapshot.upstreams) if slug in snapshot.rights.offers
-            for offered in snapshot.rights.offers[slug].of(kind) if offered.current
-        ]  # fmt: skip
-        found.update({(kind, shown): place for shown, place in by_shown_name(places).items()})
+        real = {
+            (slug, called): (slug, offered.name) for slug in sorted(snapshot.upstreams)
+            if slug in snapshot.rights.offers for offered in snapshot.rights.offers[slug].of(kind)
+            if offered.current and (called := _called(snapshot, slug, kind, offered.name)) is not None
+        }  # fmt: skip
+        found.update({(kind, shown): real[place] for shown, place in by_shown_name(real).items()})
     return found
+
+
+def _called(snapshot: Snapshot, slug: str, kind: str, name: str) -> str | None:
+    """By its server's overlays; None for what is hidden."""
+    overlays = snapshot.overlays.get(slug)
+    return name if overlays is None or kind != "tool" else overlays.name(name)
 
 
 async def _make(call: Call, member: str) -> Listing:

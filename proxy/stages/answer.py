@@ -124,7 +124,7 @@ def _note_subscription(call: Call, passage: Passage) -> None:
     if call.method == "resources/unsubscribe":
         subscribed.pop((call.upstream.slug, uri), None)
     elif len(subscribed) < _MAX_SUBSCRIBED:
-        subscribed[call.upstream.slug, uri] = passage.named
+        subscribed[call.upstream.slug, uri] = call.named
 
 
 _MAX_SUBSCRIBED = 1_000

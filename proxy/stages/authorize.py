@@ -9,6 +9,7 @@ from projects.authentication import Principal, is_expired
 from proxy import protocol
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
+from proxy.overlay import show
 from proxy.sightings import LISTS, MEMBERS
 from proxy.snapshot import Snapshot
 from servers import rights
@@ -47,7 +48,7 @@ def check(call: Call) -> None:
         # Where nothing has the name that was asked for; what is about all servers is about those of the key.
         if kind:
             raise not_there(kind, name)
-    elif not decide(call, call.snapshot, call.principal, kind, name):
+    elif call.is_nowhere or not decide(call, call.snapshot, call.principal, kind, name):
         raise missing(call)
     if not call.principal.key.unrestricted and not _is_open_to_restricted(call.method):
         raise Refusal("unknown_method")
@@ -74,7 +75,7 @@ def _is_open_to_restricted(method: str) -> bool:
 def missing(call: Call) -> Refusal:
     """What the call is about does not exist, by the name that its client has for it."""
     kind, name = call.subject
-    return not_there(kind, call.aggregate.named if call.aggregate is not None and call.aggregate.named else name)
+    return not_there(kind, call.named or name)
 
 
 def not_there(kind: str, name: str) -> Refusal:
@@ -131,7 +132,8 @@ def filter_message(call: Call, message: dict[str, Any]) -> None:
         kind, name_of = MEMBERS[member]
         entries = result.get(member)
         if isinstance(entries, list):
-            result[member] = [entry for entry in entries if _may_see(call, kind, entry, name_of)]
+            seen = [entry for entry in entries if _may_see(call, kind, entry, name_of)]
+            result[member] = show(call, seen) if kind == "tool" else seen
             if "cacheScope" in result:
                 result["cacheScope"] = "private"
 

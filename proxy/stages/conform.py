@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.call import Answer, Call
 from proxy.errors import Refusal
+from proxy.overlay import Misfit, is_laid, lay
 from proxy.stages.authorize import check_again, missing
 from proxy.stages.forward import ask_upstream
 from servers.catalogue import (
@@ -16,6 +17,8 @@ from servers.catalogue import (
     Definition,
     Table,
 )
+from servers.overlays import OverlayViolation, real_arguments, shown_pointer
+from servers.overlays import violation as violation_of_overlay
 from servers.schemas import UnusableSchema, Violation
 from servers.upstream import UpstreamError
 
@@ -53,22 +56,46 @@ async def _check(call: Call) -> Violation | None:
         check_again(call)
         definition = table.definitions.get(name)
     if definition is None:
-        if table.unlistable:
+        if table.unlistable and not is_laid(call):
             return None
         raise missing(call)
-    violation = await _violation(call, definition)
+    given = call.params.get("arguments") or {}
+    violation = await _violation(call, definition, given)
     if violation is not None and table.may_relearn(caller):
         await _relearn(call, table)
         check_again(call)
         definition = table.definitions.get(name)
         if definition is None:
             raise missing(call)
-        violation = await _violation(call, definition)
+        violation = await _violation(call, definition, given)
     return violation
 
 
-async def _violation(call: Call, definition: Definition) -> Violation | None:
-    arguments = call.params.get("arguments") or {}
+async def _violation(call: Call, definition: Definition, given: dict[str, Any]) -> Violation | None:
+    try:
+        laid = lay(call, definition)
+    except Misfit:
+        raise missing(call) from None
+    if laid is None:
+        return await _violation_of_schema(call, definition, given)
+    try:
+        arguments = real_arguments(laid.overlay, given)
+        violation = await call.state.guards.apart(
+            call.principal.project_id, call.bytes_in, violation_of_overlay, laid.overlay, arguments
+        )
+    except OverlayViolation as error:
+        return Violation(error.pointer, "an argument of the tool")
+    except UnusableSchema as error:
+        raise _cannot_be_evaluated(error) from error
+    call.message = {**(call.message or {}), "params": {**call.params, "arguments": arguments}}
+    if call.modern:
+        # Its client knows of no argument that it does not see.
+        call.headers = {**definition.headers_of(arguments)[1], **call.headers}
+    violation = violation or await _violation_of_schema(call, definition, arguments)
+    return violation and Violation(shown_pointer(laid.overlay, violation.pointer), violation.keyword)
+
+
+async def _violation_of_schema(call: Call, definition: Definition, arguments: dict[str, Any]) -> Violation | None:
     if call.modern and call.aggregate is not None and not call.aggregate.modern:
         # Its client knows of no such headers.
         call.headers = {**call.headers, **definition.headers_of(arguments)[1]}
@@ -81,7 +108,11 @@ async def _violation(call: Call, definition: Definition) -> Violation | None:
             call.principal.project_id, call.bytes_in, definition.violation, arguments
         )
     except UnusableSchema as error:
-        raise Refusal("upstream_invalid", "The tool's input schema cannot be evaluated", reason=str(error)) from error
+        raise _cannot_be_evaluated(error) from error
+
+
+def _cannot_be_evaluated(error: UnusableSchema) -> Refusal:
+    return Refusal("upstream_invalid", "The tool's input schema cannot be evaluated", reason=str(error))
 
 
 def _tool_error(call: Call, violation: Violation) -> Answer:

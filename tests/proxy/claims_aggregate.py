@@ -20,5 +20,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("aggregate.fresh", "A list there has servers asked again whose list is old, and their news held back.", _PAGE),
     ("aggregate.guarded", "Definitions there are judged by their server's policy, as at its own address.", _PAGE),
     ("aggregate.cheap", "A list of all servers comes from what is kept encoded.", _PAGE),
+    ("overlays.everywhere", "A tool is listed and called as its overlay says, at every address, and in no other way.",
+     "servers/README.md"),
     ("aggregate.streams", "One stream has what the servers of a session say, and nothing of others.", _PAGE),
 ]
