@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import structlog
 from django.conf import settings
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 logger = structlog.get_logger("proxy.aggregate")
 _METHODS = {member: method for method, member in LISTS.items()}
 _SECONDS_BETWEEN = 1.0
-_AT_ONE_TIME = 8
+_OF_ONE_PROJECT = 8
+_LOOK_SECONDS = 10.0
 _MAX_KNOWN = 20_000
 _FIRST_SIGHT_SECONDS = 3.0
 # Server, configuration, the era asked in, and the list.
@@ -47,7 +49,8 @@ class Freshness:
     def __init__(self) -> None:
         self._looks: dict[_Place, _Look] = {}
         self._running: dict[_Place, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(_AT_ONE_TIME)
+        # A project whose servers do not answer keeps no other waiting.
+        self._slots: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     def look_after(self, call: Call, slugs: list[str], member: str) -> None:
         """Begins to ask those whose list may have changed; does not wait for them."""
@@ -57,13 +60,16 @@ class Freshness:
                 self._begin(call, upstream, member)
 
     async def await_first_sight(self, call: Call, slugs: list[str], member: str) -> None:
-        """Waits a little for servers whose list nobody has seen yet. The call then has the newest configuration."""
+        """Waits a little, and for each only once, for servers whose list nobody has seen yet.
+
+        The call then has the newest configuration.
+        """
         offers, kind = call.snapshot.rights.offers, MEMBERS[member][0]
         new = [
             call.snapshot.upstreams[slug] for slug in slugs
             if not any(kind == listed for _, listed in offers[slug].lists)
         ]  # fmt: skip
-        new = [each for each in new if self._is_stale(call, each, member)]
+        new = [each for each in new if self._is_new(call, each, member)]
         tasks = [task for each in new if (task := self._begin(call, each, member)) is not None]
         if not tasks:
             return
@@ -73,6 +79,11 @@ class Freshness:
     async def close(self) -> None:
         for task in list(self._running.values()):
             task.cancel()
+
+    def _is_new(self, call: Call, upstream: Upstream, member: str) -> bool:
+        """Whether it was never asked, or just now."""
+        look = self._looks.get(_place(call, upstream, member))
+        return look is None or time.monotonic() - look.at < _FIRST_SIGHT_SECONDS
 
     def _is_stale(self, call: Call, upstream: Upstream, member: str) -> bool:
         look, moment = self._looks.get(_place(call, upstream, member)), time.monotonic()
@@ -93,8 +104,9 @@ class Freshness:
             self._looks.clear()
         self._looks[place] = replace(look or _Look(), at=time.monotonic())
         asking = replace(
-            call, upstream=upstream, http_method="POST", message=None, aggregate=Passage(call.modern, None),
-            session=None, sealed_session=None, reports=[], closers=[], call_id=None,
+            call, upstream=upstream, http_method="POST", message=None, session=None,
+            aggregate=Passage(call.modern, None, is_ours=True),
+            sealed_session=None, reports=[], closers=[], call_id=None,
         )  # fmt: skip
         task = self._running[place] = asyncio.create_task(self._ask(asking, place), name="revalidate")
         task.add_done_callback(lambda _: self._running.pop(place, None))
@@ -102,7 +114,7 @@ class Freshness:
 
     async def _ask(self, call: Call, place: _Place) -> None:
         try:
-            async with self._slots:
+            async with self._slot_of(call.principal.project_id), asyncio.timeout(_LOOK_SECONDS):
                 await _record(call, _METHODS[place[3]])
                 self._looks[place].good_until = time.monotonic() + await _look(call, place[3])
         except UpstreamError as error:
@@ -112,6 +124,12 @@ class Freshness:
         except Exception:
             # Nobody awaits it; a fault of ours must not pass unseen.
             logger.exception("list not read again", server=call.upstream.slug)
+
+    def _slot_of(self, project_id: int) -> asyncio.Semaphore:
+        slot = self._slots.get(project_id)
+        if slot is None:
+            slot = self._slots[project_id] = asyncio.Semaphore(_OF_ONE_PROJECT)
+        return slot
 
 
 async def _look(call: Call, member: str) -> float:
