@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from gateway_site.lib import caching
+from gateway_site.lib.caching import Cache, Counts, Reason
 from gateway_site.lib.jsontext import encode
 from guardrails.compiled import PolicySet
 from guardrails.engine.findings import Blocked, Rewritten, Verdict
@@ -63,7 +65,7 @@ class Entry:
 
 
 _AS_IT_IS = object()
-Key = tuple[int, bytes]
+_counts = Counts(Cache.DEFINITIONS)
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class _Known:
     """One project's verdicts, good as long as its policies are the same object: any change makes another."""
 
     policies: PolicySet
-    verdicts: OrderedDict[Key, Any] = field(default_factory=OrderedDict)
+    verdicts: OrderedDict[caching.Key, Any] = field(default_factory=OrderedDict)
 
 
 class Definitions:
@@ -80,19 +82,21 @@ class Definitions:
     def __init__(self) -> None:
         self._projects: OrderedDict[int, _Known] = OrderedDict()
 
-    def get(self, project: int, policies: PolicySet, key: Key, entry: Entry) -> Any:
+    def get(self, project: int, policies: PolicySet, key: caching.Key, entry: Entry) -> Any:
         """What `put` returned; None for what is not known."""
         known = self._projects.get(project)
-        if known is None or known.policies is not policies:
+        found = known.verdicts.get(key) if known is not None and known.policies is policies else None
+        if known is None or found is None:
+            _counts.miss()
             return None
-        found = known.verdicts.get(key)
-        if found is None:
-            return None
+        _counts.hit()
         self._projects.move_to_end(project)
         known.verdicts.move_to_end(key)
         return entry.value if found is _AS_IT_IS else found
 
-    def put(self, project: int, policies: PolicySet, key: Key, entry: Entry, verdict: Verdict, *, keep: bool) -> Any:
+    def put(
+        self, project: int, policies: PolicySet, key: caching.Key, entry: Entry, verdict: Verdict, *, keep: bool
+    ) -> Any:
         """The entry as it may be shown, or Blocked. A check that could not be made is made again the next time."""
         shown: Any = verdict if isinstance(verdict, Blocked) else entry.value
         kept: Any = _short(verdict) if isinstance(verdict, Blocked) else _AS_IT_IS
@@ -104,20 +108,29 @@ class Definitions:
             self._keep(project, policies, key, kept)
         return shown
 
-    def _keep(self, project: int, policies: PolicySet, key: Key, kept: Any) -> None:
+    def forget(self, project: int) -> None:
+        known = self._projects.pop(project, None)
+        _counts.evict(Reason.CLEARED, number=len(known.verdicts) if known is not None else 0)
+
+    def _keep(self, project: int, policies: PolicySet, key: caching.Key, kept: Any) -> None:
         known = self._projects.get(project)
         if known is None or known.policies is not policies:
+            _counts.evict(Reason.CHANGED, number=len(known.verdicts) if known is not None else 0)
             known = self._projects[project] = _Known(policies)
         self._projects.move_to_end(project)
         known.verdicts[key] = kept
         while len(known.verdicts) > _MAX_KNOWN:
             known.verdicts.popitem(last=False)
+            _counts.evict(Reason.FULL)
         while len(self._projects) > _MAX_PROJECTS:
-            self._projects.popitem(last=False)
+            _, dropped = self._projects.popitem(last=False)
+            _counts.evict(Reason.FULL, number=len(dropped.verdicts))
 
 
-def key_of(server_id: int, entry: Entry) -> Key:
-    return server_id, hashlib.sha256(entry.encoded()).digest()
+def key_of(project_id: int, server_id: int, entry: Entry) -> caching.Key:
+    """Its version is the set of policies that the verdicts of a project are kept with."""
+    said = hashlib.sha256(entry.encoded()).hexdigest()
+    return caching.key_of(project=project_id, server=server_id, version="", method=entry.method, params=said)
 
 
 def _short(verdict: Blocked) -> Blocked:

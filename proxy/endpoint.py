@@ -16,6 +16,7 @@ from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
 from proxy import errors, metrics, pipeline, protocol, session, state, wire
+from proxy.announcer import Announcer
 from proxy.call import Answer, Call
 from proxy.errors import Refusal
 from proxy.refusals import RefusalLog
@@ -291,24 +292,27 @@ class _Exchange:
         )  # fmt: skip
         # Sent on their own, so that the client knows that it is connected before anything happens.
         await self._send({"type": "http.response.body", "body": b"", "more_body": True})
+        announcer = Announcer(self._call, self._send_event) if self._call is not None and self._call.is_stream else None
         try:
             async for event in events:
+                if announcer is not None:
+                    announcer.pass_on(event.message)
                 data = jsontext.encode(event.message) if event.message is not None else event.raw.data
-                await self._send(
-                    {
-                        "type": "http.response.body",
-                        "body": render(event.raw, data.encode() if isinstance(data, str) else data),
-                        "more_body": True,
-                    }
-                )
+                await self._send_event(render(event.raw, data.encode() if isinstance(data, str) else data))
         except Refusal as refusal:
             # The answer itself must not be sent now; its place takes the refusal.
             error = jsontext.encode(refusal.body(self._request_id, self._message_id))
-            await self._send({"type": "http.response.body", "body": b"data: " + error + b"\n\n", "more_body": True})
+            await self._send_event(b"data: " + error + b"\n\n")
             self._outcome = refusal.kind
         finally:
+            if announcer is not None:
+                announcer.close()
             await events.aclose()
         await self._finish_stream()
+
+    async def _send_event(self, event: bytes) -> None:
+        """Whole events only: the gateway's own may come while a server's waits for the client to read."""
+        await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
     async def _finish_stream(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -107,7 +107,7 @@ class Inspection:
         table = self._table()
         definition = table.definitions.get(name)
         if definition is not None and definition.entry:
-            judged = await self._judge(Entry("tools", definition.entry))
+            judged = await self.judge(Entry("tools", definition.entry))
             return judged if isinstance(judged, Blocked) else None
         if name in table.withheld:
             # The server does not list it to us, and did to the client.
@@ -116,7 +116,7 @@ class Inspection:
 
     def _table(self) -> Table:
         call = self._call
-        return call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+        return call.state.catalogue.table(call.upstream, call.modern)
 
     # --- what comes back --------------------------------------------------------------------------------
 
@@ -149,13 +149,13 @@ class Inspection:
 
     async def _listed(self, member: str, value: Any) -> Any:
         if member == "instructions":
-            judged = await self._judge(Entry(member, value))
+            judged = await self.judge(Entry(member, value))
             return "" if isinstance(judged, Blocked) else judged
         if not isinstance(value, list):
             return value
         shown, pace = [], Pace()
         for entry in value:
-            judged = await self._judge(Entry(member, entry))
+            judged = await self.judge(Entry(member, entry))
             if not isinstance(judged, Blocked):
                 shown.append(judged)
             elif member == "tools" and isinstance(entry, dict):
@@ -163,11 +163,11 @@ class Inspection:
             await pace.keep()
         return shown
 
-    async def _judge(self, entry: Entry) -> Any:
+    async def judge(self, entry: Entry) -> Any:
         """The definition as it may be shown, or Blocked; remembered, since it is shown more often than it changes."""
         call, known = self._call, self._call.state.guards.definitions
         project, policies, server = call.principal.project_id, call.snapshot.policies, call.upstream.server_id
-        key = key_of(server, entry)
+        key = key_of(project, server, entry)
         found = known.get(project, policies, key, entry)
         if found is None:
             verdict = await self._inspect(entry.as_message(), self._outgoing, "definition", None, entry)
@@ -339,7 +339,7 @@ def _schema(call: Call, member: str) -> Mapping[str, Any] | None:
 def _definition(call: Call) -> Any:
     if call.method != "tools/call":
         return None
-    table = call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+    table = call.state.catalogue.table(call.upstream, call.modern)
     return table.definitions.get(call.params.get("name", ""))
 
 

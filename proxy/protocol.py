@@ -18,6 +18,7 @@ from mcp.shared.inbound import (
     find_duplicated_routing_header,
     unsupported_protocol_version_rejection,
 )
+from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META_KEY
 from mcp_types.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -27,9 +28,11 @@ __all__ = [
     "HEADER_MISMATCH",
     "INVALID_PARAMS",
     "INVALID_REQUEST",
+    "LIST_CHANGED",
     "METHOD_NOT_FOUND",
     "PARSE_ERROR",
     "PROTOCOL_VERSION_KEY",
+    "SUBSCRIPTION_ID_META_KEY",
     "Rejection",
     "is_legacy_version",
     "known_parameters",
@@ -40,6 +43,8 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+# By which a server says that a list of its own is another one now.
+LIST_CHANGED = frozenset(method for method in LISTEN_STREAM_METHODS if method.endswith("/list_changed"))
 _LEGACY = frozenset(HANDSHAKE_PROTOCOL_VERSIONS)
 
 

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -15,6 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 from prometheus_client import Counter, Gauge
 
+from gateway_site.lib.caching import Cache, Counts, Reason
 from guardrails import compiled
 from guardrails.compiled import PolicySet
 from projects import versions
@@ -31,9 +33,11 @@ from servers.upstream import Upstream
 logger = structlog.get_logger("proxy.snapshot")
 _UNKNOWN_KEYS = 10_000
 _LOAD_SECONDS = 2.0
+_LOADS_AT_ONCE = 4
 LOADS = Counter("mcpgw_snapshot_loads_total", "Projects loaded from the database.", ["outcome"])
 AGE = Gauge("mcpgw_snapshot_age_seconds", "Time since the configuration was last confirmed.", multiprocess_mode="max")
 T = TypeVar("T")
+_counts = Counts(Cache.CONFIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +53,56 @@ class Snapshot:
     digest_key: bytes
     policies: PolicySet
     rights: Rights
+    keys_version: int = 0
+    # What workers were last told to drop, with the version at which.
+    cleared: Mapping[str, int] = field(default_factory=dict)
+    loaded_at: float = field(default_factory=time.monotonic, compare=False)
+
+    def is_expired(self) -> bool:
+        return time.monotonic() - self.loaded_at > settings.CACHE_CONFIG_SECONDS
 
 
-def load(project_id: int) -> Snapshot | None:
-    """None when the project is gone. Reads the version first, so that a change in between is seen again."""
-    version = versions.current()
+# Who is told when a project's snapshot is another one: its id, what it was before, and what it is now.
+OnChange = Callable[[int, Snapshot | None, Snapshot | None], None]
+
+
+def load(project_id: int, known: Snapshot | None = None) -> Snapshot | None:
+    """None when the project is gone. Reads the version first, so that a change in between is seen again.
+
+    What has not changed since `known` was loaded is taken from it: the keys, and each server's catalogue.
+    """
+    standing = versions.standing(project_id)
     with with_project(project_id):
         project = Project.objects.filter(pk=project_id).first()
         if project is None:
             return None
         servers = list(Server.objects.filter(enabled=True).select_related("template"))
         upstreams = {server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None}
-        offered = offers.load(server for server in servers if server.slug in upstreams)
+        offered = offers.load((server for server in servers if server.slug in upstreams), standing.cleared)
+        keys = known.keys if known is not None and _has_keys_of(known, standing) else load_keys(project_id)
+        policies = compiled.load(project_id)
+        if known is not None and known.policies == policies:
+            # Verdicts are kept as long as it is the same object.
+            policies = known.policies
         return Snapshot(
             project_id=project_id,
             slug=project.slug,
-            version=version,
+            version=standing.version,
             enabled=project.enabled,
-            keys=load_keys(project_id),
+            keys=keys,
             upstreams=upstreams,
             digest_key=settings.KEYRING.project_digest_key(project_id),
-            policies=compiled.load(project_id),
+            policies=policies,
             rights=Rights(rights.load_rules(), offered),
+            keys_version=standing.keys_version,
+            cleared=standing.cleared,
         )
+
+
+def _has_keys_of(known: Snapshot, standing: versions.Standing) -> bool:
+    if known.is_expired() or known.cleared.get("config") != standing.cleared.get("config"):
+        return False
+    return known.keys_version == standing.keys_version
 
 
 def _project_of_key(key_id: str) -> int | None:
@@ -82,15 +113,18 @@ def _project_of_key(key_id: str) -> int | None:
 class Snapshots:
     """The snapshots of one process and event loop."""
 
-    def __init__(self, on_change: Callable[[set[int]], None]) -> None:
+    def __init__(self, on_change: OnChange) -> None:
         self._projects: dict[int, Snapshot | None] = {}
         self._project_of_key: dict[str, int] = {}
         self._unknown_keys: set[str] = set()
         self._loading: dict[int, asyncio.Task[Snapshot | None]] = {}
+        # Projects that changed and could not be read yet, since when.
+        self._behind: dict[int, float] = {}
+        self._places = asyncio.Semaphore(_LOADS_AT_ONCE)
         self._version: int | None = None
         self._confirmed_at = float("-inf")
         self._on_change = on_change
-        self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="snapshot")
+        self._executor = ThreadPoolExecutor(max_workers=_LOADS_AT_ONCE, thread_name_prefix="snapshot")
         self._wake = asyncio.Event()
         self._first_poll = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -131,7 +165,11 @@ class Snapshots:
             if project_id is None:
                 return None
         snapshot = self._projects.get(project_id)
-        return snapshot if snapshot is not None else await self._load(project_id)
+        if snapshot is not None and not snapshot.is_expired():
+            _counts.hit()
+            return snapshot
+        _counts.miss()
+        return await self._load(project_id)
 
     async def _await_first_poll(self) -> None:
         self.start()
@@ -161,7 +199,7 @@ class Snapshots:
 
     async def _load_once(self, project_id: int) -> Snapshot | None:
         try:
-            snapshot = await self.ask(load, project_id)
+            snapshot = await self.ask(partial(load, known=self._projects.get(project_id)), project_id)
         except Refusal:
             LOADS.labels("failed").inc()
             raise
@@ -172,7 +210,17 @@ class Snapshots:
             snapshot = None
         else:
             LOADS.labels("ok").inc()
+        return self._replace(project_id, snapshot)
+
+    def _replace(self, project_id: int, snapshot: Snapshot | None) -> Snapshot | None:
+        """What was read before something newer came is not taken."""
+        before = self._projects.get(project_id)
+        if before is not None and snapshot is not None and snapshot.version < before.version:
+            return before
         self._projects[project_id] = snapshot
+        if before is not None:
+            _counts.evict(Reason.EXPIRED if before.is_expired() else Reason.CHANGED)
+        self._on_change(project_id, before, snapshot)
         return snapshot
 
     async def reload(self, project_id: int) -> Snapshot | None:
@@ -220,20 +268,44 @@ class Snapshots:
                 await self._reload(set(changed))
                 self._version = newest
                 self._unknown_keys.clear()
+            await self._renew()
         self._confirmed_at = started
         self._first_poll.set()
 
     async def _reload(self, changed: set[int]) -> None:
-        for project_id in changed & (self._projects.keys() | self._loading.keys()):
-            running = self._loading.get(project_id)
-            if running is not None:
-                # It may have read before the change; its result must not come after ours.
-                await asyncio.wait([running])
-            await self._load_once(project_id)
+        """A project that cannot be read keeps no other from being read."""
+        known = changed & (self._projects.keys() | self._loading.keys())
+        await asyncio.gather(*map(self._catch_up, known))
         self._project_of_key = {
-            key_id: project_id for key_id, project_id in self._project_of_key.items() if project_id not in changed
-        }
-        self._on_change(changed)
+            key_id: project_id for key_id, project_id in self._project_of_key.items()
+            if project_id not in changed or self._has_key(project_id, key_id)
+        }  # fmt: skip
+
+    async def _catch_up(self, project_id: int) -> None:
+        """Raises nothing: what could not be read is read again with the next poll, and refused when that takes long."""
+        running = self._loading.get(project_id)
+        if running is not None:
+            # It may have read before the change; its result must not come after ours.
+            await asyncio.wait([running])
+        since = self._behind.setdefault(project_id, time.monotonic())
+        try:
+            async with self._places:
+                await self._load_once(project_id)
+        except Refusal:
+            if time.monotonic() - since > settings.CONFIG_STALE_SECONDS:
+                self._replace(project_id, None)
+        else:
+            del self._behind[project_id]
+
+    def _has_key(self, project_id: int, key_id: str) -> bool:
+        snapshot = self._projects.get(project_id)
+        return snapshot is not None and key_id in snapshot.keys
+
+    async def _renew(self) -> None:
+        """What is old is read again, whether or not anything was said to have changed."""
+        old = {known for known, snapshot in self._projects.items() if snapshot is not None and snapshot.is_expired()}
+        if old or self._behind:
+            await self._reload(old | self._behind.keys())
 
     async def _listen_forever(self) -> None:
         """Redis only shortens the wait for the next poll; without it the poll goes on."""

@@ -228,6 +228,8 @@ def store_failure(server: Server, error: UpstreamError) -> None:
 
 def _finish(server: Server, error: str, again_at: datetime | None = None) -> None:
     changes: dict[str, Any] = {"discovered_hash": server.config_hash, "discovery_error": error}
+    if not error:
+        changes["discovered_at"] = timezone.now()
     if again_at is not None:
         changes["discovery_due_at"] = again_at
     Server.objects.filter(pk=server.pk).update(**changes)

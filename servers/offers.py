@@ -11,10 +11,12 @@ from typing import Any
 import orjson
 
 from gateway_site.lib import jsontext
+from gateway_site.lib.caching import Cache, Counts, Key, Reason, key_of
 from servers.models import Review, Server, State, Tool, ToolVersion
 
 MODERN, LEGACY = "modern", "legacy"
 _MAX_KEPT = 2_000
+_counts = Counts(Cache.OFFERS)
 Place = tuple[str, str]
 
 
@@ -43,8 +45,12 @@ class Offered:
 
     def definition(self, era: str) -> dict[str, Any] | None:
         """What is shown of it in that era, or in the other when the server has shown it there only."""
-        text = self.definitions.get(era) or next(iter(self.definitions.values()), None)
+        text = self.text(era)
         return None if text is None else jsontext.decode(text)
+
+    def text(self, era: str) -> bytes | None:
+        """Like `definition`, as JSON text."""
+        return self.definitions.get(era) or next(iter(self.definitions.values()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +92,35 @@ class Offer:
 
 
 # Read again only when the catalogue of that server has changed.
-_kept: OrderedDict[uuid.UUID, Offer] = OrderedDict()
+_kept: OrderedDict[uuid.UUID, tuple[Key, Offer]] = OrderedDict()
 
 
-def load(servers: Iterable[Server]) -> dict[str, Offer]:
-    """By slug. Runs under the project's scope."""
+def load(servers: Iterable[Server], cleared: Mapping[str, int] | None = None) -> dict[str, Offer]:
+    """By slug. Runs under the project's scope. `cleared` says since when nothing that was kept is good any more."""
     offers: dict[str, Offer] = {}
     for server in servers:
+        key = _key(server, cleared or {})
         known = _kept.get(server.uid)
-        if known is None or (known.version, known.review) != (server.catalogue_version, server.review):
-            known = _kept[server.uid] = _load(server)
+        if known is not None and known[0] == key:
+            _counts.hit()
+        else:
+            _counts.miss()
+            _counts.evict(Reason.CHANGED, number=known is not None)
+            known = _kept[server.uid] = key, _load(server)
         _kept.move_to_end(server.uid)
-        offers[server.slug] = known
+        offers[server.slug] = known[1]
     while len(_kept) > _MAX_KEPT:
         _kept.popitem(last=False)
+        _counts.evict(Reason.FULL)
     return offers
+
+
+def _key(server: Server, cleared: Mapping[str, int]) -> Key:
+    since = max(cleared.get("tools", 0), cleared.get(f"tools:{server.pk}", 0))
+    return key_of(
+        project=server.project_id, server=server.pk, version=f"{server.catalogue_version}.{since}",
+        method="catalogue", params=server.review,
+    )  # fmt: skip
 
 
 def _load(server: Server) -> Offer:

@@ -15,7 +15,7 @@ from gateway_site.lib.jsontext import encode
 from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import KINDS, Refusal, of_upstream
-from proxy.protocol import METHOD_NOT_FOUND, modern_headers
+from proxy.protocol import LIST_CHANGED, METHOD_NOT_FOUND, modern_headers
 from proxy.wire import is_response
 from servers.events import RawEvent
 from servers.upstream import Exchange, UpstreamError
@@ -307,8 +307,9 @@ def _check_event(call: Call, raw: RawEvent) -> Event:
     message = _parse(raw.data)
     if call.is_request and is_response(message) and not _same_id(message.get("id"), call.message_id):
         raise UpstreamError("invalid", "answer to something else")
-    if message.get("method") == "notifications/tools/list_changed":
-        call.state.catalogue.mark_stale(call.upstream.server_id, call.upstream.config_hash)
+    if message.get("method") in LIST_CHANGED:
+        call.state.catalogue.mark_stale(call.upstream)
+        call.state.rediscovery.note(call.upstream)
     return Event(raw, message)
 
 

@@ -39,8 +39,6 @@ async def review_message(call: Call, message: dict[str, Any]) -> None:
     for member in members:
         offer = await call.state.sightings.note(call, member, result[member], whole=whole)
         result[member] = sightings.shown(offer, member, result[member])
-        if "cacheScope" in result:
-            result["cacheScope"] = "private"
 
 
 async def _reviewed(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:

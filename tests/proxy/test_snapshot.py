@@ -35,7 +35,7 @@ def _quick(settings: Any) -> None:
 
 def run(test: Callable[[Snapshots], Awaitable[None]]) -> None:
     async def within() -> None:
-        snapshots = Snapshots(lambda changed: None)
+        snapshots = Snapshots(lambda *_: None)
         try:
             async with asyncio.timeout(20):
                 await test(snapshots)
@@ -125,7 +125,12 @@ def test_unknown_keys_are_not_looked_up_again_and_again(cast: Cast, monkeypatch:
 def test_many_calls_wait_for_one_load(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     key, _ = cast.key()
     loads: list[int] = []
-    monkeypatch.setattr(snapshot, "load", lambda project_id: loads.append(project_id) or load(project_id))  # type: ignore[func-returns-value]
+
+    def counted(project_id: int, known: snapshot.Snapshot | None = None) -> snapshot.Snapshot | None:
+        loads.append(project_id)
+        return load(project_id, known)
+
+    monkeypatch.setattr(snapshot, "load", counted)
 
     async def test(snapshots: Snapshots) -> None:
         found = await asyncio.gather(*(snapshots.for_key(key.key_id) for _ in range(50)))
@@ -140,8 +145,8 @@ def test_a_load_that_read_before_a_change_does_not_outlive_it(cast: Cast, monkey
     key, _ = cast.key()
     has_read, may_return, change_was_seen = threading.Event(), threading.Event(), threading.Event()
 
-    def slow_once(project_id: int) -> snapshot.Snapshot | None:
-        found = load(project_id)
+    def slow_once(project_id: int, known: snapshot.Snapshot | None = None) -> snapshot.Snapshot | None:
+        found = load(project_id, known)
         if not has_read.is_set():
             has_read.set()
             assert may_return.wait(10)
@@ -157,6 +162,7 @@ def test_a_load_that_read_before_a_change_does_not_outlive_it(cast: Cast, monkey
 
     class Watched:
         current, changed_since = staticmethod(versions.current), staticmethod(watched)
+        standing, Standing = staticmethod(versions.standing), versions.Standing
 
     monkeypatch.setattr(snapshot, "versions", Watched)
 
