@@ -49,6 +49,11 @@ class Upstream:
 
     seen: list[Seen] = field(default_factory=list)
     before_answer: Callable[[Seen], None] | None = None
+    # What tools/list answers on a path, instead of the usual.
+    tools: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    ttl: int = 60_000
+    # What it honours of what a client wants to listen to.
+    honours: tuple[str, ...] = ("toolsListChanged",)
     # Paths of open streams and of calls that wait, with what they wait for.
     streams: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -87,7 +92,7 @@ class Upstream:
         if not modern and message.get("method") != "initialize" and headers.get("mcp-session-id") not in self._sessions:
             await _json(send, 404, _error(message.get("id"), -32600, "Session not found"))
         elif scope["method"] == "GET" or message.get("method") == "subscriptions/listen":
-            await self._stream(scope["path"], receive, send)
+            await self._stream(seen, receive, send)
         elif "id" not in message:
             await _json(send, 202, None)
         elif message["method"] == "tools/call":
@@ -130,16 +135,20 @@ class Upstream:
                 # The credential decides what is listed, so that a list that crosses tenants shows.
                 owner = seen.headers.get("x-tenant", "nobody")
                 names = ("echo", "stream", "wait", f"only-{owner}")
-                result |= {"tools": [{"name": name, "inputSchema": _SCHEMA} for name in names]}
+                usual = [{"name": name, "inputSchema": _SCHEMA} for name in names]
+                result |= {"tools": self.tools.get(seen.path, usual)}
                 if modern:
-                    result |= {"ttlMs": 60_000, "cacheScope": "public"}
+                    result |= {"ttlMs": self.ttl, "cacheScope": "public"}
         await _json(send, 200, {"jsonrpc": "2.0", "id": seen.message["id"], "result": result}, headers)
 
-    async def _stream(self, path: str, receive: Receive, send: Send) -> None:
+    async def _stream(self, seen: Seen, receive: Receive, send: Send) -> None:
+        path = seen.path
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._queues.append(queue)
         await _start(send)
         await send({"type": "http.response.body", "body": b": open\n\n", "more_body": True})
+        if "id" in seen.message:
+            await _event(send, _acknowledgement(seen.message, self.honours))
         self._note(lambda: self.streams.append(path))
         leaving = asyncio.create_task(_disconnected(receive))
         try:
@@ -162,6 +171,14 @@ class Upstream:
 
 _INFO = {"name": "recording", "version": "1"}
 _SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+def _acknowledgement(message: dict[str, Any], honours: tuple[str, ...]) -> dict[str, Any]:
+    wanted = message["params"].get("notifications", {})
+    honoured = {name: value for name, value in wanted.items() if name in honours}
+    meta = {f"{META_PREFIX}subscriptionId": message["id"]}
+    return {"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+            "params": {"notifications": honoured, "_meta": meta}}  # fmt: skip
 
 
 async def _disconnected(receive: Receive) -> None:
