@@ -204,6 +204,16 @@ def _add_server(project: Any) -> None:
     set_grants(server=server, grants=[GrantSpec("allow")])
 
 
+def _clear(kind: str, slug: str | None = None) -> Any:
+    def clear(project: Any) -> None:
+        from servers.freshness import clear_cache
+        from servers.models import Server
+
+        clear_cache(project=project, server=Server.objects.get(slug=slug) if slug else None, kind=kind)
+
+    return clear
+
+
 # What changes what the key of "doomed" may see of the server "docs", and what does not.
 CHANGES: dict[str, Any] = {
     "deny echo": _deny("echo"),
@@ -218,6 +228,11 @@ CHANGES: dict[str, Any] = {
     "attach no policy": _attach(None),
     "allow the key from here only": _stay_here,
     "add a server": _add_server,
+    "clear the tools of docs": _clear("tools", "docs"),
+    "clear the tools of other": _clear("tools", "other"),
+    "clear config": _clear("config"),
+    "clear verdicts": _clear("verdicts"),
+    "clear all": _clear("all"),
 }
 
 
