@@ -16,9 +16,10 @@ from audit.recorder import AuditUnavailable, recorder
 from proxy.aggregate.connecting import ready
 from proxy.aggregate.passage import Passage
 from proxy.errors import Refusal
+from proxy.lifetimes import good_for
 from proxy.sightings import LISTS, MEMBERS
 from proxy.stages.forward import ask_upstream
-from servers.catalogue import FRESH_SECONDS, MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
+from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.upstream import Upstream, UpstreamError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Freshness:
         if look is None or moment >= look.good_until:
             return True
         # The server may have said that it has changed.
-        table = call.state.catalogue.table(upstream.server_id, upstream.config_hash, call.modern)
+        table = call.state.catalogue.table(upstream, call.modern)
         return member == "tools" and table.complete and table.learnt_at == float("-inf")
 
     def _begin(self, call: Call, upstream: Upstream, member: str) -> asyncio.Task[None] | None:
@@ -144,7 +145,7 @@ async def _look(call: Call, member: str) -> float:
             result, size = await ask_upstream(call, _METHODS[member], {"cursor": cursor} if cursor else {}, budget)
         except UpstreamError as error:
             if error.kind == "refused":
-                return FRESH_SECONDS
+                return float(settings.CACHE_TOOLS_SECONDS)
             raise
         page = result.get(member)
         if not isinstance(page, list):
@@ -157,15 +158,16 @@ async def _look(call: Call, member: str) -> float:
     await call.state.sightings.note(call, member, entries, whole=not isinstance(cursor, str))
     if member == "tools" and not isinstance(cursor, str):
         catalogue = call.state.catalogue
-        catalogue.replace(catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern), entries)
+        catalogue.replace(catalogue.table(call.upstream, call.modern), entries, good_for=good_for(result))
     return _good_for(result)
 
 
 def _good_for(result: dict[str, Any]) -> float:
-    said = result.get("ttlMs")
-    if isinstance(said, bool) or not isinstance(said, (int, float)):
-        return FRESH_SECONDS
-    return min(max(said / 1000, 0.0), FRESH_SECONDS)
+    """A list that is good for this once is asked for again behind each that is given."""
+    ours, said = float(settings.CACHE_TOOLS_SECONDS), good_for(result)
+    if said is None:
+        return 0.0 if "ttlMs" in result else ours
+    return min(said, ours)
 
 
 def _place(call: Call, upstream: Upstream, member: str) -> _Place:
