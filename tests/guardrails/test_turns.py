@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from guardrails.detectors import prompt_injection, size, toxicity
 from guardrails.detectors.keywords import Keywords
-from guardrails.engine import arrays, ngrams, turns
+from guardrails.engine import apart, arrays, ngrams, turns
 from guardrails.engine import detector as registry
 from guardrails.engine.detector import Context, SeveralDetector, Target, TextDetector
 from guardrails.engine.findings import Action, Blocked, Finding, Report, Verdict
@@ -230,19 +230,11 @@ def test_a_scan_gives_way_between_its_parts_in_the_pool_and_only_there(
 ) -> None:
     given_way: list[str] = []
 
-    class Clock:
-        now = 0.0
+    def note(_: asyncio.AbstractEventLoop) -> None:
+        given_way.append(threading.current_thread().name)
 
-        @classmethod
-        def perf_counter(cls) -> float:
-            cls.now += 1
-            return cls.now
-
-        @staticmethod
-        def sleep(_: float) -> None:
-            given_way.append(threading.current_thread().name)
-
-    monkeypatch.setattr(turns, "time", Clock)
+    monkeypatch.setattr(turns, "_SECONDS", -1.0)
+    monkeypatch.setattr(apart, "wait_for_turn", note)
     leaves = [f"leaf {number}" for number in range(500)]
     judge(leaves, PRESETS["balanced"], size=10)
     assert not given_way
@@ -250,6 +242,24 @@ def test_a_scan_gives_way_between_its_parts_in_the_pool_and_only_there(
     # Each leaf is walked, looked at by every detector, and taken down.
     assert len(given_way) > 5 * len(leaves)
     assert all(name.startswith("guard") for name in given_way)
+
+
+@claim("guard.loop")
+def test_the_pool_waits_until_the_loop_has_had_its_turn(pool: ThreadPoolExecutor) -> None:
+    order: list[str] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            loop.call_soon_threadsafe(order.append, "loop")
+            apart.wait_for_turn(loop)
+            order.append("pool")
+
+        await loop.run_in_executor(pool, work)
+
+    asyncio.run(run())
+    assert order == ["loop", "pool"]
 
 
 @claim("guard.loop")
