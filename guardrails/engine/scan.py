@@ -44,7 +44,7 @@ from guardrails.engine.redact import Unredactable, redact, text_of
 from guardrails.engine.rules import Mode, Policy, Rule
 from guardrails.engine.segments import Segment, Surface
 from guardrails.engine.surfaces import Reading, segments_of
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, working_time
 from guardrails.engine.walk import Unwalkable
 from guardrails.tokens import find_tokens, is_token
 
@@ -316,14 +316,14 @@ def direction_of(segment: Segment, context: Context) -> str:
 
 def _run(scan: _Scan, armed: Armed) -> tuple[Sequence[Finding], str, float]:
     """The findings, the cause of failure or "", and the milliseconds of one rule."""
-    started = time.perf_counter()
+    started = working_time()
     found: list[Finding] = []
     cause = armed.fault
     directions, targets = _directed(scan, armed.rule)
     key = armed.detector_id, directions
     known = scan.found.get(key)
     if known is not None:
-        return known, cause, (time.perf_counter() - started) * 1000
+        return known, cause, (working_time() - started) * 1000
     detector = armed.detector
     try:
         if isinstance(detector, TextDetector):
@@ -338,7 +338,7 @@ def _run(scan: _Scan, armed: Armed) -> tuple[Sequence[Finding], str, float]:
             scan.found[key] = found
     except Exception as error:  # noqa: BLE001  a detector that breaks cannot answer; that never passes a call
         cause = type(error).__name__
-    taken = time.perf_counter() - started
+    taken = working_time() - started
     if taken > armed.rule.timeout:
         # It cannot be stopped, and what took so long is not to be relied on.
         cause = "timeout"

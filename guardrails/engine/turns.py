@@ -23,6 +23,7 @@ class _Own(threading.local):
 
     pause: Callable[[], None] | None = None
     since: float = 0.0
+    waited: float = 0.0
 
 
 _own = _Own()
@@ -31,9 +32,15 @@ _own = _Own()
 def give_way() -> None:
     """Called after each part of long work, however small the parts are; costs nothing outside the pool."""
     pause = _own.pause
-    if pause is not None and time.perf_counter() - _own.since > _SECONDS:
+    if pause is not None and (now := time.perf_counter()) - _own.since > _SECONDS:
         pause()
         _own.since = time.perf_counter()
+        _own.waited += _own.since - now
+
+
+def working_time() -> float:
+    """Seconds by a clock of this thread's own, which stands still while the thread gives way."""
+    return time.perf_counter() - _own.waited
 
 
 def taking_turns(pause: Callable[[], None], function: Callable[..., T], *arguments: object) -> T:

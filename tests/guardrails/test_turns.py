@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import random
 import threading
 import weakref
@@ -260,6 +261,27 @@ def test_the_pool_waits_until_the_loop_has_had_its_turn(pool: ThreadPoolExecutor
 
     asyncio.run(run())
     assert order == ["loop", "pool"]
+
+
+@claim("guard.loop")
+def test_giving_way_does_not_count_as_being_slow(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+    pauses: list[float] = []
+
+    class Clock:
+        @staticmethod
+        def perf_counter() -> float:
+            # A second for each pause, a millisecond for each look at the clock.
+            return len(pauses) + next(ticks) / 1000
+
+    monkeypatch.setattr(turns, "time", Clock)
+    monkeypatch.setattr(turns, "_SECONDS", -1.0)
+    monkeypatch.setattr(apart, "wait_for_turn", lambda _: pauses.append(1.0))
+    found = judge([f"leaf {number}" for number in range(9)], only("seen"), Services(pool=pool), size=LARGE)
+    assert len(pauses) > 9
+    assert found.report.failures == ()
 
 
 @claim("guard.loop")
