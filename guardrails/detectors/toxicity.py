@@ -32,7 +32,7 @@ class Toxicity(MessageDetector):
 
     name: ClassVar[str] = "toxicity"
     label: ClassVar[str] = "Toxic, hateful, violent or sexual language"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = ("TOXICITY", *KINDS, "NSFW")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
