@@ -159,7 +159,7 @@ _ALPHABETS = (
 _NONE = 255
 _LEAST_BASE85 = 20
 # Digits that tell whether it is worth decoding the others.
-_LOOKED_AT = 15
+_LOOKED_AT = 20
 _LINES = re2.compile(rb"[!-~]+(?:\r?\n[!-~]{20,}(?:\r?\n[!-~]+)?)*")
 
 
@@ -196,15 +196,22 @@ def _begun(raw: bytes) -> list[tuple[int, npt.NDArray[np.uint8]]]:
     framed = (points[begins] == ord("<")) & (points[begins + 1] == ord("~"))
     begins = begins + np.where(framed & (begins + _LEAST_BASE85 + 2 <= len(points)), 2, 0)
     heads = points[begins[:, None] + np.arange(_LOOKED_AT)]
+    # Names, paths and addresses have few marks, and others.
+    marked = np.count_nonzero(_IS_MARK[heads], axis=1) >= _LEAST_MARKS
+    begins, heads = begins[marked], heads[marked]
+    if not len(begins):
+        return []
     found: list[tuple[int, npt.NDArray[np.uint8]]] = []
     for digits in _BASE85:
         values = digits[heads]
         data = np.frombuffer(_of_groups(values), dtype=np.uint8).reshape(len(begins), -1)
-        good = (values != _NONE).all(axis=1) & ~_IS_CONTROL[data].any(axis=1) & (_IS_PLAIN[data].mean(axis=1) >= 0.7)
+        good = (values != _NONE).all(axis=1) & ~_IS_CONTROL[data].any(axis=1) & (_IS_PLAIN[data].mean(axis=1) >= 0.5)
         found += [(start, digits) for start in begins[good].tolist()]
     return sorted(found, key=lambda each: each[0])
 
 
+_LEAST_MARKS = 1
+_IS_MARK = np.isin(np.arange(256), np.frombuffer(b"!\"#$%&'()*+,;<=>?@[\\]^`{|}~", dtype=np.uint8))
 _IS_CONTROL = np.isin(np.arange(256), np.frombuffer(_CONTROLS, dtype=np.uint8))
 _IS_PLAIN = np.isin(np.arange(256), np.frombuffer(_NO_SIGNS[:66], dtype=np.uint8))
 
