@@ -87,7 +87,7 @@ OFFERS = st.builds(
     lambda review, lists, states: Offer(
         7, review, 1, frozenset(lists),
         {(kind, name): Offered(kind, name, state=state) for (kind, name), state in states.items()},
-    ),  # fmt: skip
+    ),
     st.sampled_from(["review", "trust-first", "trust"]),
     st.sets(st.tuples(st.sampled_from(["modern", "legacy"]), st.sampled_from(["tool", "prompt", "resource"]))),
     st.dictionaries(
