@@ -33,6 +33,7 @@ class KeyRecord:
     tools: tuple[str, ...]
     networks: tuple[IPv4Network | IPv6Network, ...]
     expires_at: float | None
+    surface: str = ApiKey.Surface.NATIVE
 
     @property
     def unrestricted(self) -> bool:
@@ -101,6 +102,7 @@ def _record(row: ApiKey, role: str) -> KeyRecord:
         tools=tuple(row.tools),
         networks=tuple(ip_network(network) for network in row.networks),
         expires_at=row.expires_at.timestamp() if row.expires_at else None,
+        surface=row.surface,
     )
 
 

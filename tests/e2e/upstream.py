@@ -53,6 +53,8 @@ class Upstream:
     streams: list[str] = field(default_factory=list)
     # What is listed at a path instead of the usual tools.
     tools: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    # What a tool gives besides its text, by name.
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     _queues: list[asyncio.Queue[dict[str, Any]]] = field(default_factory=list)
@@ -114,7 +116,8 @@ class Upstream:
                 pass
             self._note(lambda: self.left.append(seen.text))
             return
-        result: dict[str, Any] = {"content": [{"type": "text", "text": seen.text}]}
+        given = self.results.get(params["name"], {})
+        result: dict[str, Any] = {"content": [{"type": "text", "text": seen.text}], **given}
         if modern:
             result["resultType"] = "complete"
         message = {"jsonrpc": "2.0", "id": seen.message["id"], "result": result}
