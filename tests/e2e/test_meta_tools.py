@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from tests.e2e.scene import Scene, scene
-from tests.e2e.test_aggregate import Caller, caller
+from tests.e2e.test_aggregate import POISON, Caller, caller
 from tests.e2e.upstream import Upstream
 
 LISTED = {
@@ -25,7 +25,7 @@ CANARY = "7b1f-canary-of-globex"
 # A secret in an argument, which the project's default policy does not let out.
 BLOCKED = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-PICTURE = {"content": [
+PICTURE: dict[str, Any] = {"content": [
     {"type": "text", "text": "first"}, {"type": "image", "data": PIXEL, "mimeType": "image/png"},
     {"type": "text", "text": "second"}, {"type": "resource_link", "uri": "file:///report", "name": "report"},
 ], "structuredContent": {"temperature": 21}}  # fmt: skip
@@ -346,13 +346,16 @@ def test_a_blocked_call_does_not_leave_and_ends_the_batch(stage: Scene, era: str
 
 @pytest.mark.claim("meta.findings")
 def test_a_blocked_answer_is_held_back(stage: Scene, era: str) -> None:
-    stage.upstream.results["echo"] = {"content": [{"type": "text", "text": f"key {BLOCKED}"}]}
+    stage.upstream.results["echo"] = {"content": [{"type": "text", "text": POISON}]}
     try:
         result = use(caller(stage, era), "call_tools", server_name="docs", tool_calls=[echo("a"), echo("b")])
     finally:
         del stage.upstream.results["echo"]
     assert [item["status"] for item in result["structuredContent"]["results"]] == ["blocked_output"]
-    assert BLOCKED not in json.dumps(result)
+    assert "id_rsa" not in json.dumps(result)
+    [item] = result["structuredContent"]["results"]
+    assert item["enkrypt_policy_detections"]["output_guardrail_response"]["is_safe"] is False
+    assert item["enkrypt_policy_detections"]["input_guardrail_response"] == {}
 
 
 @pytest.mark.claim("meta.stops")

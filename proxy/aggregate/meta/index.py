@@ -41,6 +41,7 @@ class Entry:
     summary: str
     text: bytes = field(repr=False)
     words: dict[str, float] = field(repr=False)
+    length: float = 0.0
 
     def definition(self) -> dict[str, Any]:
         """As it is shown at the address of all."""
@@ -90,7 +91,8 @@ def _read(call: Call, slug: str, line: Line) -> Entry:
     ):  # fmt: skip
         for word in words_of(text):
             words[sys.intern(word)] += weight  # type: ignore[assignment]  # a weight is no whole number
-    return Entry(slug, tool, definition["name"], line.name, title, _short(description), line.text, dict(words))
+    return Entry(slug, tool, definition["name"], line.name, title, _short(description), line.text, dict(words),
+                 sum(words.values()))  # fmt: skip
 
 
 def _arguments(definition: dict[str, Any]) -> list[str]:
@@ -112,10 +114,12 @@ def rank(entries: Sequence[Entry], query: str) -> list[tuple[float, Entry]]:
     words = set(words_of(query))
     if not entries or not words:
         return []
-    mean = sum(map(_length, entries)) / len(entries)
-    rarity = {word: _rarity(sum(word in entry.words for entry in entries), len(entries)) for word in words}
-    scored = [(_score(entry, rarity, mean) + _named(entry, query), entry) for entry in entries]
-    return sorted((each for each in scored if each[0] > 0), key=lambda each: (-each[0], each[1].shown))
+    mean = sum(entry.length for entry in entries) / len(entries)
+    having = {word: [entry for entry in entries if word in entry.words] for word in words}
+    rarity = {word: _rarity(len(found), len(entries)) for word, found in having.items()}
+    hits = {entry.shown: entry for found in having.values() for entry in found}
+    scored = [(_score(entry, rarity, mean) + _named(entry, query), entry) for entry in hits.values()]
+    return sorted(scored, key=lambda each: (-each[0], each[1].shown))
 
 
 def _rarity(having: int, of: int) -> float:
@@ -123,7 +127,7 @@ def _rarity(having: int, of: int) -> float:
 
 
 def _score(entry: Entry, rarity: dict[str, float], mean: float) -> float:
-    norm = _SATURATION * (1 - _LENGTH + _LENGTH * _length(entry) / mean) if mean else _SATURATION
+    norm = _SATURATION * (1 - _LENGTH + _LENGTH * entry.length / mean)
     counts = ((entry.words.get(word, 0.0), rare) for word, rare in rarity.items())
     return sum(rare * count * (_SATURATION + 1) / (count + norm) for count, rare in counts if count)
 
@@ -131,10 +135,6 @@ def _score(entry: Entry, rarity: dict[str, float], mean: float) -> float:
 def _named(entry: Entry, query: str) -> float:
     """Whoever knows the name finds it first."""
     return 100.0 if query.strip() in (entry.tool, entry.shown) else 0.0
-
-
-def _length(entry: Entry) -> float:
-    return sum(entry.words.values())
 
 
 def _text(value: Any) -> str:

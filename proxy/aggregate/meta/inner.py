@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway_site.lib import tracing
 from gateway_site.lib.jsontext import encode
 from projects.authentication import Principal
+from proxy.aggregate.about import plain_info
 from proxy.aggregate.meta import shown
 from proxy.aggregate.names import shown_name
 from proxy.aggregate.passage import Passage, whole
@@ -20,8 +21,8 @@ from proxy.aggregate.table import visible
 from proxy.call import Call, Event
 from proxy.errors import KINDS, Refusal
 from proxy.metrics import REFUSALS
-from proxy.protocol import PROTOCOL_VERSION_KEY, envelope
-from proxy.stages.forward import OURSELVES, refuse_upstream, tell_upstream
+from proxy.protocol import CAPABILITIES_KEY, CLIENT_KEY, PROTOCOL_VERSION_KEY
+from proxy.stages.forward import refuse_upstream, tell_upstream
 from proxy.wire import is_response
 
 if TYPE_CHECKING:
@@ -78,14 +79,21 @@ def _make(outer: Call, passage: Passage, wanted: Wanted) -> Call:
     identity = secrets.randbelow(2**52)
     params: Message = {"name": shown_name(wanted.server, wanted.tool), "arguments": wanted.arguments}
     if outer.modern:
-        # Nothing that the server might ask for could be carried.
-        params["_meta"] = {**envelope(OURSELVES), PROTOCOL_VERSION_KEY: outer.version}
+        params["_meta"] = _envelope(outer)
     message = {"jsonrpc": "2.0", "id": identity, "method": "tools/call", "params": params}
     return replace(
         outer, upstream=whole(outer.principal.project_id), message=message, headers={}, bytes_in=len(encode(message)),
         aggregate=Passage(passage.modern, passage.version, passage.session, identity, is_inner=True), call_id=None,
         bytes_out=0, started=time.perf_counter(), reports=[], blocked="", unapproved=set(), reopen=None, closers=[],
     )  # fmt: skip
+
+
+def _envelope(outer: Call) -> Message:
+    """Without any capability of the client: nothing that a server might ask for could be carried."""
+    meta: Message = {PROTOCOL_VERSION_KEY: outer.version, CAPABILITIES_KEY: {}}
+    given = outer.params.get("_meta")
+    client = plain_info(given.get(CLIENT_KEY)) if isinstance(given, dict) else {}
+    return {**meta, CLIENT_KEY: client} if client else meta
 
 
 def _confirm(inner: Call) -> None:

@@ -9,6 +9,7 @@ from proxy.aggregate.meta.definitions import FOUND
 from proxy.aggregate.meta.index import Entry, find, rank
 from proxy.aggregate.meta.listing import Unknown
 from proxy.aggregate.table import visible
+from proxy.pace import Pace
 
 if TYPE_CHECKING:
     from proxy.call import Call
@@ -44,7 +45,11 @@ async def _entries(call: Call, server: str | None) -> list[Entry]:
     """Of all servers, or of one; of one that the key has not, there are none."""
     wanted = visible(call) if server is None else [server]
     await shown.look(call, shown.visible_of(call, wanted))
-    return [entry for slug in shown.visible_of(call, wanted) for entry in await shown.tools(call, slug)]
+    found, pace = list[Entry](), Pace()
+    for slug in shown.visible_of(call, wanted):
+        found += await shown.tools(call, slug)
+        await pace.keep()
+    return found
 
 
 def _summary(entry: Entry) -> dict[str, Any]:
