@@ -132,6 +132,9 @@ CELERY_BEAT_SCHEDULE = {
 EMBEDDED_WORKER = not REDIS_URL
 # How often a server's lists are read again for the catalogue, unless it says so itself.
 DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600)
+# How old a server's list and a project's configuration may become in memory, however little has changed.
+CACHE_TOOLS_SECONDS = positive("GATEWAY_CACHE_TOOLS_SECONDS", 4 * 3600)
+CACHE_CONFIG_SECONDS = positive("GATEWAY_CACHE_CONFIG_SECONDS", 24 * 3600)
 
 # --- the data plane ---------------------------------------------------------------------------------
 MAX_REQUEST_BYTES = positive("GATEWAY_MAX_REQUEST_BYTES", 4 * 1024 * 1024)

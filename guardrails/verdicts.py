@@ -15,13 +15,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from prometheus_client import Counter
-
+from gateway_site.lib.caching import Cache, Counts, Reason
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Segment
 
-LOOKUPS = Counter("mcpgw_guardrail_cache_total", "Verdicts looked up in the cache, by outcome.", ["outcome"])
-_HIT, _MISS = LOOKUPS.labels("hit"), LOOKUPS.labels("miss")
+_counts = Counts(Cache.VERDICTS)
 _KEY_BYTES = 16
 # A text with more findings than these is scanned again.
 _MAX_FINDINGS = 256
@@ -97,9 +95,9 @@ class VerdictCache:
         """
         seen = self._look(project, detector_id, segment)
         if seen is None:
-            _MISS.inc()
+            _counts.miss()
             return None
-        _HIT.inc()
+        _counts.hit()
         pointer, is_key = segment.pointer, segment.is_key
         return tuple(
             Finding(detector, category, score, pointer, start, end, is_key, how)
@@ -120,9 +118,15 @@ class VerdictCache:
             table.drop(name)
             while table.entries and not self._fits(table, _slots(seen)):
                 table.drop(next(iter(table.entries)))
+                _counts.evict(Reason.FULL)
             if self._fits(table, _slots(seen)):
                 table.put(name, now + self._seconds, seen)
                 self._tables[project] = table
+
+    def forget(self, project: int) -> None:
+        with self._lock:
+            table = self._tables.pop(project, None)
+        _counts.evict(Reason.CLEARED, number=len(table.entries) if table is not None else 0)
 
     def clear(self) -> None:
         with self._lock:
@@ -137,10 +141,11 @@ class VerdictCache:
         # A project without entries does the same work, so that no answer is told by its time.
         name = _name(table.key if table is not None else self._key_of(project), detector_id, segment)
         with self._lock:
-            expires = table.entries.get(name) if table is not None else None
-            if table is None or expires is None or expires <= self._clock():
-                if table is not None:
+            entry = table.entries.get(name) if table is not None else None
+            if table is None or entry is None or entry <= self._clock():
+                if table is not None and entry is not None:
                     table.drop(name)
+                    _counts.evict(Reason.EXPIRED)
                 self.misses += 1
                 return None
             table.entries.move_to_end(name)
@@ -163,6 +168,7 @@ class VerdictCache:
         self._swept = now
         for project, table in list(self._tables.items()):
             if table.expires <= now:
+                _counts.evict(Reason.EXPIRED, number=len(table.entries))
                 del self._tables[project]
 
 

@@ -174,6 +174,11 @@ class ConfigVersion(models.Model):
 
     project_ref = models.BigIntegerField(unique=True)
     version = models.BigIntegerField(default=0, db_index=True)
+    # The version of the last change that may have touched keys, or what a key depends on.
+    keys_version = models.BigIntegerField(default=0)
+    changed_at = models.DateTimeField(null=True)
+    # What workers were last told to drop, with the version at which: {"tools": 7, "tools:12": 9}.
+    cleared = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"{self.project_ref}: {self.version}"

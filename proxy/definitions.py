@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from gateway_site.lib import caching
+from gateway_site.lib.caching import Cache, Counts, Key, Reason
 from gateway_site.lib.jsontext import encode
 from guardrails.engine.findings import Blocked, Rewritten, Verdict
 from guardrails.engine.rules import Policy
@@ -63,7 +65,7 @@ class Entry:
 
 
 _AS_IT_IS = object()
-Key = tuple[int, bytes]
+_counts = Counts(Cache.DEFINITIONS)
 
 
 class Definitions:
@@ -80,7 +82,9 @@ class Definitions:
         known = self._projects.get(project)
         found = known.get(key) if known is not None else None
         if known is None or found is None or found[0] is not policy:
+            _counts.miss()
             return None
+        _counts.hit()
         self._projects.move_to_end(project)
         known.move_to_end(key)
         return entry.value if found[1] is _AS_IT_IS else found[1]
@@ -97,19 +101,29 @@ class Definitions:
             self._keep(project, policy, key, kept)
         return shown
 
+    def forget(self, project: int) -> None:
+        known = self._projects.pop(project, None)
+        _counts.evict(Reason.CLEARED, number=len(known) if known is not None else 0)
+
     def _keep(self, project: int, policy: Policy, key: Key, kept: Any) -> None:
         known = self._projects.setdefault(project, OrderedDict())
         self._projects.move_to_end(project)
+        if key in known:
+            _counts.evict(Reason.CHANGED)
         known[key] = (policy, kept)
         known.move_to_end(key)
         while len(known) > _MAX_KNOWN:
             known.popitem(last=False)
+            _counts.evict(Reason.FULL)
         while len(self._projects) > _MAX_PROJECTS:
-            self._projects.popitem(last=False)
+            _, dropped = self._projects.popitem(last=False)
+            _counts.evict(Reason.FULL, number=len(dropped))
 
 
-def key_of(server_id: int, entry: Entry) -> Key:
-    return server_id, hashlib.sha256(entry.encoded()).digest()
+def key_of(project_id: int, server_id: int, entry: Entry) -> Key:
+    """It has no version: a verdict is kept with its policy and good for no other."""
+    said = hashlib.sha256(entry.encoded()).hexdigest()
+    return caching.key_of(project=project_id, server=server_id, version="", method=entry.method, params=said)
 
 
 def _short(verdict: Blocked) -> Blocked:

@@ -19,6 +19,7 @@ from proxy import errors, metrics, overlay, pipeline, protocol, session, state, 
 from proxy.aggregate.passage import Passage, whole
 from proxy.aggregate.route import lead, shown_event_id
 from proxy.aggregate.sealed import open_session
+from proxy.announcer import Announcer
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.refusals import RefusalLog
@@ -313,26 +314,25 @@ class _Exchange:
         )  # fmt: skip
         # Sent on their own, so that the client knows that it is connected before anything happens.
         await self._send({"type": "http.response.body", "body": b"", "more_body": True})
+        announcer = Announcer(self._call, self._send_event) if self._call is not None and self._call.is_stream else None
         try:
             async for event in events:
                 message = event.message
                 if message is not None and (message := self._translate(message)) is None:
                     continue
                 self._name_event(event)
+                if announcer is not None:
+                    announcer.pass_on(message)
                 data = jsontext.encode(message) if message is not None else event.raw.data
-                await self._send(
-                    {
-                        "type": "http.response.body",
-                        "body": render(event.raw, data.encode() if isinstance(data, str) else data),
-                        "more_body": True,
-                    }
-                )
+                await self._send_event(render(event.raw, data.encode() if isinstance(data, str) else data))
         except Refusal as refusal:
             # The answer itself must not be sent now; its place takes the refusal.
             error = jsontext.encode(refusal.body(self._request_id, self._message_id))
-            await self._send({"type": "http.response.body", "body": b"data: " + error + b"\n\n", "more_body": True})
+            await self._send_event(b"data: " + error + b"\n\n")
             self._outcome = refusal.kind
         finally:
+            if announcer is not None:
+                announcer.close()
             await events.aclose()
         await self._finish_stream()
 
@@ -351,6 +351,10 @@ class _Exchange:
         call = self._call
         if event.raw.id is not None and call is not None and call.aggregate is not None and not call.is_whole:
             event.raw.id = shown_event_id(call.upstream.slug, event.raw.id)
+
+    async def _send_event(self, event: bytes) -> None:
+        """Whole events only: the gateway's own may come while a server's waits for the client to read."""
+        await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
     async def _finish_stream(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -128,7 +128,7 @@ class Inspection:
 
     def _table(self) -> Table:
         call = self._call
-        return call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+        return call.state.catalogue.table(call.upstream, call.modern)
 
     # --- what comes back --------------------------------------------------------------------------------
 
@@ -182,7 +182,8 @@ class Inspection:
     async def judge(self, entry: Entry) -> Any:
         """The definition as it may be shown, or Blocked; remembered, since it is shown more often than it changes."""
         call, known = self._call, self._call.state.guards.definitions
-        project, policy, key = call.principal.project_id, self._outgoing, key_of(call.upstream.server_id, entry)
+        project, policy, server = call.principal.project_id, self._outgoing, call.upstream.server_id
+        key = key_of(project, server, entry)
         # An exception ends by itself, and is for some tools only.
         keep = not call.snapshot.policies.exemptions
         found = known.get(project, policy, key, entry) if keep else None
@@ -342,7 +343,7 @@ def _schema(call: Call, member: str) -> Mapping[str, Any] | None:
 def _definition(call: Call) -> Any:
     if call.method != "tools/call":
         return None
-    table = call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+    table = call.state.catalogue.table(call.upstream, call.modern)
     return table.definitions.get(call.params.get("name", ""))
 
 

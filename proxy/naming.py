@@ -117,7 +117,7 @@ def _is_listed(call: Call, kind: str, text: str) -> bool:
     server, offer = call.upstream, call.snapshot.rights.offers.get(call.upstream.slug)
     if offer is not None and offer.get(kind, text) is not None:
         return True
-    return call.state.catalogue.lists(server.server_id, server.config_hash, call.modern, kind, text)
+    return call.state.catalogue.lists(server, call.modern, kind, text)
 
 
 class _Reading(NamedTuple):

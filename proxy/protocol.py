@@ -18,6 +18,7 @@ from mcp.shared.inbound import (
     find_duplicated_routing_header,
     unsupported_protocol_version_rejection,
 )
+from mcp.shared.subscriptions import LISTEN_STREAM_METHODS
 from mcp_types.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
 from mcp_types.version import (
@@ -37,6 +38,7 @@ __all__ = [
     "INVALID_REQUEST",
     "LATEST_HANDSHAKE",
     "LATEST_MODERN",
+    "LIST_CHANGED",
     "LOG_LEVEL_KEY",
     "METHOD_NOT_FOUND",
     "MODERN",
@@ -68,6 +70,8 @@ LATEST_MODERN = LATEST_MODERN_VERSION
 MODERN = MODERN_PROTOCOL_VERSIONS
 # What 2026-07-28 has no more.
 REMOVED = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+# By which a server says that a list of its own is another one now.
+LIST_CHANGED = frozenset(method for method in LISTEN_STREAM_METHODS if method.endswith("/list_changed"))
 _LEGACY = frozenset(HANDSHAKE_PROTOCOL_VERSIONS)
 
 

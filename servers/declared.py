@@ -25,7 +25,7 @@ from guardrails.specs import Spec
 from guardrails.validation import secret_parameters
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
-from projects.scoping import with_project
+from projects.scoping import unscoped, with_project
 from servers import services
 from servers.models import CommandTemplate, Server
 
@@ -251,6 +251,7 @@ def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = Fals
     """
     outcome = Outcome()
     with transaction.atomic():
+        _lock_servers(declaration)
         for template in declaration.command_templates:
             _at(f"command_templates.{template.slug}", _apply_template, template, outcome)
         for project in declaration.projects:
@@ -260,6 +261,13 @@ def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = Fals
             transaction.set_rollback(True)
             outcome.keys.clear()
     return outcome
+
+
+def _lock_servers(declaration: Declaration) -> None:
+    """All rows first and the counter of versions after them, as who notes what one server lists takes them."""
+    slugs = [project.slug for project in declaration.projects]
+    with unscoped("a file may declare several projects"):
+        list(Server.objects.select_for_update(of=("self",)).filter(project__slug__in=slugs).order_by("pk"))
 
 
 def _at(place: str, function: Any, *args: Any) -> Any:

@@ -105,6 +105,7 @@ class Server(TenantModel):
     about = models.JSONField(default=dict, blank=True, editable=False)
     # The configuration that the catalogue was read from, and when it is to be read again.
     discovered_hash = models.CharField(max_length=16, blank=True, editable=False)
+    # When its lists were last read to their end.
     discovered_at = models.DateTimeField(null=True, blank=True, editable=False)
     discovery_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     discovery_error = models.CharField(max_length=200, blank=True, editable=False)

@@ -330,7 +330,7 @@ def _touch(server: Server) -> None:
         Server.objects.filter(pk=server.pk).update(
             catalogue_version=F("catalogue_version") + 1, about=server.about, first_lists=server.first_lists
         )
-    bump(server.project_id)
+    bump(server.project_id, keys=False)
 
 
 def _record(kind: str, server: Server, tool: Tool, version: ToolVersion, **detail: Any) -> None:

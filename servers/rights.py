@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from projects.authentication import Principal, matches
 from servers import offers
@@ -64,9 +65,9 @@ _NOT_THERE = Decision(False, "no_server", "The project has no such server, or it
 _ALLOWED = Decision(True, "allowed", "")
 
 
-def load(servers: Iterable[Server]) -> Rights:
-    """Of the active project; `servers` are those that can be called."""
-    return Rights(load_rules(), offers.load(servers))
+def load(servers: Iterable[Server], cleared: Mapping[str, int] = MappingProxyType({})) -> Rights:
+    """Of the active project; `servers` are those that can be called, `cleared` what is not to be taken from memory."""
+    return Rights(load_rules(), offers.load(servers, cleared))
 
 
 def load_rules() -> tuple[Rule, ...]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import structlog
 from django.conf import settings
@@ -15,9 +16,10 @@ from audit.recorder import AuditUnavailable, recorder
 from proxy.aggregate.connecting import ready
 from proxy.aggregate.passage import Passage
 from proxy.errors import Refusal
+from proxy.lifetimes import good_for
 from proxy.sightings import LISTS, MEMBERS
 from proxy.stages.forward import ask_upstream
-from servers.catalogue import FRESH_SECONDS, MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
+from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.upstream import Upstream, UpstreamError
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 logger = structlog.get_logger("proxy.aggregate")
 _METHODS = {member: method for method, member in LISTS.items()}
 _SECONDS_BETWEEN = 1.0
-_AT_ONE_TIME = 8
+_OF_ONE_PROJECT = 8
+_LOOK_SECONDS = 10.0
 _MAX_KNOWN = 20_000
 _FIRST_SIGHT_SECONDS = 3.0
 # Server, configuration, the era asked in, and the list.
@@ -47,7 +50,8 @@ class Freshness:
     def __init__(self) -> None:
         self._looks: dict[_Place, _Look] = {}
         self._running: dict[_Place, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(_AT_ONE_TIME)
+        # A project whose servers do not answer keeps no other waiting.
+        self._slots: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     def look_after(self, call: Call, slugs: list[str], member: str) -> None:
         """Begins to ask those whose list may have changed; does not wait for them."""
@@ -57,13 +61,16 @@ class Freshness:
                 self._begin(call, upstream, member)
 
     async def await_first_sight(self, call: Call, slugs: list[str], member: str) -> None:
-        """Waits a little for servers whose list nobody has seen yet. The call then has the newest configuration."""
+        """Waits a little, and for each only once, for servers whose list nobody has seen yet.
+
+        The call then has the newest configuration.
+        """
         offers, kind = call.snapshot.rights.offers, MEMBERS[member][0]
         new = [
             call.snapshot.upstreams[slug] for slug in slugs
             if not any(kind == listed for _, listed in offers[slug].lists)
         ]  # fmt: skip
-        new = [each for each in new if self._is_stale(call, each, member)]
+        new = [each for each in new if self._is_new(call, each, member)]
         tasks = [task for each in new if (task := self._begin(call, each, member)) is not None]
         if not tasks:
             return
@@ -74,12 +81,17 @@ class Freshness:
         for task in list(self._running.values()):
             task.cancel()
 
+    def _is_new(self, call: Call, upstream: Upstream, member: str) -> bool:
+        """Whether it was never asked, or just now."""
+        look = self._looks.get(_place(call, upstream, member))
+        return look is None or time.monotonic() - look.at < _FIRST_SIGHT_SECONDS
+
     def _is_stale(self, call: Call, upstream: Upstream, member: str) -> bool:
         look, moment = self._looks.get(_place(call, upstream, member)), time.monotonic()
         if look is None or moment >= look.good_until:
             return True
         # The server may have said that it has changed.
-        table = call.state.catalogue.table(upstream.server_id, upstream.config_hash, call.modern)
+        table = call.state.catalogue.table(upstream, call.modern)
         return member == "tools" and table.complete and table.learnt_at == float("-inf")
 
     def _begin(self, call: Call, upstream: Upstream, member: str) -> asyncio.Task[None] | None:
@@ -93,8 +105,9 @@ class Freshness:
             self._looks.clear()
         self._looks[place] = replace(look or _Look(), at=time.monotonic())
         asking = replace(
-            call, upstream=upstream, http_method="POST", message=None, aggregate=Passage(call.modern, None),
-            session=None, sealed_session=None, reports=[], closers=[], call_id=None,
+            call, upstream=upstream, http_method="POST", message=None, session=None,
+            aggregate=Passage(call.modern, None, is_ours=True),
+            sealed_session=None, reports=[], closers=[], call_id=None,
         )  # fmt: skip
         task = self._running[place] = asyncio.create_task(self._ask(asking, place), name="revalidate")
         task.add_done_callback(lambda _: self._running.pop(place, None))
@@ -102,7 +115,7 @@ class Freshness:
 
     async def _ask(self, call: Call, place: _Place) -> None:
         try:
-            async with self._slots:
+            async with self._slot_of(call.principal.project_id), asyncio.timeout(_LOOK_SECONDS):
                 await _record(call, _METHODS[place[3]])
                 self._looks[place].good_until = time.monotonic() + await _look(call, place[3])
         except UpstreamError as error:
@@ -112,6 +125,12 @@ class Freshness:
         except Exception:
             # Nobody awaits it; a fault of ours must not pass unseen.
             logger.exception("list not read again", server=call.upstream.slug)
+
+    def _slot_of(self, project_id: int) -> asyncio.Semaphore:
+        slot = self._slots.get(project_id)
+        if slot is None:
+            slot = self._slots[project_id] = asyncio.Semaphore(_OF_ONE_PROJECT)
+        return slot
 
 
 async def _look(call: Call, member: str) -> float:
@@ -126,7 +145,7 @@ async def _look(call: Call, member: str) -> float:
             result, size = await ask_upstream(call, _METHODS[member], {"cursor": cursor} if cursor else {}, budget)
         except UpstreamError as error:
             if error.kind == "refused":
-                return FRESH_SECONDS
+                return float(settings.CACHE_TOOLS_SECONDS)
             raise
         page = result.get(member)
         if not isinstance(page, list):
@@ -139,15 +158,16 @@ async def _look(call: Call, member: str) -> float:
     await call.state.sightings.note(call, member, entries, whole=not isinstance(cursor, str))
     if member == "tools" and not isinstance(cursor, str):
         catalogue = call.state.catalogue
-        catalogue.replace(catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern), entries)
+        catalogue.replace(catalogue.table(call.upstream, call.modern), entries, good_for=good_for(result))
     return _good_for(result)
 
 
 def _good_for(result: dict[str, Any]) -> float:
-    said = result.get("ttlMs")
-    if isinstance(said, bool) or not isinstance(said, (int, float)):
-        return FRESH_SECONDS
-    return min(max(said / 1000, 0.0), FRESH_SECONDS)
+    """A list that is good for this once is asked for again behind each that is given."""
+    ours, said = float(settings.CACHE_TOOLS_SECONDS), good_for(result)
+    if said is None:
+        return 0.0 if "ttlMs" in result else ours
+    return min(said, ours)
 
 
 def _place(call: Call, upstream: Upstream, member: str) -> _Place:

@@ -35,6 +35,8 @@ class Passage:
     # The upstream's session, when it is known before the call is on its way; whether others of the key share it.
     kept: Kept | None = None
     is_pooled: bool = False
+    # Whether the gateway asks for itself and for no client.
+    is_ours: bool = False
     # As the client has them; what is sent may need others, since several clients share a session.
     progress_token: Any = None
     log_level: str = ""

@@ -29,7 +29,7 @@ _MAX_CLIENTS = 20_000
 _IDLE_SECONDS = 1800.0
 _SWEEP_SECONDS = 30.0
 _CONFIRM_SECONDS = 1.0
-_WAIT_SECONDS = 2.0
+_WAIT_SECONDS, _LONG_WAIT_SECONDS = 2.0, 60.0
 # Whose session it is (a client's session, or a key for those without), and with which server in which configuration.
 Place = tuple[str, int, str]
 
@@ -51,6 +51,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Place, tuple[Upstream, Kept]] = OrderedDict()
+        self._of_owner: dict[str, set[Place]] = {}
         self._opening: dict[Place, asyncio.Task[Kept]] = {}
         self._clients: OrderedDict[str, Client] = OrderedDict()
         self._shared = Shared()
@@ -96,33 +97,35 @@ class Sessions:
         known = self._kept.get(place)
         if known is not None and known[1] is not lost:
             return known[1]
-        self._kept.pop(place, None)
+        self._drop(place)
         if session is not None:
             fetched = await self._fetch(call, session, place)
             if fetched is not None and fetched[1].id != lost.id:
                 return fetched[1]
-        self._kept.pop(place, None)
+        self._drop(place)
         return await self._open(call, session, place)
 
     async def all_of(self, call: Call, session: Session) -> list[tuple[Upstream, Kept]]:
-        """Those that this client has with servers of its project as they are configured now."""
+        """Those that this client has with servers of its project as they are configured now, none of them idle."""
         for server_id, config_hash, kept in await self._shared.kept(call.principal.project_id, session.id):
             upstream = next((each for each in call.snapshot.upstreams.values() if each.server_id == server_id), None)
             place = (session.id, server_id, config_hash)
             if upstream is not None and upstream.config_hash == config_hash and place not in self._kept:
                 self._keep(call.state, place, upstream, kept)
-        return [
-            (upstream, kept) for (owner, *_), (upstream, kept) in self._kept.items()
-            if owner == session.id and call.snapshot.upstreams.get(upstream.slug) == upstream
-        ]  # fmt: skip
+        places = self._of_owner.get(session.id, ())
+        held = [self._kept[place] for place in sorted(places)]
+        found = [each for each in held if call.snapshot.upstreams.get(each[0].slug) == each[0]]
+        for _, kept in found:
+            kept.used_at = time.monotonic()
+        return found
 
     async def end(self, call: Call, session: Session) -> None:
         """Also with every server."""
         ending = await self.all_of(call, session)
         client = self.client(session)
         client.ended = True
-        for place in [place for place in self._kept if place[0] == session.id]:
-            del self._kept[place]
+        for place in list(self._of_owner.get(session.id, ())):
+            self._drop(place)
         await self._shared.end(call.principal.project_id, session.id, int(SESSION_SECONDS))
         for upstream, kept in ending:
             self._later(call.state, upstream, kept)
@@ -135,7 +138,7 @@ class Sessions:
         """Until a session with a server was begun here, or a while has passed in which it may have been elsewhere."""
         changed = self.client(session).changed
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_WAIT_SECONDS if self._shared.is_there else 3600.0):
+            async with asyncio.timeout(_WAIT_SECONDS if self._shared.is_there else _LONG_WAIT_SECONDS):
                 await changed.wait()
         changed.clear()
 
@@ -184,13 +187,24 @@ class Sessions:
 
     def _keep(self, state: State, place: Place, upstream: Upstream, kept: Kept) -> None:
         self._kept[place] = (upstream, kept)
+        self._of_owner.setdefault(place[0], set()).add(place)
         now = time.monotonic()
         while len(self._kept) > _MAX_KEPT:
-            self._later(state, *self._kept.popitem(last=False)[1])
+            oldest = next(iter(self._kept))
+            self._later(state, *self._kept[oldest])
+            self._drop(oldest)
         if now - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = now
             for idle in [each for each, (_, held) in self._kept.items() if now - held.used_at > _IDLE_SECONDS]:
-                self._later(state, *self._kept.pop(idle))
+                self._later(state, *self._kept[idle])
+                self._drop(idle)
+
+    def _drop(self, place: Place) -> None:
+        self._kept.pop(place, None)
+        places = self._of_owner.get(place[0], set())
+        places.discard(place)
+        if not places:
+            self._of_owner.pop(place[0], None)
 
     def _later(self, state: State, upstream: Upstream, kept: Kept) -> None:
         task = asyncio.create_task(handshake.end(state, upstream, kept), name="end-session")
@@ -199,5 +213,10 @@ class Sessions:
 
 
 def _place(call: Call, session: Session | None) -> Place:
-    owner = session.id if session is not None else f"key:{call.principal.key.key_id}"
+    if session is not None:
+        owner = session.id
+    elif call.aggregate is not None and call.aggregate.is_ours:
+        owner = "gateway"
+    else:
+        owner = f"key:{call.principal.key.key_id}"
     return owner, call.upstream.server_id, call.upstream.config_hash

@@ -35,16 +35,7 @@ class Shared:
     async def standing(self, project: int, session: str) -> tuple[bool, str]:
         """Whether the session was ended, and its log level."""
         key = _key(project, session)
-
-        async def ask(client: Any) -> Any:
-            async with client.pipeline(transaction=False) as pipe:
-                pipe.hmget(key, "ended", "level")
-                # What is in use is kept; that it is over is kept for longer anyway.
-                pipe.expire(key, _SECONDS, gt=True)
-                found, _ = await pipe.execute()
-                return found
-
-        ended, level = await self._ask(ask) or (None, None)
+        ended, level = await self._read(key, lambda pipe: pipe.hmget(key, "ended", "level")) or (None, None)
         return ended is not None, level.decode() if level is not None else ""
 
     async def find(self, project: int, session: str, server: int, config_hash: str) -> Kept | None:
@@ -53,8 +44,8 @@ class Shared:
 
     async def kept(self, project: int, session: str) -> list[tuple[int, str, Kept]]:
         """All of the session, with server and configuration."""
-        found = []
-        for name, sealed in (await self._ask(lambda r: r.hgetall(_key(project, session))) or {}).items():
+        found, key = [], _key(project, session)
+        for name, sealed in (await self._read(key, lambda pipe: pipe.hgetall(key)) or {}).items():
             server, separator, config_hash = name.decode().partition(":")
             kept = _open(project, session, sealed) if separator else None
             if kept is not None:
@@ -76,6 +67,18 @@ class Shared:
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.aclose()
+
+    async def _read(self, key: str, question: Any) -> Any:
+        """Also keeps what is in use; that a session is over is kept for longer anyway."""
+
+        async def read(client: Any) -> Any:
+            async with client.pipeline(transaction=False) as pipe:
+                question(pipe)
+                pipe.expire(key, _SECONDS, gt=True)
+                found, _ = await pipe.execute()
+                return found
+
+        return await self._ask(read)
 
     async def _put(self, key: str, values: dict[str, str], seconds: int) -> None:
         async def put(client: Any) -> None:

@@ -92,7 +92,7 @@ async def _make(call: Call, offer: Offer, member: str, era: str) -> AsyncIterato
         definition = offered.definition(era)
         if definition is not None and not inspection.is_off:
             definition = await inspection.judge(Entry(member, definition))
-            await pace.keep()
+        await pace.keep()
         if definition is None or isinstance(definition, Blocked):
             continue
         for shown in show(call, [definition]) if kind == "tool" else [definition]:

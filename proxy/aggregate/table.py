@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from proxy.aggregate.names import by_shown_name
+from proxy.pace import Pace
 from proxy.sightings import MEMBERS
 from proxy.snapshot import Snapshot
 from servers.offers import era_of
@@ -124,7 +125,9 @@ async def _make(call: Call, member: str) -> Listing:
     kind, era = MEMBERS[member][0], era_of(call.modern)
     reachable = set(call.state.aggregate.names(call.snapshot).values())
     lines: list[bytes] = []
+    pace = Pace()
     for slug in visible(call):
+        await pace.keep()
         for line in await call.state.aggregate.shelves.lines(call, slug, member):
             if kind in ("tool", "prompt") and (slug, line.name) not in reachable:
                 # Two are called the same; neither could be told from the other.

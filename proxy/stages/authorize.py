@@ -10,6 +10,7 @@ from proxy import protocol
 from proxy.aggregate.meta import names
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
+from proxy.lifetimes import CACHEABLE, keep_private
 from proxy.overlay import show
 from proxy.sightings import LISTS, MEMBERS
 from proxy.snapshot import Snapshot
@@ -30,7 +31,7 @@ async def authorize(call: Call, call_next: CallNext) -> Answer:
     answer = await call_next(call)
     if answer.message is not None:
         filter_message(call, answer.message)
-    if answer.events is not None and (call.http_method == "GET" or call.method in LISTS):
+    if answer.events is not None and (call.http_method == "GET" or call.method in CACHEABLE):
         answer.events = _filtered(call, answer.events)
     return answer
 
@@ -121,7 +122,7 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
 
 
 def filter_message(call: Call, message: dict[str, Any]) -> None:
-    """Takes out of a list what this key may not use; the list is then no longer for everybody."""
+    """Takes out of a list what this key may not use; what comes through a key is for nobody else."""
     result = message.get("result")
     if not isinstance(result, dict):
         return
@@ -129,14 +130,14 @@ def filter_message(call: Call, message: dict[str, Any]) -> None:
     members = [LISTS[call.method]] if call.method in LISTS else []
     if call.http_method == "GET":
         members = [member for member in MEMBERS if isinstance(result.get(member), list)]
+    if members or call.method in CACHEABLE:
+        keep_private(result)
     for member in members:
         kind, name_of = MEMBERS[member]
         entries = result.get(member)
         if isinstance(entries, list):
             seen = [entry for entry in entries if _may_see(call, kind, entry, name_of)]
             result[member] = show(call, seen) if kind == "tool" else seen
-            if "cacheScope" in result:
-                result["cacheScope"] = "private"
 
 
 def _may_see(call: Call, kind: str, entry: Any, name_of: str) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from proxy.call import Answer, Call
 from proxy.errors import Refusal
+from proxy.lifetimes import good_for
 from proxy.overlay import Misfit, is_laid, lay
 from proxy.stages.authorize import check_again, missing
 from proxy.stages.forward import ask_upstream
@@ -47,7 +49,7 @@ async def conform(call: Call, call_next: CallNext) -> Answer:
 
 
 async def _check(call: Call) -> Violation | None:
-    table, caller = _table(call), call.principal.key.key_id
+    table, caller = call.state.catalogue.look_up(call.upstream, call.modern), call.principal.key.key_id
     name = call.params["name"]
     definition = table.definitions.get(name)
     if not table.is_fresh() or (definition is None and table.may_relearn(caller)):
@@ -126,9 +128,18 @@ def _tool_error(call: Call, violation: Violation) -> Answer:
 
 
 async def _relearn(call: Call, table: Table) -> None:
+    """Reads the server's list again, once for all calls that want it at the same time."""
+    # A legacy server may list in each session what is for that session.
+    key = (id(table), call.upstream.config_hash, call.modern, None if call.modern else call.session)
+    await call.state.flights.join(key, partial(_read_list, call, table))
+
+
+async def _read_list(call: Call, table: Table) -> None:
     """Asks the server for its list in the caller's own era and session; it then is what the caller would see."""
     catalogue: Catalogue = call.state.catalogue
+    as_of = table.changes
     tools: list[Any] = []
+    limits: list[float] = []
     cursor: str | None = None
     budget = MAX_LIST_BYTES
     for _ in range(MAX_PAGES):
@@ -143,6 +154,9 @@ async def _relearn(call: Call, table: Table) -> None:
         if not isinstance(page, list):
             raise UpstreamError("invalid", "tools/list without tools")
         tools += page
+        limit = good_for(result)
+        if limit is not None:
+            limits.append(limit)
         budget -= size
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(tools) > MAX_TOOLS:
@@ -150,7 +164,7 @@ async def _relearn(call: Call, table: Table) -> None:
         if budget <= 0:
             raise UpstreamError("too_large", "tools/list")
     await call.state.sightings.note(call, "tools", tools, whole=len(tools) <= MAX_TOOLS)
-    catalogue.replace(table, tools)
+    catalogue.replace(table, tools, good_for=min(limits, default=None), as_of=as_of)
 
 
 def _learn(call: Call, message: dict[str, Any]) -> None:
@@ -168,4 +182,4 @@ def _learn(call: Call, message: dict[str, Any]) -> None:
 
 def _table(call: Call) -> Table:
     """By era too: what a server offers in one says nothing of the other."""
-    return call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+    return call.state.catalogue.table(call.upstream, call.modern)

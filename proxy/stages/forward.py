@@ -16,7 +16,7 @@ from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import KINDS, Refusal, of_upstream
 from proxy.metrics import method_label
-from proxy.protocol import METHOD_NOT_FOUND, PROTOCOL_VERSION_KEY, envelope, modern_headers
+from proxy.protocol import LIST_CHANGED, METHOD_NOT_FOUND, PROTOCOL_VERSION_KEY, envelope, modern_headers
 from proxy.wire import is_response
 from servers.events import RawEvent
 from servers.upstream import Exchange, UpstreamError
@@ -319,8 +319,9 @@ async def _check_event(call: Call, raw: RawEvent) -> Event:
         raise UpstreamError("invalid", "not a JSON-RPC message")
     if call.is_request and is_response(message) and not _same_id(message.get("id"), call.message_id):
         raise UpstreamError("invalid", "answer to something else")
-    if message.get("method") == "notifications/tools/list_changed":
-        call.state.catalogue.mark_stale(call.upstream.server_id, call.upstream.config_hash)
+    if message.get("method") in LIST_CHANGED:
+        call.state.catalogue.mark_stale(call.upstream)
+        call.state.rediscovery.note(call.upstream)
     return Event(raw, message)
 
 

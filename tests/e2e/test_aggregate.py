@@ -338,7 +338,7 @@ def test_the_stream_of_a_session_has_what_its_servers_say(stage: Scene) -> None:
 def test_a_subscription_hears_of_the_resources_that_it_names(stage: Scene) -> None:
     ada = stage.client("acme")
     before = len(stage.upstream.streams)
-    stream = ada.listen({"resourceSubscriptions": ["mcp+new+file:///watched"], "toolsListChanged": True})
+    stream = ada.listen("tools", resources=["mcp+new+file:///watched"])
     stream.wait_for_bytes(b"notifications/subscriptions/acknowledged")
     stage.upstream.wait_for(lambda: "/modern-docs" in stage.upstream.streams[before:])
     stage.upstream.push(
@@ -355,7 +355,7 @@ def test_a_subscription_hears_of_the_resources_that_it_names(stage: Scene) -> No
 @pytest.mark.claim("aggregate.fresh")
 def test_a_changed_definition_is_held_back_by_the_request_after_it_was_seen(stage: Scene) -> None:
     mallory = caller(stage, "modern", "globex", "mallory")
-    stage.upstream.ttl_ms = 0
+    stage.upstream.ttl = 0
     try:
         assert "vault__echo" in mallory.tools()
         stage.upstream.descriptions["/vault"] = "Now does something else."
@@ -371,4 +371,4 @@ def test_a_changed_definition_is_held_back_by_the_request_after_it_was_seen(stag
         assert "vault__stream" in mallory.tools()
         assert mallory.tool("vault__echo").refusal[2]["message"] == "Unknown tool: vault__echo"
     finally:
-        stage.upstream.ttl_ms = 60_000
+        stage.upstream.ttl = 60_000

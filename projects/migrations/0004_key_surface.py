@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('projects', '0002_jobs'),
+        ('projects', '0003_cache_marks'),
     ]
 
     operations = [
