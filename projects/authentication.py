@@ -39,6 +39,7 @@ class KeyRecord:
     tools: tuple[str, ...]
     networks: tuple[IPv4Network | IPv6Network, ...]
     expires_at: float | None
+    surface: str = ApiKey.Surface.NATIVE
 
     @property
     def unrestricted(self) -> bool:
@@ -101,7 +102,7 @@ def load_keys(project_id: int) -> dict[str, KeyRecord]:
 
 # Lists as the database has them, since to decode thirty thousand takes longer than to read them.
 _COLUMNS: tuple[str | Cast, ...] = (
-    "key_id", "label", "user_id", "pepper_id", "digest", "expires_at",
+    "key_id", "label", "user_id", "pepper_id", "digest", "expires_at", "surface",
     *(Cast(name, TextField()) for name in ("servers", "tools", "networks")),
 )  # fmt: skip
 
@@ -109,7 +110,7 @@ _COLUMNS: tuple[str | Cast, ...] = (
 def _record(
     project_id: int, row: tuple[Any, ...], user: str, role: str, lists: dict[str, tuple[str, ...]]
 ) -> KeyRecord:
-    key_id, label, user_id, pepper_id, digest, expires_at, *texts = row
+    key_id, label, user_id, pepper_id, digest, expires_at, surface, *texts = row
     for text in texts:
         if text not in lists:
             lists[text] = tuple(json.loads(text))
@@ -127,6 +128,7 @@ def _record(
         tools=tools,
         networks=tuple(ip_network(network) for network in networks),
         expires_at=expires_at.timestamp() if expires_at else None,
+        surface=sys.intern(surface),
     )
 
 

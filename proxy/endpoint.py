@@ -192,7 +192,7 @@ class _Exchange:
             call.sealed_session = sealed
         if head.server is None:
             kept = open_session(sealed, principal) if sealed is not None else None
-            call.aggregate = Passage(modern, version, kept, self._message_id)
+            call.aggregate = Passage(modern, version, kept, self._message_id, run=pipeline.run)
         elif sealed is not None:
             call.session = session.unseal(settings.KEYRING, sealed, principal, upstream)
         return call

@@ -19,6 +19,7 @@ from guardrails.engine.findings import Report
 from guardrails.engine.rules import Policy
 from guardrails.engine.scan import Services
 from proxy import protocol
+from proxy.aggregate.meta import names
 
 if TYPE_CHECKING:
     from proxy.call import Call
@@ -82,6 +83,8 @@ def shown_method(call: Call) -> str:
 
 def shown_subject(call: Call) -> str:
     """What the call is about, or "" when it is about nothing that has a name."""
+    if names.find(call) is not None:
+        return call.subject[1]
     return _shown(call, call.subject) if call.subject[1] else ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proxy.aggregate.meta import names
 from proxy.aggregate.sealed import open_asked
 from proxy.aggregate.table import visible
 from proxy.aggregate.uris import may_match, real_uri
@@ -28,6 +29,8 @@ _LISTED = {"tool": ("tools",), "prompt": ("prompts",), "resource": ("resources",
 
 async def lead(call: Call) -> None:
     """Changes the call's upstream and message. Servers that were never asked what they have are asked first."""
+    if names.find(call) is not None:
+        return
     route(call)
     kind, _ = call.subject
     if not kind or not call.is_whole:

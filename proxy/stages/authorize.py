@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gateway_site.lib import tracing
 from projects.authentication import Principal, is_expired
 from proxy import protocol
+from proxy.aggregate.meta import names
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.lifetimes import CACHEABLE, keep_private
@@ -47,7 +48,7 @@ def check(call: Call) -> None:
         raise Refusal("unknown_method")
     if call.is_whole:
         # Where nothing has the name that was asked for; what is about all servers is about those of the key.
-        if kind:
+        if kind and names.find(call) is None:
             raise not_there(kind, name)
     elif call.is_nowhere or not decide(call, call.snapshot, call.principal, kind, name):
         raise missing(call)

@@ -98,7 +98,7 @@ async def _violation(call: Call, definition: Definition, given: dict[str, Any]) 
 
 
 async def _violation_of_schema(call: Call, definition: Definition, arguments: dict[str, Any]) -> Violation | None:
-    if call.modern and call.aggregate is not None and not call.aggregate.modern:
+    if call.modern and call.aggregate is not None and (call.aggregate.is_inner or not call.aggregate.modern):
         # Its client knows of no such headers.
         call.headers = {**call.headers, **definition.headers_of(arguments)[1]}
     if call.modern:
