@@ -199,6 +199,8 @@ class Inspection:
         entry: Entry | None = None, size: int = 0,
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
+        if not guards.is_warm and (policy.rules or policy.floor):
+            await guards.warm()
         # A definition is read the same, whatever call it turned up in.
         subject, method = (call.subject[1], call.method) if entry is None else ("", entry.method)
         context = Context(

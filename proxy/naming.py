@@ -142,7 +142,9 @@ def _readings(call: Call, kind: str, text: str) -> tuple[_Reading, ...]:
 
 
 async def _inspect(call: Call, text: str, reading: _Reading) -> Report:
-    policies, server = call.snapshot.policies, call.upstream
+    policies, server, guards = call.snapshot.policies, call.upstream, call.state.guards
+    if not guards.is_warm and (reading.policy.rules or reading.policy.floor):
+        await guards.warm()
     context = Context(reading.direction, call.principal.project_id, server.slug, tool=text, method=reading.method)
     # Without a way out.
     services = Services(cache=call.state.guards.cache, is_exempt=policies.exempt(server.server_id, text))
