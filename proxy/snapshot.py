@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ from servers.upstream import Upstream
 logger = structlog.get_logger("proxy.snapshot")
 _UNKNOWN_KEYS = 10_000
 _LOAD_SECONDS = 2.0
+# Nobody waits for so long, but what a large project has loaded by then is not loaded in vain.
+_LONG_LOAD_SECONDS = 30.0
 _LOADS_AT_ONCE = 4
 LOADS = Counter("mcpgw_snapshot_loads_total", "Projects loaded from the database.", ["outcome"])
 AGE = Gauge("mcpgw_snapshot_age_seconds", "Time since the configuration was last confirmed.", multiprocess_mode="max")
@@ -188,18 +191,34 @@ class Snapshots:
             self._unknown_keys.add(key_id)
         return project_id
 
-    async def _load(self, project_id: int) -> Snapshot | None:
-        """One load at a time for a project, however many calls wait for it."""
+    async def _load(self, project_id: int, *, anew: bool = False) -> Snapshot | None:
+        """One load at a time for a project, however many calls wait for it. Raises Refusal when it takes long.
+
+        It then goes on for who comes next. `anew`: one that has begun before may have read before a change.
+        """
         task = self._loading.get(project_id)
-        if task is None:
-            task = asyncio.create_task(self._load_once(project_id))
-            self._loading[project_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(project_id, None))
-        return await asyncio.shield(task)
+        if task is not None and anew:
+            with contextlib.suppress(Refusal):
+                await _wait_for(task)
+            if not task.done():
+                raise Refusal("configuration_stale")
+            task = self._loading.get(project_id)
+        if task is None or task.done():
+            task = self._loading[project_id] = asyncio.create_task(self._load_once(project_id))
+            task.add_done_callback(partial(self._loaded, project_id))
+        return await _wait_for(task)
+
+    def _loaded(self, project_id: int, task: asyncio.Task[Snapshot | None]) -> None:
+        if self._loading.get(project_id) is task:
+            del self._loading[project_id]
+        if not task.cancelled():
+            # Nobody may be left to be told.
+            task.exception()
 
     async def _load_once(self, project_id: int) -> Snapshot | None:
         try:
-            snapshot = await self.ask(partial(load, known=self._projects.get(project_id)), project_id)
+            known = self._projects.get(project_id)
+            snapshot = await self.ask(partial(load, known=known), project_id, seconds=_LONG_LOAD_SECONDS)
         except Refusal:
             LOADS.labels("failed").inc()
             raise
@@ -225,17 +244,13 @@ class Snapshots:
 
     async def reload(self, project_id: int) -> Snapshot | None:
         """The project as it is stored now, for who has just changed it. Raises Refusal."""
-        running = self._loading.get(project_id)
-        if running is not None:
-            # It may have read before the change.
-            await asyncio.wait([running])
-        return await self._load(project_id)
+        return await self._load(project_id, anew=True)
 
-    async def ask(self, function: Callable[[Any], T], argument: Any) -> T:
+    async def ask(self, function: Callable[[Any], T], argument: Any, *, seconds: float = _LOAD_SECONDS) -> T:
         """Runs a query in a thread. Raises Refusal when the database does not answer in time."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_LOAD_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await loop.run_in_executor(self._executor, _query, function, argument)
         except (DatabaseError, TimeoutError, OSError) as error:
             logger.warning("configuration cannot be read", error=type(error).__name__)
@@ -283,14 +298,10 @@ class Snapshots:
 
     async def _catch_up(self, project_id: int) -> None:
         """Raises nothing: what could not be read is read again with the next poll, and refused when that takes long."""
-        running = self._loading.get(project_id)
-        if running is not None:
-            # It may have read before the change; its result must not come after ours.
-            await asyncio.wait([running])
         since = self._behind.setdefault(project_id, time.monotonic())
         try:
             async with self._places:
-                await self._load_once(project_id)
+                await self._load(project_id, anew=True)
         except Refusal:
             if time.monotonic() - since > settings.CONFIG_STALE_SECONDS:
                 self._replace(project_id, None)
@@ -322,6 +333,14 @@ class Snapshots:
             except (redis.RedisError, OSError) as error:
                 logger.warning("no wake-ups from Redis; polling only", error=type(error).__name__)
                 await asyncio.sleep(1)
+
+
+async def _wait_for(task: asyncio.Task[Snapshot | None]) -> Snapshot | None:
+    try:
+        async with asyncio.timeout(_LOAD_SECONDS):
+            return await asyncio.shield(task)
+    except TimeoutError:
+        raise Refusal("configuration_stale") from None
 
 
 def _query(function: Callable[[Any], T], argument: Any) -> T:

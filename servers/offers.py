@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-import orjson
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from gateway_site.lib import jsontext
 from gateway_site.lib.caching import Cache, Counts, Key, Reason, key_of
@@ -97,18 +98,18 @@ _kept: OrderedDict[uuid.UUID, tuple[Key, Offer]] = OrderedDict()
 
 def load(servers: Iterable[Server], cleared: Mapping[str, int] | None = None) -> dict[str, Offer]:
     """By slug. Runs under the project's scope. `cleared` says since when nothing that was kept is good any more."""
+    keys = {server.uid: (server, _key(server, cleared or {})) for server in servers}
+    kept = {uid: _kept.get(uid) for uid in keys}
+    known = {uid: found for uid, found in kept.items() if found is not None and found[0] == keys[uid][1]}
+    _counts.hit(len(known))
+    _counts.miss(len(keys) - len(known))
+    _counts.evict(Reason.CHANGED, number=sum(found is not None for found in kept.values()) - len(known))
+    loaded = _load([server for uid, (server, _) in keys.items() if uid not in known])
     offers: dict[str, Offer] = {}
-    for server in servers:
-        key = _key(server, cleared or {})
-        known = _kept.get(server.uid)
-        if known is not None and known[0] == key:
-            _counts.hit()
-        else:
-            _counts.miss()
-            _counts.evict(Reason.CHANGED, number=known is not None)
-            known = _kept[server.uid] = key, _load(server)
-        _kept.move_to_end(server.uid)
-        offers[server.slug] = known[1]
+    for uid, (server, key) in keys.items():
+        _kept[uid] = known.get(uid) or (key, loaded[server.pk])
+        _kept.move_to_end(uid)
+        offers[server.slug] = _kept[uid][1]
     while len(_kept) > _MAX_KEPT:
         _kept.popitem(last=False)
         _counts.evict(Reason.FULL)
@@ -123,32 +124,56 @@ def _key(server: Server, cleared: Mapping[str, int]) -> Key:
     )  # fmt: skip
 
 
-def _load(server: Server) -> Offer:
-    versions: dict[int, list[ToolVersion]] = {}
-    for version in ToolVersion.objects.filter(tool__server=server).order_by("last_seen_at", "id"):
-        versions.setdefault(version.tool_id, []).append(version)
-    return Offer(
-        server_id=server.pk,
-        review=server.review,
-        version=server.catalogue_version,
-        lists=frozenset((era, kind) for era, kinds in server.first_lists.items() for kind in kinds),
-        entries={
-            (tool.kind, tool.name): _offered(tool, versions.get(tool.pk, []))
-            for tool in Tool.objects.filter(server=server)
-        },
-        about=server.about,
-    )
+def _load(servers: Sequence[Server]) -> dict[int, Offer]:
+    """By the server's number. A project may offer thousands of tools, so that rows are read and no objects."""
+    entries: dict[int, dict[Place, Offered]] = {server.pk: {} for server in servers}
+    if not servers:
+        return {}
+    versions = _versions(entries)
+    columns = ("pk", "server_id", "kind", "name", "state", f"{MODERN}_digest", f"{LEGACY}_digest")
+    for pk, server_id, kind, name, state, *digests in Tool.objects.filter(server__in=entries).values_list(*columns):
+        current = {era: digest for era, digest in zip((MODERN, LEGACY), digests, strict=True) if digest}
+        entries[server_id][kind, name] = _offered(kind, name, state, current, versions.get(pk, []))
+    return {
+        server.pk: Offer(
+            server_id=server.pk,
+            review=server.review,
+            version=server.catalogue_version,
+            lists=frozenset((era, kind) for era, kinds in server.first_lists.items() for kind in kinds),
+            entries=entries[server.pk],
+            about=server.about,
+        )
+        for server in servers
+    }
 
 
-def _offered(tool: Tool, versions: list[ToolVersion]) -> Offered:
+# Of one version: digest, state, whether it was shown in either era, and the definition as the database has it.
+_Version = tuple[str, str, bool, bool, str]
+
+
+def _versions(servers: Iterable[int]) -> dict[int, list[_Version]]:
+    """By tool, in the order in which they were last seen."""
+    rows = ToolVersion.objects.filter(tool__server__in=servers).order_by("last_seen_at", "id")
+    found: dict[int, list[_Version]] = {}
+    columns = ("tool_id", "digest", "state", MODERN, LEGACY, Cast("definition", TextField()))
+    for tool_id, *version in rows.values_list(*columns):
+        found.setdefault(tool_id, []).append(cast(_Version, tuple(version)))
+    return found
+
+
+def _offered(
+    kind: str, name: str, state: str, current: Mapping[str, str], versions: Iterable[_Version]
+) -> Offered:
     shown: dict[str, bytes] = {}
-    for version in versions:
-        if version.state == State.APPROVED:
-            text = orjson.dumps(version.definition)
-            shown.update({era: text for era in (MODERN, LEGACY) if getattr(version, era)})
-    approved = frozenset(version.digest for version in versions if version.state == State.APPROVED)
+    approved, refused = set(), set()
+    for digest, decision, modern, legacy, text in versions:
+        if decision != State.APPROVED:
+            refused.add(digest)
+            continue
+        approved.add(digest)
+        definition = jsontext.encode(jsontext.decode(text))
+        shown.update({era: definition for era, was_shown in ((MODERN, modern), (LEGACY, legacy)) if was_shown})
     return Offered(
-        kind=tool.kind, name=tool.name, state=tool.state, approved=approved,
-        refused=frozenset(version.digest for version in versions) - approved, definitions=shown,
-        current={era: digest for era in (MODERN, LEGACY) if (digest := getattr(tool, f"{era}_digest"))},
+        kind=kind, name=name, state=state, approved=frozenset(approved), refused=frozenset(refused),
+        definitions=shown, current=current,
     )  # fmt: skip
