@@ -79,7 +79,10 @@ class ServerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One project's caches, as every process sees them. Ages in seconds, expiries in hours."""
+    """One project's caches, as every process sees them. Ages in seconds, expiries in hours.
+
+    `cache_type` is where workers hear of changes and share the tokens of guardrails: redis, or memory for each itself.
+    """
 
     project: str
     cache_type: str

@@ -85,7 +85,8 @@ RULES = st.lists(
 )  # fmt: skip
 OFFERS = st.builds(
     lambda review, lists, states: Offer(
-        7, review, 1, frozenset(lists), {place: Offered(place[0], place[1], state=state) for place, state in states.items()}
+        7, review, 1, frozenset(lists),
+        {(kind, name): Offered(kind, name, state=state) for (kind, name), state in states.items()},
     ),
     st.sampled_from(["review", "trust-first", "trust"]),
     st.sets(st.tuples(st.sampled_from(["modern", "legacy"]), st.sampled_from(["tool", "prompt", "resource"]))),
