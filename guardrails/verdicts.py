@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from gateway_site.lib.caching import Cache, Counts, Reason
 from guardrails.engine.findings import Finding
@@ -88,12 +89,21 @@ class VerdictCache:
         self.hits = 0
         self.misses = 0
 
-    def get(self, project: int, detector_id: str, segment: Segment) -> tuple[Finding, ...] | None:
+    def name_of(self, project: int, segment: Segment) -> bytes:
+        """What a text is known by to the cache, whatever detector asks."""
+        table = self._tables.get(project)
+        # A project without entries does the same work, so that no answer is told by its time.
+        return _name(table.key if table is not None else self._key_of(project), segment)
+
+    def get(
+        self, project: int, detector_id: str, segment: Segment, name: bytes = b""
+    ) -> tuple[Finding, ...] | None:
         """What the detector found in this text, at this segment's place; None when that is not known.
 
-        `detector_id` stands for the detector's name, version and configuration.
+        `detector_id` stands for the detector's name, version and configuration. `name` is as `name_of` says, for who
+        asks about one text more than once.
         """
-        seen = self._look(project, detector_id, segment)
+        seen = self._look(project, (name or self.name_of(project, segment)) + _digest(detector_id))
         if seen is None:
             _counts.miss()
             return None
@@ -104,17 +114,19 @@ class VerdictCache:
             for detector, category, score, start, end, how in seen
         )
 
-    def put(self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding]) -> None:
+    def put(
+        self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding], name: bytes = b""
+    ) -> None:
         """What `TextDetector.scan` found in this text. What it says of another place is not kept, nor is very much."""
         place = segment.pointer, segment.is_key
         if len(findings) > _MAX_FINDINGS or any((each.pointer, each.is_key) != place for each in findings):
             return
         seen = tuple((each.detector, each.category, each.score, each.start, each.end, each.how) for each in findings)
+        name = (name or self.name_of(project, segment)) + _digest(detector_id)
         with self._lock:
             now = self._clock()
             self._sweep(now)
             table = self._tables.get(project) or _Table(self._key_of(project))
-            name = _name(table.key, detector_id, segment)
             table.drop(name)
             while table.entries and not self._fits(table, _slots(seen)):
                 table.drop(next(iter(table.entries)))
@@ -136,10 +148,8 @@ class VerdictCache:
         with self._lock:
             return sum(len(table.entries) for table in self._tables.values())
 
-    def _look(self, project: int, detector_id: str, segment: Segment) -> _Seen | None:
+    def _look(self, project: int, name: bytes) -> _Seen | None:
         table = self._tables.get(project)
-        # A project without entries does the same work, so that no answer is told by its time.
-        name = _name(table.key if table is not None else self._key_of(project), detector_id, segment)
         with self._lock:
             entry = table.entries.get(name) if table is not None else None
             if table is None or entry is None or entry <= self._clock():
@@ -172,12 +182,17 @@ class VerdictCache:
                 del self._tables[project]
 
 
+@lru_cache(maxsize=4_096)
+def _digest(detector_id: str) -> bytes:
+    return hashlib.sha256(detector_id.encode("utf-8", "surrogatepass")).digest()[:_KEY_BYTES]
+
+
 def _slots(seen: _Seen) -> int:
     return 1 + len(seen) // _FINDINGS_PER_SLOT
 
 
-def _name(key: bytes, detector_id: str, segment: Segment) -> bytes:
-    """HMAC-SHA256 over all that a finding may depend on; the lengths keep the parts apart."""
+def _name(key: bytes, segment: Segment) -> bytes:
+    """HMAC-SHA256 over all of a text that a finding may depend on; no part but the last can be of any form."""
     digest = hashlib.sha256(segment.text.encode("utf-8", "surrogatepass")).digest()
-    about = f"{segment.kind}|{segment.surface}|{segment.is_key}|{len(detector_id)}|{detector_id}|{segment.key}"
+    about = f"{segment.kind}|{segment.surface}|{segment.is_key}|{segment.key}"
     return hmac.digest(key, digest + about.encode("utf-8", "surrogatepass"), "sha256")[:_KEY_BYTES]

@@ -67,8 +67,10 @@ async def open_session(
     carrying = asyncio.create_task(wire.carry(outgoing, incoming))
     try:
         async with ClientSession(
-            session_reads, session_writes, read_timeout_seconds=seconds, client_info=CLIENT
-        ) as session:
+            session_reads, session_writes, read_timeout_seconds=seconds, client_info=CLIENT,
+            # Some tools are listed only to clients that can be asked back, so it says that it can, and then does not.
+            sampling_callback=_decline, elicitation_callback=_decline, list_roots_callback=_decline,
+        ) as session:  # fmt: skip
             yield session, wire
     finally:
         carrying.cancel()
@@ -76,6 +78,10 @@ async def open_session(
         for stream in (incoming, session_reads, session_writes, outgoing):
             stream.close()
         await wire.say_goodbye()
+
+
+async def _decline(context: Any, params: Any = None) -> ErrorData:
+    return ErrorData(code=INVALID_REQUEST, message="Nobody is here to be asked")
 
 
 class Wire:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from guardrails.engine.detector import ConfigError, Context, MessageDetector, Parameter, Target, detectors
+from guardrails.engine.detector import ConfigError, Context, Parameter, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.segments import Segment
+from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.language.settings import read_flag, read_strings
@@ -17,19 +19,20 @@ from guardrails.pii.types import CATEGORIES
 from guardrails.pii.vocabulary import OF_THINGS, normalise
 
 # Readings in which other words turn up than someone wrote.
-_PASSED_OVER = frozenset({"rot13"})
+_PASSED_OVER = (KEYED | ORDERED) - {"reversed"}
 # A text with more findings than this is one large finding behind the last of them.
 MOST = 2_000
 
 
 @detectors.add
-class Pii(MessageDetector):
+class Pii(SeveralDetector):
     """Values in JSON are read with the names above and beside them: `name` beside `email` is a person's."""
 
     name: ClassVar[str] = "pii"
     label: ClassVar[str] = "Personal data"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
+    cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("leave_out", "array", "Categories that are not looked for.", choices=CATEGORIES),
         Parameter(
@@ -63,10 +66,14 @@ class Pii(MessageDetector):
         self._allowed = frozenset(allowed)
         self._domains = tuple(f".{text.lstrip('@.')}" for text in allowed if "." in text and "@" not in text[1:])
 
-    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
-        beside = _siblings(targets)
+    def is_alone(self, segment: Segment) -> bool:
+        """Where the name above a value says what it is, the names beside it and above that have a say too."""
+        return not _has_place(segment) or field_of(segment.key) is None
+
+    def judge_some(self, asked: Sequence[Target], targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        beside = _siblings(targets) if any(_has_place(target.segment) for target in asked) else {}
         found: list[Finding] = []
-        for target in targets:
+        for target in asked:
             found += self._scan(target, _place(target, beside))
             give_way()
         return found
@@ -75,7 +82,7 @@ class Pii(MessageDetector):
         segment = target.segment
         plain: list[tuple[int, int]] = []
         for view in target.views:
-            if view.how in _PASSED_OVER:
+            if not _PASSED_OVER.isdisjoint(view.how.split("+")):
                 continue
             for hit in self._kept(view, place):
                 start, end = view.span(hit.start, hit.end)
@@ -127,9 +134,14 @@ def _siblings(targets: Sequence[Target]) -> dict[str, tuple[set[str], bool]]:
     return beside
 
 
+def _has_place(segment: Segment) -> bool:
+    """Whether it is one value that a name stands above, rather than a text that holds some."""
+    return not segment.is_key and bool(segment.key) and len(segment.text) <= 1_000
+
+
 def _place(target: Target, beside: Mapping[str, tuple[set[str], bool]]) -> Place:
     segment = target.segment
-    if segment.is_key or not segment.key or len(segment.text) > 1_000:
+    if not _has_place(segment):
         return Place()
     tokens = segment.pointer.split("/")
     # A list's elements are named by the member that holds the list.

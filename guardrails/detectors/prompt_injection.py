@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from guardrails.engine.detector import Context, MessageDetector, Target, detectors
+from guardrails.engine.detector import Context, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.engine.turns import give_way
@@ -31,9 +31,11 @@ _DISGUISED_MORE = 1.5
 _UNSEEN_MORE = 0.7
 # Definitions are there to tell a model when to do what; they have rules of their own.
 _DEFINING_LESS = 1.5
-_ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked"})
+_ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked", "joined", "reordered"})
 _MOST_OF_A_TEXT = 50
 _MOST_TOGETHER = 256
+# So few are scored sooner by what other detectors have made of them already.
+_FEW = 6
 
 
 @dataclass(slots=True)
@@ -47,25 +49,31 @@ class _Reading:
 
 
 @detectors.add
-class PromptInjection(MessageDetector):
+class PromptInjection(SeveralDetector):
     """A finding's score joins what a rule found with what the model says of the words around it."""
 
     name: ClassVar[str] = "prompt_injection"
     label: ClassVar[str] = "Prompt injection, jailbreaks, hidden text and poisoned tool definitions"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = (
         INJECTION, JAILBREAK, hidden.CATEGORY, roles.CATEGORY, concealment.CATEGORY, exfiltration.CATEGORY,
         poisoning.CATEGORY,
     )  # fmt: skip
+    cached_from: ClassVar[int] = 1
+    surest_first: ClassVar[bool] = True
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._model = linear_model()
         self._signs = Signs([*overrides.SIGNS, *roles.SIGNS, *concealment.SIGNS, *exfiltration.SIGNS])
         self._defining = Signs(poisoning.SIGNS)
 
-    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+    def is_alone(self, segment: Segment) -> bool:
+        """In definitions names and places count too, also those of other texts."""
+        return segment.surface not in _DEFINING
+
+    def judge_some(self, asked: Sequence[Target], targets: Sequence[Target], context: Context) -> Sequence[Finding]:
         readings = [
-            _Reading(target, index, view) for target in targets for index, view in enumerate(target.views) if view.text
+            _Reading(target, index, view) for target in asked for index, view in enumerate(target.views) if view.text
         ]
         self._score(readings)
         found = _Found()
@@ -73,7 +81,7 @@ class PromptInjection(MessageDetector):
         for reading in readings:
             self._look_at(reading, found)
             give_way()
-        _look_at_praise(targets, found)
+        _look_at_praise(asked, found)
         return found.told()
 
     def _score(self, readings: Sequence[_Reading]) -> None:
@@ -81,13 +89,17 @@ class PromptInjection(MessageDetector):
         asked = [reading for reading in readings if _is_for_the_model(reading)]
         short = [reading for reading in asked if len(reading.view.text) <= self._model.window]
         for some in _together(short):
-            scores = self._model.score_each([reading.view.text for reading in some])
+            scores = self._score_few(some) if len(some) <= _FEW else \
+                self._model.score_each([reading.view.text for reading in some])  # fmt: skip
             for reading, score in zip(some, scores, strict=True):
                 if score >= LEAST / 10:
                     reading.scored = score_short(float(score), len(reading.view.text), _more(reading))
         for reading in asked:
             if len(reading.view.text) > self._model.window:
                 reading.scored = score_long(self._model, reading.target.features[reading.index], _more(reading))
+
+    def _score_few(self, readings: Sequence[_Reading]) -> list[float]:
+        return [self._model.score_alone(reading.target.features[reading.index]) for reading in readings]
 
     def _look_for_signs(self, readings: Sequence[_Reading], found: _Found) -> None:
         """All short texts are searched as one; only if something is there each is searched by itself."""

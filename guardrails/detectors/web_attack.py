@@ -6,11 +6,9 @@ what no example needs is looked for there. The weights come from guardrails/trai
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import re2
 
 from guardrails.attacks import data, libinjection, nosql, path, script, sql, url
@@ -22,8 +20,9 @@ from guardrails.attacks.xml import XXE
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.kinds import kind_of
-from guardrails.engine.ngrams import Features, LinearModel, buckets, load
+from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.engine.views import View
 from guardrails.language.sentences import readable
 from guardrails.language.settings import read_strings
@@ -39,6 +38,8 @@ _MOST_ASKED = 512
 # The model makes too much of less.
 _LEAST_LENGTH = 4
 _LEAST_DECODED = 12
+# Ways to hide a text from readers, of which no program makes values.
+_NOT_READ = (KEYED | ORDERED) - {"reversed"}
 # A finding under this says nothing.
 _LEAST = 0.05
 _MOST = 64
@@ -65,6 +66,7 @@ class WebAttack(TextDetector):
     label: ClassVar[str] = "Injection and traversal attacks"
     version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
+    cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("categories", "array", "Which attacks to look for; all when empty.", choices=CATEGORIES),
         Parameter("allowed_hosts", "array", "Internal hosts that URLs may name; .example.org for all below."),
@@ -231,8 +233,8 @@ def _is_asked(segment: Segment) -> bool:
 
 
 def _is_worth_reading(view: View) -> bool:
-    """A few bytes of hex or base64 decode to punctuation by chance; and ROT13 is no way to reach an interpreter."""
-    if "rot13" in view.how:
+    """A few bytes of hex or base64 decode to punctuation by chance; and no interpreter turns letters back."""
+    if not _NOT_READ.isdisjoint(view.how.split("+")):
         return False
     is_guess = "hex" in view.how or "base64" in view.how
     return len(view.text) >= (_LEAST_DECODED if is_guess else 1)
@@ -246,14 +248,7 @@ def _is_worth_asking(segment: Segment, text: str) -> bool:
 
 
 def _ask(model: LinearModel, features: Features) -> float:
-    if model.distinct or len(features) > model.window:
-        return model.score(features)
-    # One window: the same sum by a shorter way.
-    weights = model.weights[buckets(model, features)]
-    if not len(weights):
-        return 0.0
-    score = model.slope * float(weights.sum(dtype=np.float64)) / math.sqrt(len(weights)) + model.bias
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))
+    return model.score(features) if len(features) > model.window else model.score_alone(features)
 
 
 def _is_meant(segment: Segment) -> bool:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from guardrails.engine.turns import taking_turns
 
 # A message that is still not scanned then is refused.
 MOST_SECONDS = 30.0
+_MOST_WAITED = 0.003
 T = TypeVar("T")
 Apart = Callable[..., Awaitable[Any]]
 
@@ -76,7 +79,8 @@ def apart_in(pool: Executor | None, slot: Slot | None = None) -> Apart:
             if slot is not None:
                 await slot.acquire()
             try:
-                work = asyncio.get_running_loop().run_in_executor(pool, _work, function, *arguments)
+                loop = asyncio.get_running_loop()
+                work = loop.run_in_executor(pool, _work, partial(wait_for_turn, loop), function, *arguments)
             except BaseException:
                 if slot is not None:
                     slot.release()
@@ -89,9 +93,21 @@ def apart_in(pool: Executor | None, slot: Slot | None = None) -> Apart:
     return run
 
 
-def _work(function: Callable[..., T], *arguments: Any) -> T:
+def _work(pause: Callable[[], None], function: Callable[..., T], *arguments: Any) -> T:
     _collector.rest()
     try:
-        return taking_turns(function, *arguments)
+        return taking_turns(pause, function, *arguments)
     finally:
         _collector.go_on()
+
+
+def wait_for_turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Returns when the loop has been through what it had to do, or after a while all the same.
+
+    To sleep instead would not do on a busy machine, where the loop may not be awake before the sleep is over.
+    """
+    done = threading.Event()
+    # Without the loop nobody waits.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(done.set)
+        done.wait(_MOST_WAITED)

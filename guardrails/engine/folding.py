@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import pieces
+from guardrails.engine.arrays import cumulative, pieces
 from guardrails.engine.pieces import Reading, windows
 
 Points = npt.NDArray[np.uint32]
@@ -314,7 +314,7 @@ def _standing_in(flags: npt.NDArray[np.uint16], gone: Mask) -> Mask:
     # What is invisible does not end a word.
     inside = letters | gone
     begins = inside & ~np.concatenate((np.zeros(1, dtype=np.bool_), inside[:-1]))
-    word = np.cumsum(begins) * inside
+    word = cumulative(begins, np.intp)[1:] * inside
     counts = int(word.max()) + 1
     of_latin, of_foreign, of_same = (
         np.bincount(word, weights=mask & inside, minlength=counts)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import repeat
+from guardrails.engine.arrays import cumulative, repeat
 
 Places = npt.NDArray[np.int32]
 
@@ -59,7 +59,7 @@ class Pieces:
 
     def read(self, how: str) -> Reading:
         lengths = np.fromiter(map(len, self._texts), dtype=np.int64, count=len(self._texts))
-        begins = np.cumsum(lengths) - lengths
+        begins = cumulative(lengths, np.int64)[:-1]
         within = np.arange(int(lengths.sum())) - repeat(begins, lengths)
         first, last, step = (repeat(np.asarray(each), lengths) for each in (self._starts, self._ends, self._steps))
         starts = np.where(step > 0, first + within * step, np.where(step < 0, last - 1 - within, first))

@@ -22,6 +22,7 @@ from guardrails.engine.detector import (
     Outbound,
     Provider,
     ProviderError,
+    SeveralDetector,
     Target,
     TextDetector,
     find,
@@ -43,14 +44,14 @@ from guardrails.engine.redact import Unredactable, redact, text_of
 from guardrails.engine.rules import Mode, Policy, Rule
 from guardrails.engine.segments import Segment, Surface
 from guardrails.engine.surfaces import Reading, segments_of
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, working_time
 from guardrails.engine.walk import Unwalkable
 from guardrails.tokens import find_tokens, is_token
 
 # Scanned at once; anything longer goes to the pool, so that no call waits long for another's text.
 INLINE_BYTES = 2_000
-# A text this short is scanned sooner than it is looked up.
-_CACHED_FROM = 64
+# A message of more texts than these would fill the cache with its own, for nobody to ask about again.
+_MOST_CACHED = 64
 _MAX_FINDINGS = 1_000
 _MAX_DIGESTED = 50
 # More findings than these are made ready for the report in the pool.
@@ -61,9 +62,15 @@ _DEFINITIONS = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
 class Cache(Protocol):
     """Findings by text, detector and configuration, apart for each project."""
 
-    def get(self, project: int, detector_id: str, segment: Segment) -> tuple[Finding, ...] | None: ...
+    def name_of(self, project: int, segment: Segment) -> bytes: ...
 
-    def put(self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding]) -> None: ...
+    def get(
+        self, project: int, detector_id: str, segment: Segment, name: bytes = b""
+    ) -> tuple[Finding, ...] | None: ...
+
+    def put(
+        self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding], name: bytes = b""
+    ) -> None: ...
 
 
 class Tokens(Protocol):
@@ -102,6 +109,8 @@ class Armed:
     detector_id: str
     enforced: bool
     fault: str = ""
+    # Whether it is a service that is asked after all that is here.
+    asks: bool = False
 
 
 @dataclass(slots=True)
@@ -125,6 +134,8 @@ class _Scan:
     directed: dict[frozenset[str], list[Target]] = field(default_factory=dict)
     # Rules with one detector, configuration and directions share what it found.
     found: dict[tuple[str, frozenset[str]], Sequence[Finding]] = field(default_factory=dict)
+    # What the cache knows each segment by, by the segment's identity.
+    names: dict[int, bytes] = field(default_factory=dict)
     # By pointer and whether it is a name; made when the first finding asks for it.
     texts: dict[tuple[str, bool], str] = field(default_factory=dict)
 
@@ -161,7 +172,7 @@ async def inspect(
         raise
     except Exception as error:  # noqa: BLE001  a message that breaks its reader has not been looked at
         return _unreadable(policy, type(error).__name__)
-    if any(isinstance(each.detector, Provider) for each in armed):
+    if any(each.asks for each in armed):
         if not _blocking(scan):
             await _ask_providers(scan)
         if apart is not at_once:
@@ -227,7 +238,8 @@ def _arm(rule: Rule, enforced: bool) -> Armed:
     except Exception as error:  # noqa: BLE001  whatever a plug-in raises, its rule fails closed and the others go on
         return Armed(rule, None, "", enforced, type(error).__name__)
     digest = hashlib.sha256(config.encode()).hexdigest()[:32]
-    return Armed(rule, detector, f"{rule.detector}/{detector.version}/{digest}", enforced)
+    detector_id = f"{rule.detector}/{detector.version}/{digest}"
+    return Armed(rule, detector, detector_id, enforced, asks=isinstance(detector, Provider))
 
 
 @lru_cache(maxsize=1_024)
@@ -263,9 +275,9 @@ def _scan_locally(
     for each in armed:
         if stop.is_set():
             break
-        if not isinstance(each.detector, Provider) and not each.rule.directions.isdisjoint(present):
+        if not each.asks and not each.rule.directions.isdisjoint(present):
             _note(scan, each, *_run(scan, each))
-    if not any(isinstance(each.detector, Provider) for each in armed):
+    if not any(each.asks for each in armed):
         _release(scan)
     return scan
 
@@ -304,14 +316,14 @@ def direction_of(segment: Segment, context: Context) -> str:
 
 def _run(scan: _Scan, armed: Armed) -> tuple[Sequence[Finding], str, float]:
     """The findings, the cause of failure or "", and the milliseconds of one rule."""
-    started = time.perf_counter()
+    started = working_time()
     found: list[Finding] = []
     cause = armed.fault
     directions, targets = _directed(scan, armed.rule)
     key = armed.detector_id, directions
     known = scan.found.get(key)
     if known is not None:
-        return known, cause, (time.perf_counter() - started) * 1000
+        return known, cause, (working_time() - started) * 1000
     detector = armed.detector
     try:
         if isinstance(detector, TextDetector):
@@ -321,12 +333,12 @@ def _run(scan: _Scan, armed: Armed) -> tuple[Sequence[Finding], str, float]:
                 found += _look_up(scan, armed, detector, target)
                 give_way()
         elif isinstance(detector, MessageDetector) and (targets or scan.context.binaries or scan.context.numbers):
-            found += detector.judge(targets, scan.context)
+            found += _judge(scan, armed, detector, targets)
         if detector is not None:
             scan.found[key] = found
     except Exception as error:  # noqa: BLE001  a detector that breaks cannot answer; that never passes a call
         cause = type(error).__name__
-    taken = time.perf_counter() - started
+    taken = working_time() - started
     if taken > armed.rule.timeout:
         # It cannot be stopped, and what took so long is not to be relied on.
         cause = "timeout"
@@ -335,17 +347,50 @@ def _run(scan: _Scan, armed: Armed) -> tuple[Sequence[Finding], str, float]:
 
 def _look_up(scan: _Scan, armed: Armed, detector: TextDetector, target: Target) -> Sequence[Finding]:
     cache, segment = scan.services.cache, target.segment
-    if cache is None or len(segment.text) < _CACHED_FROM:
+    if cache is None or len(segment.text) < detector.cached_from:
         return detector.scan(target)
-    known = cache.get(scan.context.project, armed.detector_id, segment)
+    project, name = scan.context.project, _name_of(scan, cache, segment)
+    known = cache.get(project, armed.detector_id, segment, name)
     if known is None:
         known = tuple(detector.scan(target))
-        cache.put(scan.context.project, armed.detector_id, segment, known)
+        cache.put(project, armed.detector_id, segment, known, name)
     return known
 
 
+def _name_of(scan: _Scan, cache: Cache, segment: Segment) -> bytes:
+    name = scan.names.get(id(segment))
+    if name is None:
+        name = scan.names[id(segment)] = cache.name_of(scan.context.project, segment)
+    return name
+
+
+def _judge(scan: _Scan, armed: Armed, detector: MessageDetector, targets: Sequence[Target]) -> Sequence[Finding]:
+    """In the same order whatever was known."""
+    cache, project = scan.services.cache, scan.context.project
+    if cache is None or not isinstance(detector, SeveralDetector) or len(targets) > _MOST_CACHED:
+        return detector.judge(targets, scan.context)
+    known: list[Sequence[Finding] | None] = [
+        cache.get(project, armed.detector_id, target.segment, _name_of(scan, cache, target.segment))
+        if detector.is_alone(target.segment) else None
+        for target in targets
+    ]
+    asked = [target for target, seen in zip(targets, known, strict=True) if seen is None]
+    by_place: dict[tuple[str, bool], list[Finding]] = {}
+    for finding in detector.judge_some(asked, targets, scan.context) if asked else ():
+        by_place.setdefault((finding.pointer, finding.is_key), []).append(finding)
+    found: list[Finding] = []
+    for target, seen in zip(targets, known, strict=True):
+        segment = target.segment
+        if seen is None:
+            seen = by_place.get((segment.pointer, segment.is_key), ())
+            if detector.is_alone(segment):
+                cache.put(project, armed.detector_id, segment, seen, _name_of(scan, cache, segment))
+        found += seen
+    return sorted(found, key=lambda finding: -finding.score) if detector.surest_first else found
+
+
 async def _ask_providers(scan: _Scan) -> None:
-    asked = [armed for armed in scan.armed if isinstance(armed.detector, Provider)]
+    asked = [armed for armed in scan.armed if armed.asks]
     if asked:
         await asyncio.gather(*(_ask(scan, armed) for armed in asked))
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 # So long may a thread go on before it gives way; a loop that waits is late by as much.
-_SECONDS = 0.0015
-# Long enough for a thread that waits to wake up.
-_PAUSE = 0.0001
+_SECONDS = 0.002
 T = TypeVar("T")
 
 
 class _Own(threading.local):
-    """When this thread gave way last; None in threads that others do not wait for, as that of the loop itself."""
+    """How this thread gives way, and when it did last; None where nobody waits, as in the thread of the loop itself."""
 
-    since: float | None = None
+    pause: Callable[[], None] | None = None
+    since: float = 0.0
+    waited: float = 0.0
 
 
 _own = _Own()
@@ -31,16 +31,29 @@ _own = _Own()
 
 def give_way() -> None:
     """Called after each part of long work, however small the parts are; costs nothing outside the pool."""
-    since = _own.since
-    if since is not None and time.perf_counter() - since > _SECONDS:
-        time.sleep(_PAUSE)
+    pause = _own.pause
+    if pause is not None and (now := time.perf_counter()) - _own.since > _SECONDS:
+        pause()
         _own.since = time.perf_counter()
+        _own.waited += _own.since - now
 
 
-def taking_turns(function: Callable[..., T], *arguments: object) -> T:
-    """Calls the function in a thread that gives way to the loop."""
-    _own.since = time.perf_counter()
+def each(compiled: Any, text: Any) -> Iterator[Any]:
+    """Every match of an expression, from left to right, giving way in between."""
+    for match in compiled.finditer(text):
+        yield match
+        give_way()
+
+
+def working_time() -> float:
+    """Seconds by a clock of this thread's own, which stands still while the thread gives way."""
+    return time.perf_counter() - _own.waited
+
+
+def taking_turns(pause: Callable[[], None], function: Callable[..., T], *arguments: object) -> T:
+    """Calls the function in a thread of the pool; `pause` returns when the loop has had its turn."""
+    _own.pause, _own.since = pause, time.perf_counter()
     try:
         return function(*arguments)
     finally:
-        _own.since = None
+        _own.pause = None

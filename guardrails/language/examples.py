@@ -137,7 +137,7 @@ class Examples:
     def _choose(self, spans: list[tuple[int, int]], features: Features, evenly: bool) -> list[tuple[int, int]]:
         if evenly:
             return [spans[int(index)] for index in np.linspace(0, len(spans) - 1, MOST_PASSAGES)]
-        hashes = features.characters[GRAM]
+        hashes = features.characters(GRAM)
         sums = cumulative(self._quick[hashes >> np.uint32(32 - GRAM_BITS)])
         bounds = np.minimum(np.array(spans), len(hashes))
         quick = (sums[bounds[:, 1]] - sums[bounds[:, 0]]) / np.sqrt(np.maximum(bounds[:, 1] - bounds[:, 0], 1))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
-from guardrails.engine.arrays import distinct, distinct_and_places, repeat
+from guardrails.engine.arrays import cumulative, distinct, distinct_and_places, repeat
 from guardrails.engine.turns import give_way
 from guardrails.language.lexicon import Doubles, load_lexicon
 from guardrails.language.sentences import readable, split_sentences
@@ -93,7 +93,7 @@ class Grounds:
         if sizes.sum() > _MOST_PLACES:
             return None
         word = repeat(np.arange(len(words)), sizes)
-        place = np.arange(len(word)) + repeat(first - (np.cumsum(sizes) - sizes), sizes)
+        place = np.arange(len(word)) + repeat(first - cumulative(sizes, np.intp)[:-1], sizes)
         keys, which = distinct_and_places(_pack(of[word], self._sentence[place]))
         sums = np.bincount(which, weights=rarities[word], minlength=len(keys))
         found = np.zeros(count)

@@ -63,7 +63,7 @@ def read_passages(
     """Each passage of a text, given by start and end; `features` are those of the text."""
     lexicon = lexicon or load_lexicon()
     tokens = Tokens(text)
-    grams = features.characters.get(GRAM, np.zeros(0, dtype=np.uint32))
+    grams = features.characters(GRAM)
     bounds = np.searchsorted(tokens.starts, np.array(spans, dtype=np.intp).reshape(-1, 2))
     found = []
     for (start, end), (first, last) in zip(spans, bounds, strict=True):

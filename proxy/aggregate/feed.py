@@ -22,6 +22,8 @@ from proxy.protocol import SUBSCRIPTION_KEY
 from proxy.stages.authorize import not_there
 from proxy.wire import is_response
 from servers.events import RawEvent
+from servers.offers import MODERN
+from servers.rights import decide
 from servers.upstream import Upstream, UpstreamError
 
 if TYPE_CHECKING:
@@ -114,15 +116,33 @@ async def listen(call: Call, call_next: CallNext) -> Answer:
     feed = Feed(call, call_next)
     honoured: dict[str, Any] = {name: True for name in _FLAGS if wanted.get(name) is True}
     heard: list[str] = []
-    for upstream, given in watched.values():
-        if call.state.aggregate.eras.speaks(replace(call, upstream=upstream), True) is not False:
-            feed.attach(upstream.slug, _listening(call, upstream, given))
+    for upstream in _spoken_to(call):
+        flags = [name for name in honoured if _announces(call, upstream, name)]
+        given = watched.get(upstream.slug, (upstream, {}))[1]
+        if flags or given:
+            feed.attach(upstream.slug, _listening(call, upstream, given, flags))
             heard += given.values()
     if heard:
         honoured["resourceSubscriptions"] = heard
     meta = {SUBSCRIPTION_KEY: call.message_id}
     feed.say({"jsonrpc": "2.0", "method": _ACKNOWLEDGED, "params": {"notifications": honoured, "_meta": meta}})
     return Answer(200, events=feed.events())
+
+
+def _spoken_to(call: Call) -> list[Upstream]:
+    """The servers that the key may use and that may have a stream of this kind."""
+    rights, eras = call.snapshot.rights, call.state.aggregate.eras
+    usable = [each for slug, each in call.snapshot.upstreams.items() if decide(rights, call.principal, slug).allowed]
+    return [each for each in usable if eras.speaks(replace(call, upstream=each), True) is not False]
+
+
+def _announces(call: Call, upstream: Upstream, flag: str) -> bool:
+    """Whether the server has said that it tells when this list of its own is another one."""
+    offer = call.snapshot.rights.offers.get(upstream.slug)
+    about = offer.about.get(MODERN) if offer is not None else None
+    capabilities = about.get("capabilities") if isinstance(about, dict) else None
+    said = capabilities.get(flag.removesuffix("ListChanged")) if isinstance(capabilities, dict) else None
+    return isinstance(said, dict) and said.get("listChanged") is True
 
 
 def _watched(call: Call, uris: Any) -> dict[str, tuple[Upstream, dict[str, str]]]:
@@ -136,8 +156,11 @@ def _watched(call: Call, uris: Any) -> dict[str, tuple[Upstream, dict[str, str]]
     return found
 
 
-def _listening(call: Call, upstream: Upstream, given: dict[str, str]) -> Call:
-    params = {**call.params, "notifications": {"resourceSubscriptions": list(given)}}
+def _listening(call: Call, upstream: Upstream, given: dict[str, str], flags: list[str]) -> Call:
+    wanted: dict[str, Any] = dict.fromkeys(flags, True)
+    if given:
+        wanted["resourceSubscriptions"] = list(given)
+    params = {**call.params, "notifications": wanted}
     message = {**(call.message or {}), "params": params}
     passage = Passage(True, call.version, message_id=call.message_id, given=given)
     return replace(call, upstream=upstream, message=message, aggregate=passage)

@@ -155,7 +155,7 @@ async def _look(call: Call, member: str) -> float:
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(entries) > MAX_TOOLS or budget <= 0:
             break
-    await call.state.sightings.note(call, member, entries, whole=not isinstance(cursor, str))
+    await call.state.sightings.note(call, member, entries)
     if member == "tools" and not isinstance(cursor, str):
         catalogue = call.state.catalogue
         catalogue.replace(catalogue.table(call.upstream, call.modern), entries, good_for=good_for(result))

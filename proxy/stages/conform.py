@@ -163,7 +163,7 @@ async def _read_list(call: Call, table: Table) -> None:
             break
         if budget <= 0:
             raise UpstreamError("too_large", "tools/list")
-    await call.state.sightings.note(call, "tools", tools, whole=len(tools) <= MAX_TOOLS)
+    await call.state.sightings.note(call, "tools", tools)
     catalogue.replace(table, tools, good_for=min(limits, default=None), as_of=as_of)
 
 

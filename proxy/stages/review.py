@@ -34,13 +34,11 @@ async def review_message(call: Call, message: dict[str, Any]) -> None:
     if call.http_method == "GET":
         # On a stream that is taken up again the method of an answer is not known, so any list is one.
         members = [member for member in sightings.MEMBERS if isinstance(result.get(member), list)]
-        whole = False
     else:
         listed = sightings.LISTS.get(call.method)
         members = [listed] if listed is not None and isinstance(result.get(listed), list) else []
-        whole = not call.params.get("cursor") and not result.get("nextCursor")
     for member in members:
-        offer = await call.state.sightings.note(call, member, result[member], whole=whole)
+        offer = await call.state.sightings.note(call, member, result[member])
         call.unapproved |= sightings.unapproved(offer, member, result[member])
 
 

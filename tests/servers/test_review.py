@@ -171,6 +171,19 @@ def test_a_list_that_was_not_seen_to_its_end_uses_nothing_up(cast: Cast) -> None
 
 
 @pytest.mark.claim("review.first-sight")
+def test_what_clients_are_shown_before_the_first_whole_list_does_not_change_unseen(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, definition("read"), whole=())
+    see(server, definition("for-some-clients"), whole=())
+    assert (state(server), state(server, "for-some-clients")) == (State.APPROVED, State.APPROVED)
+    see(server, definition("read", "Reads more."), whole=())
+    assert state(server) == State.WAITING
+    see(server, definition("write", "In the other era."), era="legacy", whole=())
+    see(server, definition("for-some-clients", "In the other era."), era="legacy", whole=())
+    assert (state(server, "write"), state(server, "for-some-clients")) == (State.APPROVED, State.APPROVED)
+
+
+@pytest.mark.claim("review.first-sight")
 def test_each_era_and_each_kind_has_a_first_list_of_its_own(cast: Cast) -> None:
     server = cast.server(review=Review.TRUST_FIRST)
     see(server, FIRST)
