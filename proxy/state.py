@@ -15,6 +15,7 @@ from projects.authentication import KeyRecord, is_expired
 from proxy.aggregate.state import Aggregate
 from proxy.changes import Changes
 from proxy.errors import Refusal
+from proxy.figures import AllFigures
 from proxy.flights import Flights
 from proxy.guards import Guards
 from proxy.meter import Meters
@@ -105,6 +106,7 @@ class State:
         self.meters = Meters()
         self.guards = Guards()
         self.names = Names()
+        self.figures = AllFigures()
         self.aggregate = Aggregate()
         self.changes = Changes(self)
         # Key ids used since the last flush, with the time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.aggregate.eras import Eras
 from proxy.aggregate.freshness import Freshness
+from proxy.aggregate.meta.cache import Recent
 from proxy.aggregate.meta.index import Index
 from proxy.aggregate.sessions import Sessions
 from proxy.aggregate.shelves import Shelves
@@ -18,6 +19,7 @@ class Aggregate:
         self.eras = Eras()
         self.freshness = Freshness()
         self.index = Index()
+        self.recent = Recent()
         self.sessions = Sessions()
         self.shelves = Shelves()
         self.tables = Tables()

@@ -141,6 +141,7 @@ class _Outcome:
 
     def _entry(self, **fields: Any) -> Entry:
         call = self._call
+        call.state.figures.note(call, fields["decision"], fields.get("rpc_code"))
         return _entry(
             call, "mcp.call.outcome", bytes_out=call.bytes_out,
             duration_us=int((time.perf_counter() - call.started) * 1e6), detail=summarise(call), **fields,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,13 +13,14 @@ from mcp.client.client import Client as SdkClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from tests.e2e.scene import Scene, scene
+from tests.e2e.client import Client, Reply, connections_to_every_worker
+from tests.e2e.scene import WORKERS, Scene, scene
 from tests.e2e.test_aggregate import POISON, Caller, caller
-from tests.e2e.upstream import Upstream
+from tests.e2e.upstream import LEGACY, Upstream
 
 LISTED = {
     "enkrypt_list_all_servers", "enkrypt_get_server_info", "enkrypt_discover_all_tools", "enkrypt_secure_call_tools",
-    "search_tools", "describe_tool",
+    "search_tools", "describe_tool", "enkrypt_get_cache_status", "enkrypt_clear_cache", "enkrypt_get_timeout_metrics",
 }  # fmt: skip
 SECRET = "canary-header-of-acme"
 CANARY = "7b1f-canary-of-globex"
@@ -39,9 +41,12 @@ def declarations(upstream: Upstream) -> dict[str, Any]:
     text = {"type": "string"}
     usual = [tool("echo", "Repeats a text.", text=text), tool("stream", "Repeats a text in a stream.", text=text)]
     for path in ("docs", "legacy-docs", "modern-docs", "waiting"):
-        upstream.tools[path] = [*usual, tool("picture", "Draws a chart.", text=text), tool("fails", "Always fails."),
-                                tool("secret", "Hidden by an overlay.", text=text)]  # fmt: skip
-    upstream.tools["vault"] = [tool("echo", CANARY, text=text)]
+        upstream.tools[f"/{path}"] = [
+            *usual, tool("picture", "Draws a chart.", text=text), tool("fails", "Always fails."),
+            tool("secret", "Hidden by an overlay.", text=text), tool("wait", "Never answers.", text=text),
+        ]  # fmt: skip
+    upstream.tools["/slow"] = [tool("wait", "Never answers.", text=text)]
+    upstream.tools["/vault"] = [tool("echo", CANARY, text=text)]
     upstream.results |= {"picture": PICTURE, "fails": {"isError": True, "content": [{"type": "text", "text": "no"}]}}
     overlays = [
         {"tool": "stream", "rename": "repeat", "description": "Says it again."}, {"tool": "secret", "hidden": True}
@@ -62,10 +67,12 @@ def declarations(upstream: Upstream) -> dict[str, Any]:
                     server("waiting", "waiting", review="review", overlays=[]),
                     server("closed", "closed", grants=[{"allow": "*", "role": "auditor"}], overlays=[]),
                     {"slug": "down", "url": "http://127.0.0.1:9/mcp"},
+                    {"slug": "slow", "url": upstream.url("slow"), "timeout_seconds": 1},
                 ],
                 "keys": [
                     {"user": ada, "label": "ada", "tools": "meta"},
                     {"user": ada, "label": "native"},
+                    {"user": ada, "label": "doomed", "tools": "meta"},
                     {"user": bob, "label": "bob", "surface": "meta"},
                     {"user": ada, "label": "narrow", "surface": "meta", "tools": ["docs/echo"]},
                     {"user": ada, "label": "docs-only", "surface": "meta", "servers": ["docs"]},
@@ -144,24 +151,28 @@ def test_a_key_that_is_told_so_sees_a_few_tools_and_another_sees_all(stage: Scen
         ("server_info", "enkrypt_get_server_info", {"server_name": "docs"}),
         ("discover_tools", "enkrypt_discover_all_tools", {"server_name": "docs"}),
         ("call_tools", "enkrypt_secure_call_tools", {"server_name": "docs"}),
+        ("cache_status", "enkrypt_get_cache_status", {}),
+        ("clear_cache", "enkrypt_clear_cache", {"server_name": "nothing"}),
+        ("timeout_metrics", "enkrypt_get_timeout_metrics", {}),
     ],
 )
 def test_a_tool_has_the_name_of_the_reference_and_a_neutral_one(
     stage: Scene, era: str, neutral: str, name: str, arguments: dict[str, Any]
 ) -> None:
     ada = caller(stage, era)
-    assert given(ada, neutral, **arguments) == given(ada, name, **arguments)
+    first, second = (use(ada, each, **arguments)["structuredContent"] for each in (neutral, name))
+    assert (set(first), first["message"]) == (set(second), second["message"])
 
 
 @pytest.mark.claim("meta.rights")
 def test_servers_are_listed_with_the_tools_that_the_key_may_use(stage: Scene, era: str) -> None:
     shown = given(caller(stage, era), "enkrypt_list_all_servers")
-    assert set(shown["available_servers"]) == {"docs", "old", "new", "waiting", "down"}
+    assert set(shown["available_servers"]) == {"docs", "old", "new", "waiting", "down", "slow"}
     assert shown["discovery_failed_servers"] == ["down"]
     docs = shown["available_servers"]["docs"]
     assert docs["tools"] == {"echo": "Repeats a text.", "fails": "Always fails.", "picture": "Draws a chart.",
-                             "repeat": "Says it again."}  # fmt: skip
-    assert (docs["transport"], docs["state"], docs["tool_count"]) == ("http", "available", 4)
+                             "repeat": "Says it again.", "wait": "Never answers."}  # fmt: skip
+    assert (docs["transport"], docs["state"], docs["tool_count"]) == ("http", "available", 5)
     assert shown["available_servers"]["waiting"]["tools"] == {}
     assert shown["available_servers"]["down"]["discovery_error"]["error_kind"] == "unavailable"
     brief = given(caller(stage, era), "enkrypt_list_all_servers", discover_tools=False)
@@ -189,7 +200,7 @@ def test_what_is_said_of_a_server_holds_no_secret(stage: Scene, era: str) -> Non
 def test_one_server_is_discovered_in_full_and_a_tool_described(stage: Scene, era: str) -> None:
     ada = caller(stage, era)
     tools = given(ada, "enkrypt_discover_all_tools", server_name="docs")["tools"]["tools"]
-    assert [each["name"] for each in tools] == ["echo", "fails", "picture", "repeat"]
+    assert [each["name"] for each in tools] == ["echo", "fails", "picture", "repeat", "wait"]
     assert tools[0]["inputSchema"] == {"type": "object", "properties": {"text": {"type": "string"}}}
     for arguments in ({"name": "docs__echo"}, {"name": "echo", "server_name": "docs"}):
         described = given(ada, "describe_tool", **arguments)
@@ -404,6 +415,124 @@ def test_each_call_of_a_batch_is_on_record_before_it_leaves(stage: Scene, era: s
     assert len({call_id for *_, call_id in lines}) == 3
     events = [item["event"] for item in reply.message["result"]["structuredContent"]["results"]]
     assert events == [str(lines[1][4]), str(lines[3][4])]
+
+
+@pytest.mark.claim("meta.pipeline")
+def test_a_batch_that_is_cancelled_is_over_at_its_server_too(stage: Scene) -> None:
+    client = stage.client("acme")
+    session = client.open()
+    call_of_batch = {"server_name": "old", "tool_calls": [{"name": "wait", "args": {"text": "until cancelled"}}]}
+    with ThreadPoolExecutor(1) as pool:
+        params = {"name": "enkrypt_secure_call_tools", "arguments": call_of_batch}
+        waiting = pool.submit(stage.client("acme").legacy, "tools/call", params, session)
+        stage.upstream.wait_for(lambda: bool(stage.upstream.saw("until cancelled")))
+        [seen] = stage.upstream.saw("until cancelled")
+        notice = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+        for _ in range(4 * WORKERS):
+            # The worker that has the call is found by asking more than one.
+            headers = {"MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": session}
+            assert stage.client("acme").send("POST", notice, headers).status == 202
+        stage.upstream.wait_for(lambda: any(
+            each.message.get("method") == "notifications/cancelled"
+            and each.message["params"]["requestId"] == seen.message["id"] for each in stage.upstream.seen
+        ))  # fmt: skip
+        assert waiting.result(10).status == 499
+
+
+@pytest.mark.claim("meta.pipeline")
+def test_a_key_that_is_revoked_ends_the_batch(stage: Scene) -> None:
+    call_of_batch = {"server_name": "docs", "tool_calls": [{"name": "wait", "args": {"text": "until revoked"}}]}
+    with ThreadPoolExecutor(1) as pool:
+        doomed = caller(stage, "modern", label="doomed")
+        waiting = pool.submit(use_raw, doomed, call_of_batch)
+        stage.upstream.wait_for(lambda: bool(stage.upstream.saw("until revoked")))
+        stage.gateway.manage(
+            "shell", "-c",
+            "from projects.models import *; from projects.scoping import *; from projects.services import *\n"
+            "with unscoped('a test'): revoke_key(key=ApiKey.objects.select_related('project').get(label='doomed'))",
+        )  # fmt: skip
+        assert waiting.result(10).status == 401
+    lines = stage.wait_for_rows(
+        "SELECT reason FROM audit_event WHERE kind = 'mcp.call.outcome' AND server = 'docs' AND decision = 'cancelled'"
+    )
+    assert lines
+
+
+def use_raw(asker: Caller, arguments: dict[str, Any]) -> Reply:
+    return asker.ask("tools/call", {"name": "enkrypt_secure_call_tools", "arguments": arguments})
+
+
+# --- caches and figures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.claim("meta.cache")
+def test_the_caches_are_shown_of_the_servers_of_the_key(stage: Scene, era: str) -> None:
+    given(caller(stage, era), "list_servers")
+    status = given(caller(stage, era, label="narrow"), "enkrypt_get_cache_status")["cache_status"]
+    tools = status["gateway_specific"]["tools"]
+    assert "closed" not in tools["servers"]
+    assert tools["server_count"] == len(tools["servers"]) == 6
+    assert tools["servers"]["docs"]["tool_count"] == 1
+    assert tools["servers"]["down"]["exists"] is False
+    expiries = status["global"]["tool_cache_expiration_hours"], status["global"]["config_cache_expiration_hours"]
+    assert expiries == (4, 24)
+    assert "127.0.0.1" not in json.dumps(status)
+    [only] = given(caller(stage, era, label="docs-only"), "cache_status")["cache_status"]["gateway_specific"]["tools"][
+        "servers"
+    ]
+    assert only == "docs"
+
+
+@pytest.mark.claim("meta.cache")
+def test_caches_are_cleared_by_administrators_alone(stage: Scene, era: str) -> None:
+    for label in ("bob", "narrow"):
+        who = caller(stage, era, label=label)
+        assert set(who.tools()) == LISTED - {"enkrypt_clear_cache"}
+        for name in ("enkrypt_clear_cache", "clear_cache"):
+            assert who.tool(name).refusal[2] == {"code": -32602, "message": f"Unknown tool: {name}", "data": {}}
+    ada, narrow = caller(stage, era), caller(stage, era, label="docs-only")
+    for server in ("vault", "nothing", "closed"):
+        refused = use(ada, "clear_cache", server_name=server)["structuredContent"]
+        assert refused["message"] == f"Unknown server: {server}"
+    for asker, arguments in ((narrow, {}), (narrow, {"server_name": "docs", "cache_type": "verdicts"})):
+        assert use(asker, "clear_cache", **arguments)["structuredContent"]["error"]["code"] == "declined"
+    assert use(ada, "clear_cache", cache_type="rubbish")["structuredContent"]["error"]["code"] == "invalid_arguments"
+    assert not stage.rows(f"SELECT 1 FROM audit_event WHERE kind = 'cache.cleared' AND detail::text LIKE '%{era}%'")
+
+
+@pytest.mark.claim("meta.cache")
+def test_who_clears_a_cache_is_on_record(stage: Scene) -> None:
+    ada = caller(stage, "modern")
+    assert given(ada, "enkrypt_clear_cache", cache_type="server_config", server_name="docs", id="whatever")
+    rows = stage.wait_for_rows(
+        "SELECT actor_kind, actor, project, server, detail FROM audit_event WHERE kind = 'cache.cleared'"
+    )
+    assert rows == [("key", "ada@acme.test", "acme", "docs", {"kinds": ["tools"]})]
+    assert batch(ada, "docs", echo("goes on"))["status"] == "success"
+
+
+@pytest.mark.claim("meta.timeouts")
+def test_calls_are_counted_by_how_they_end(stage: Scene, era: str) -> None:
+    [row] = connections_to_every_worker(stage.gateway, WORKERS)
+    key = stage.gateway.key("acme", "ada")
+    ada = Caller(Client(stage.gateway, "/mcp/acme", key, row[0]), era)
+    other = Caller(Client(stage.gateway, "/mcp/globex", stage.gateway.key("globex", "mallory"), row[0]), era)
+
+    def figures(asker: Caller) -> dict[str, Any]:
+        return dict(given(asker, "enkrypt_get_timeout_metrics")["timeout_metrics"])
+
+    before, of_others = figures(ada), figures(other)
+    assert batch(ada, "docs", echo("one"), echo("two"))["status"] == "success"
+    [item] = batch(ada, "slow", {"name": "wait"})["results"]
+    assert (item["status"], item["error"]["code"]) == ("error", -31002)
+    after = figures(ada)
+    assert {name: after[name] - before[name] for name in after if name.endswith("_operations")} == {
+        "total_operations": 3, "successful_operations": 2, "timeout_operations": 1, "cancelled_operations": 0,
+        "active_operations": 0,
+    }  # fmt: skip
+    assert (after["since"], 0 < after["success_rate"] < 1) == (before["since"], True)
+    assert figures(other) == of_others
+    assert given(ada, "timeout_metrics")["timeout_config"]["slow"] == 1
 
 
 @pytest.mark.claim("meta.names")

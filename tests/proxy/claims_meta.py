@@ -15,5 +15,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("meta.whole", "What a tool gives comes back whole: every kind of content, structure, and that it failed.", _PAGE),
     ("meta.findings", "What guardrails find is told by codes and places, never by text.", _PAGE),
     ("meta.secrets", "What they say of a server holds no address, header or parameter.", _PAGE),
+    ("meta.cache", "What is cached is shown of the key's servers; administrators, and no others, can clear it.", _PAGE),
+    ("meta.timeouts", "Calls are counted of the own project, and it is said where and since when.", _PAGE),
     ("meta.search", "A search finds tools by their words, the best first, within its limits.", _PAGE),
 ]

@@ -12,10 +12,12 @@ from gateway_site.lib.jsontext import encode
 from proxy.aggregate.about import SERVER_INFO
 from proxy.aggregate.lists import digest_of
 from proxy.aggregate.meta.batch import Unreadable, call_tools
+from proxy.aggregate.meta.cache import Declined, cache_status, clear_cache
 from proxy.aggregate.meta.definitions import DEFINITIONS, listed_name
 from proxy.aggregate.meta.listing import Unknown, discover_tools, list_servers, server_info
 from proxy.aggregate.meta.names import Ours, may_have
 from proxy.aggregate.meta.search import describe_tool, search_tools
+from proxy.aggregate.meta.timeouts import timeout_metrics
 from proxy.call import Answer
 from proxy.errors import Refusal
 from proxy.protocol import SERVER_KEY
@@ -32,6 +34,9 @@ _TOOLS: dict[Ours, Callable[[Call, Payload], Awaitable[Payload]]] = {
     Ours.CALL_TOOLS: call_tools,
     Ours.SEARCH_TOOLS: search_tools,
     Ours.DESCRIBE_TOOL: describe_tool,
+    Ours.CACHE_STATUS: cache_status,
+    Ours.CLEAR_CACHE: clear_cache,
+    Ours.TIMEOUT_METRICS: timeout_metrics,
 }
 
 
@@ -66,6 +71,8 @@ async def answer_ours(call: Call, ours: Ours) -> Answer:
         return _refuse(call, f"unknown_{kind}", f"Unknown {kind}: {name[:256]}")
     except Unreadable as error:
         return _refuse(call, "invalid_arguments", str(error))
+    except Declined as error:
+        return _refuse(call, "declined", str(error))
     return _answer(call, _result(payload))
 
 

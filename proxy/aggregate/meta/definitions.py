@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from proxy.aggregate.meta.cache import KINDS
 from proxy.aggregate.meta.names import LISTED, Ours
 from servers.schemas import Check
 
@@ -16,6 +17,7 @@ MAX_QUERY = 500
 FOUND = 10
 _READS = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
 _CALLS = {"readOnlyHint": False, "destructiveHint": True, "openWorldHint": True}
+_CLEARS = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": True, "openWorldHint": False}
 _TEXT = {"type": "string"}
 _NAMES = {"type": "array", "items": _TEXT}
 _SERVER = {"type": "string", "maxLength": 200, "description": "The name of a server, as the list of servers gives it."}
@@ -121,6 +123,27 @@ DEFINITIONS: dict[Ours, Definition] = {
                   "one that a search has given."},
          "server_name": {**_ANY_SERVER, "description": "Its server, where the name alone does not say it."}},
         {"server_name": _TEXT, "tool_name": _TEXT, "tool": {"type": "object"}}, ("name",),
+    ),
+    Ours.CACHE_STATUS: Definition(
+        "Show the caches",
+        "Says of each server when its tools were last read, when that is too old, and whether it is to be read again.",
+        {}, {"cache_status": {"type": "object"}},
+    ),
+    Ours.CLEAR_CACHE: Definition(
+        "Clear the caches",
+        "Has the gateway forget what it keeps of one server or of all, so that it is read again.",
+        {"server_name": {**_ANY_SERVER, "description": "Only what is kept of this server's tools."},
+         "cache_type": {"enum": [*KINDS, None], "default": "all", "description": "What of it: all, gateway_config or "
+                        "config, server_config or tools, verdicts."},
+         "id": {"type": ["string", "null"], "description": "Has no meaning here: it is always the key's own project."}},
+        {}, annotations=_CLEARS,
+    ),
+    Ours.TIMEOUT_METRICS: Definition(
+        "Show timeouts",
+        "Counts the calls of this project that were answered, timed out or were cancelled in the worker that answers, "
+        "and says how many seconds each server may stay silent.",
+        {}, {"timeout_metrics": {"type": "object"}, "active_operations": {"type": "integer"},
+             "timeout_config": {"type": "object"}},
     ),
 }  # fmt: skip
 

