@@ -18,6 +18,7 @@ from proxy.errors import Refusal
 from proxy.figures import AllFigures
 from proxy.flights import Flights
 from proxy.guards import Guards
+from proxy.listings import Listings
 from proxy.meter import Meters
 from proxy.naming import Names
 from proxy.rediscovery import Rediscovery
@@ -101,6 +102,7 @@ class State:
         self.sightings = Sightings(self.snapshots)
         self.rediscovery = Rediscovery(self.snapshots)
         self.flights = Flights()
+        self.listings = Listings()
         self.connections = Connections()
         self.catalogue = Catalogue()
         self.meters = Meters()
@@ -126,6 +128,7 @@ class State:
         self.rediscovery.close()
         self.changes.close()
         await self.flights.close()
+        await self.listings.close()
         await self.snapshots.close()
         await self.aggregate.close()
         await self.connections.close()

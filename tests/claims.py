@@ -144,6 +144,11 @@ _OURS: list[tuple[str, str, str]] = [
         "proxy/README.md",
     ),
     (
+        "cache.shared",
+        "With Redis a list that one worker has read is read by no other, and is sealed there.",
+        "proxy/README.md",
+    ),
+    (
         "cache.lifetimes",
         "Nothing is kept longer than its setting and its server say, and clients are told no more than that.",
         "proxy/README.md",

@@ -28,7 +28,7 @@ async def answer_list(call: Call) -> Answer:
     member, fresh = LISTS[call.method], call.state.aggregate.freshness
     slugs = visible(call)
     await fresh.await_first_sight(call, slugs, member)
-    fresh.look_after(call, slugs, member)
+    await fresh.look_after(call, slugs, member)
     listing = await call.state.aggregate.tables.listing(call, member)
     number = 0
     if call.params.get("cursor") is not None:

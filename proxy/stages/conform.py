@@ -135,11 +135,17 @@ async def _relearn(call: Call, table: Table) -> None:
 
 
 async def _read_list(call: Call, table: Table) -> None:
-    """Asks the server for its list in the caller's own era and session; it then is what the caller would see."""
+    """Asks the server for its list in the caller's own era and session; it then is what the caller would see.
+
+    What another worker has read is as good, for one that has read nothing yet.
+    """
+    if await call.state.listings.load(call, table):
+        return
     catalogue: Catalogue = call.state.catalogue
     as_of = table.changes
     tools: list[Any] = []
     limits: list[float] = []
+    is_kept = True
     cursor: str | None = None
     budget = MAX_LIST_BYTES
     for _ in range(MAX_PAGES):
@@ -157,6 +163,8 @@ async def _read_list(call: Call, table: Table) -> None:
         limit = good_for(result)
         if limit is not None:
             limits.append(limit)
+        # What is good for this once is for nobody else.
+        is_kept = is_kept and (limit is not None or "ttlMs" not in result)
         budget -= size
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(tools) > MAX_TOOLS:
@@ -165,6 +173,8 @@ async def _read_list(call: Call, table: Table) -> None:
             raise UpstreamError("too_large", "tools/list")
     await call.state.sightings.note(call, "tools", tools)
     catalogue.replace(table, tools, good_for=min(limits, default=None), as_of=as_of)
+    if is_kept and table.changes == as_of:
+        await call.state.listings.store(call, tools, min(limits, default=None))
 
 
 def _learn(call: Call, message: dict[str, Any]) -> None:

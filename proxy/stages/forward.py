@@ -322,6 +322,7 @@ async def _check_event(call: Call, raw: RawEvent) -> Event:
     if message.get("method") in LIST_CHANGED:
         call.state.catalogue.mark_stale(call.upstream)
         call.state.rediscovery.note(call.upstream)
+        call.state.listings.forget(call)
     return Event(raw, message)
 
 

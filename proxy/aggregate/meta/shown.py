@@ -18,7 +18,7 @@ async def look(call: Call, slugs: list[str]) -> None:
     """Servers whose list nobody has seen are asked for it first, those whose list may be old behind our back."""
     fresh = call.state.aggregate.freshness
     await fresh.await_first_sight(call, slugs, "tools")
-    fresh.look_after(call, visible_of(call, slugs), "tools")
+    await fresh.look_after(call, visible_of(call, slugs), "tools")
 
 
 def visible_of(call: Call, slugs: list[str]) -> list[str]:
