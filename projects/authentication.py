@@ -58,21 +58,41 @@ class KeyRecord:
 
 
 def matches(pattern: str, kind: str, server: str, name: str) -> bool:
+    """Whether a pattern allows the name: no URI that a server might read as another one."""
+    return not (kind == "resource" and climbs(name)) and names(pattern, kind, server, name)
+
+
+def names(pattern: str, kind: str, server: str, name: str) -> bool:
     """Servers choose their own names, so none may look like another kind's or another server's."""
     prefix, _, glob = pattern.partition(":")
     if prefix not in ("prompt", "resource"):
         prefix, glob = "tool", pattern
-    if prefix != kind or (kind == "resource" and _climbs(name)):
+    if prefix != kind:
         return False
     if kind == "resource" and fnmatchcase(name, glob):
         return True
     return fnmatchcase(f"{server}/{name}" if "/" in glob else name, glob)
 
 
-def _climbs(uri: str) -> bool:
+def climbs(uri: str) -> bool:
     """Whether a server might read the URI as another path than the globs do."""
     decoded = unquote(unquote(uri)).replace("\\", "/")
     return ".." in decoded.split("/") or "%2f" in uri.lower()
+
+
+def plain_uri(uri: str) -> str:
+    """The URI as servers that tidy it up may read it: RFC 3986 section 6.2.2, decoded, and without empty segments."""
+    scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").rpartition(":/")
+    if not scheme:
+        return unquote(unquote(uri))
+    authority, _, path = rest.removeprefix("/").partition("/") if rest.startswith("/") else ("", "", rest)
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    return f"{scheme.lower()}://{authority.lower()}/{'/'.join(kept)}"
 
 
 @dataclass(frozen=True, slots=True)

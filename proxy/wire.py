@@ -13,7 +13,7 @@ import orjson
 
 from gateway_site.lib.jsontext import count_names, holds_long_number
 from proxy.errors import Refusal
-from proxy.protocol import known_parameters
+from proxy.protocol import is_request, known_parameters
 
 MAX_DEPTH = 64
 MAX_ID_TEXT = 256
@@ -51,6 +51,9 @@ def _rebuild_call(value: Message) -> Message:
         raise Refusal("invalid_request", "The method must be a text of at most 128 characters")
     if "result" in value or "error" in value:
         raise Refusal("not_one_message")
+    if "id" not in value and is_request(method):
+        # What asks for an answer and waits for none would pass by what is checked of requests.
+        raise Refusal("invalid_request", f"{method} needs an id")
     message: Message = {"jsonrpc": "2.0"}
     if "id" in value:
         message["id"] = value["id"]

@@ -23,7 +23,7 @@ from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.models import Server, Tool
 from servers.offers import LEGACY, MODERN
 from servers.resolve import upstream_of
-from servers.review import MAX_NAME, Listed, observe
+from servers.review import MAX_NAME, Listed, closed_kinds, observe
 from servers.schemas import MAX_SCHEMA_BYTES
 from servers.sdk import LISTS, Wire, open_session
 from servers.upstream import Connections, Upstream, UpstreamError
@@ -335,13 +335,20 @@ def _is_current(server: Server) -> bool:
 
 
 def _store(server: Server, found: Discovered) -> None:
-    """An era that the server does not speak just now keeps what it had."""
+    """An era that the server does not speak just now keeps what it had.
+
+    All that is read at one time is first sight together, and then there is none any more.
+    """
+    closed = closed_kinds(Server.objects.get(pk=server.pk))
     for era, each in found.eras.items():
         about = {
             "server_info": each.server_info, "capabilities": each.capabilities, "instructions": each.instructions,
             "versions": list(each.versions),
         }  # fmt: skip
-        observe(server=server, era=era, listed=each.entries, whole=each.whole, about=about)
+        observe(
+            server=server, era=era, listed=each.entries, whole=each.whole, about=about, closed=closed,
+            ends_first_sight=True,
+        )
 
 
 def _fail(lease: Lease, server: Server, error: str) -> None:

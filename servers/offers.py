@@ -13,6 +13,7 @@ from django.db.models.functions import Cast
 
 from gateway_site.lib import jsontext
 from gateway_site.lib.caching import Cache, Counts, Key, Reason, key_of
+from projects.authentication import plain_uri
 from servers.models import Review, Server, State, Tool, ToolVersion
 
 MODERN, LEGACY = "modern", "legacy"
@@ -64,6 +65,8 @@ class Offer:
     lists: frozenset[Place] = frozenset()
     entries: Mapping[Place, Offered] = field(default_factory=dict, repr=False)
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    # Resources that may not be used, as servers that tidy up URIs may read them.
+    held: frozenset[str] = frozenset()
 
     def get(self, kind: str, name: str) -> Offered | None:
         return self.entries.get((kind, name))
@@ -71,11 +74,9 @@ class Offer:
     def of(self, kind: str) -> Iterable[Offered]:
         return (offered for offered in self.entries.values() if offered.kind == kind)
 
-    def is_first_sight(self, kind: str, era: str = "") -> bool:
-        """Whether what the server lists now is what its project has agreed to trust; without an era, in any."""
-        if self.review != Review.TRUST_FIRST:
-            return False
-        return not any((each, kind) in self.lists for each in ((era,) if era else (MODERN, LEGACY)))
+    def is_first_sight(self, kind: str) -> bool:
+        """Whether what the server lists now is what its project has agreed to trust."""
+        return self.review == Review.TRUST_FIRST and not any((era, kind) in self.lists for era in (MODERN, LEGACY))
 
     def is_news(self, kind: str, name: str, digest: str, era: str) -> bool:
         """Whether the server lists something else in that era than when it was last looked at."""
@@ -141,10 +142,17 @@ def _load(servers: Sequence[Server]) -> dict[int, Offer]:
             version=server.catalogue_version,
             lists=frozenset((era, kind) for era, kinds in server.first_lists.items() for kind in kinds),
             entries=entries[server.pk],
+            held=_held(entries[server.pk]),
             about=server.about,
         )
         for server in servers
     }
+
+
+def _held(entries: Mapping[Place, Offered]) -> frozenset[str]:
+    return frozenset(
+        plain_uri(name) for (kind, name), offered in entries.items() if kind == "resource" and not offered.may_be_used
+    )
 
 
 # Of one version: digest, state, whether it was shown in either era, and the definition as the database has it.

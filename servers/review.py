@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from audit.recorder import record
@@ -23,6 +24,8 @@ from servers.definitions import digest as digest_of
 from servers.evidence import approved_before, names_elsewhere, notes_on
 from servers.models import Review, Server, State, Tool, ToolVersion
 
+# So long the first list of a server may be in coming before what it lists waits for a person.
+FIRST_SIGHT = timedelta(minutes=10)
 MAX_TOOLS = 2_000
 MAX_NAME = 500
 # A server that says something else each time fills no table.
@@ -30,6 +33,7 @@ MAX_VERSIONS = 20
 MAX_REASON = 500
 MAX_NOTED_BYTES = 2**16
 _TRUSTED = "trusted server"
+_CHECK = "schema check"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -45,19 +49,22 @@ class Listed:
 @transaction.atomic
 def observe(
     *, server: Server, era: str, listed: Iterable[Listed], whole: Iterable[str] = (),
-    about: dict[str, Any] | None = None,
+    about: dict[str, Any] | None = None, closed: Iterable[str] | None = None,
+    ends_first_sight: bool = False,
 ) -> bool:
     """Writes down what a server lists in an era, and by its review decides on what is new. Whether anything changed.
 
     `whole` names the kinds of which the list was read to its end by one who can do all that servers ask of clients:
     what is not in it is offered no more, and the first such list is what a server is trusted with at first sight.
     A list that a client is given is not whole: servers may show some tools to some clients only.
-    `about` is what the server says of itself there.
+    `about` is what the server says of itself there. `closed` are the kinds of which nothing is trusted at first sight
+    any more, for who reads several eras at one time; they are those that were read before in any era.
+    `ends_first_sight` closes all kinds, also those whose list had no end.
     """
     with with_project(server.project_id):
         # One at a time for each server, so that only one list can be its first.
         server = _lock(server.pk)
-        sighting = _Sighting(server, era)
+        sighting = _Sighting(server, era, closed_kinds(server) if closed is None else frozenset(closed))
         kinds = set(whole)
         for entry in listed:
             sighting.see(entry)
@@ -66,8 +73,9 @@ def observe(
         sighting.finish()
         changes = sighting.changes
         seen = set(server.first_lists.get(era, ()))
-        if kinds - seen:
-            server.first_lists = {**server.first_lists, era: sorted(kinds | seen)}
+        read = kinds | set(Tool.Kind.values) if ends_first_sight else kinds
+        if read - seen:
+            server.first_lists = {**server.first_lists, era: sorted(read | seen)}
             changes = True
         if about is not None and server.about.get(era) != _storable(about):
             server.about = {**server.about, era: _storable(about)}
@@ -75,6 +83,11 @@ def observe(
         if changes:
             _touch(server)
         return changes
+
+
+def closed_kinds(server: Server) -> frozenset[str]:
+    """Of which kinds the server has been read before, in whatever era."""
+    return frozenset(kind for kinds in server.first_lists.values() for kind in kinds)
 
 
 def observe_by_id(server_id: int, project_id: int, **seen: Any) -> bool:
@@ -87,11 +100,12 @@ def observe_by_id(server_id: int, project_id: int, **seen: Any) -> bool:
 class _Sighting:
     """One look at a server's list, entry by entry."""
 
-    def __init__(self, server: Server, era: str) -> None:
+    def __init__(self, server: Server, era: str, closed: frozenset[str]) -> None:
         self.server = server
         self.era = era
         self.changes = False
-        self._seen_before = frozenset(server.first_lists.get(era, ()))
+        self._closed = closed
+        self._first_seen: dict[str, datetime] = {}
         self._tools = {(tool.kind, tool.name): tool for tool in Tool.objects.filter(server=server)}
         self._new: dict[tuple[str, str], tuple[Tool, ToolVersion]] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -191,7 +205,7 @@ class _Sighting:
 
     def _judge(self, entry: Listed, found: list[str], tool: Tool | None) -> tuple[str, str]:
         if found:
-            return State.REJECTED, "schema check"
+            return State.REJECTED, _CHECK
         if self.server.review == Review.TRUST:
             return State.APPROVED, _TRUSTED
         if self.server.review == Review.TRUST_FIRST and self._is_first_sight(entry.kind, tool):
@@ -199,10 +213,20 @@ class _Sighting:
         return State.WAITING, ""
 
     def _is_first_sight(self, kind: str, tool: Tool | None) -> bool:
-        """Until a whole list was read; and what a client has been shown by then is not changed unseen either."""
-        if kind in self._seen_before:
+        """Until its lists were read once, in whatever era, and not for long.
+
+        What a client has been shown by then is not changed unseen either.
+        """
+        if kind in self._closed or self._is_over(kind):
             return False
         return tool is None or not ToolVersion.objects.filter(tool=tool, **{self.era: True}).exists()
+
+    def _is_over(self, kind: str) -> bool:
+        """A server must not keep itself from being read to the end."""
+        if kind not in self._first_seen:
+            seen = [tool.first_seen_at for (each, _), tool in self._tools.items() if each == kind]
+            self._first_seen[kind] = min(seen, default=timezone.now())
+        return timezone.now() - self._first_seen[kind] > FIRST_SIGHT
 
 
 @transaction.atomic
@@ -307,12 +331,12 @@ def _refresh(tool: Tool) -> bool:
 
 
 def _forget_oldest(tool: Tool) -> None:
-    """Of what no person has approved and the server does not say now."""
+    """Of what no person has decided on and the server does not say now."""
     surplus = ToolVersion.objects.filter(tool=tool).count() - MAX_VERSIONS
     if surplus <= 0:
         return
     spare = ToolVersion.objects.filter(tool=tool).exclude(digest__in=_said(tool))
-    spare = spare.exclude(~Q(decided_by=_TRUSTED), state=State.APPROVED)
+    spare = spare.filter(decided_by__in=("", _TRUSTED, _CHECK))
     ToolVersion.objects.filter(pk__in=list(spare.order_by("id").values_list("pk", flat=True)[:surplus])).delete()
 
 

@@ -79,7 +79,7 @@ def _has(call: Call, slug: str, uri: str) -> bool:
         return False
     listed = offer.get("resource", uri) or offer.get("template", uri)
     if listed is not None:
-        return bool(listed.current)
+        return bool(listed.current) and listed.may_be_used
     return any(
         template.current and template.may_be_used and may_match(template.name, uri) for template in offer.of("template")
     )

@@ -38,6 +38,10 @@ async def authorize(call: Call, call_next: CallNext) -> Answer:
 
 def decide(call: Call, snapshot: Snapshot, principal: Principal, kind: str, name: str) -> bool:
     """True when the principal may use this tool, prompt or resource of the call's server."""
+    if kind == "resource" and call.method == "completion/complete":
+        # What is completed is an argument of a template.
+        offer = snapshot.rights.offers.get(call.upstream.slug)
+        kind = "template" if offer is not None and offer.get("template", name) is not None else kind
     return rights.decide(snapshot.rights, principal, call.upstream.slug, kind, name, era_of(call.modern)).allowed
 
 
@@ -52,7 +56,7 @@ def check(call: Call) -> None:
             raise not_there(kind, name)
     elif call.is_nowhere or not decide(call, call.snapshot, call.principal, kind, name):
         raise missing(call)
-    if not call.principal.key.unrestricted and not _is_open_to_restricted(call.method):
+    if _is_restricted(call) and not _is_open_to_restricted(call.method):
         raise Refusal("unknown_method")
     for uri in _listened(call):
         if not decide(call, call.snapshot, call.principal, "resource", uri):
@@ -67,8 +71,15 @@ def check_again(call: Call) -> None:
         raise missing(call)
 
 
+def _is_restricted(call: Call) -> bool:
+    """Whether something is kept from the key, by its scopes or by the rules of its role."""
+    if call.is_whole:
+        return not call.principal.key.unrestricted
+    return not rights.is_whole(call.snapshot.rights, call.principal, call.upstream.slug)
+
+
 def _is_open_to_restricted(method: str) -> bool:
-    """A key for some tools may not use what cannot be told apart by tool: tasks of others, methods of no revision."""
+    """Who may use some tools may not use what cannot be told apart by tool: tasks of others, methods of no revision."""
     if method in ("GET", "DELETE", "response"):
         return True
     return protocol.known_parameters(method) is not None and not method.startswith("tasks/")

@@ -216,6 +216,30 @@ def test_what_a_key_does_not_cover_does_not_exist(method: str, params: dict[str,
 
 
 @pytest.mark.claim("authorize.no-oracle")
+@pytest.mark.parametrize("rules", [(Rule("allow", "", "", "read"),), (ALL, Rule("deny", "", "", "write"))], ids=str)
+@pytest.mark.parametrize("method", ["tools/execute", "tasks/list", "tasks/get"])
+def test_who_may_not_use_all_of_a_server_has_no_methods_that_cannot_be_told_apart(
+    method: str, rules: tuple[Rule, ...]
+) -> None:
+    snapshot = dataclasses.replace(SNAPSHOT, rights=Rights(rules, {"docs": TRUSTED}))
+    with pytest.raises(Refusal) as caught:
+        check(call(method, KEY, {"name": "write"}, snapshot=snapshot))
+    assert caught.value.kind == "unknown_method"
+    check(call(method, KEY, {"name": "write"}))
+
+
+@pytest.mark.claim("authorize.no-oracle")
+def test_a_template_that_is_not_approved_completes_nothing() -> None:
+    entries = {("template", "file:///{x}"): Offered("template", "file:///{x}", "rejected")}
+    offer = Offer(7, "trust", 1, frozenset(), entries)
+    snapshot = dataclasses.replace(SNAPSHOT, rights=Rights((ALL,), {"docs": offer}))
+    params = {"ref": {"type": "ref/resource", "uri": "file:///{x}"}}
+    with pytest.raises(Refusal):
+        check(call("completion/complete", KEY, params, snapshot=snapshot))
+    check(call("completion/complete", KEY, params))
+
+
+@pytest.mark.claim("authorize.no-oracle")
 def test_the_upstream_is_not_asked_for_what_is_refused() -> None:
     async def upstream(_: Call) -> Answer:
         raise AssertionError("was called")

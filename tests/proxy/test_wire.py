@@ -33,6 +33,17 @@ PIECES = [b"", b'"', b"\\", b",", b":", b"{", b"}", b"[", b"]", b"1", b"e9", b"\
 OBJECTS = st.dictionaries(TEXT, VALUES, max_size=5)
 
 
+@claim("wire.requests")
+@pytest.mark.parametrize(
+    "method", ["tools/call", "prompts/get", "resources/read", "initialize", "subscriptions/listen"]
+)
+def test_what_asks_for_an_answer_needs_an_id(method: str) -> None:
+    params = {"name": "x", "uri": "x"} if method not in ("initialize", "subscriptions/listen") else {}
+    with pytest.raises(Refusal) as caught:
+        wire.parse_request(json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode())
+    assert (caught.value.status, caught.value.code) == (400, -32600)
+
+
 @st.composite
 def rendered(draw: st.DrawFn, value: Any) -> str:
     """The value as one of the many texts that mean it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -184,13 +185,47 @@ def test_what_clients_are_shown_before_the_first_whole_list_does_not_change_unse
 
 
 @pytest.mark.claim("review.first-sight")
-def test_each_era_and_each_kind_has_a_first_list_of_its_own(cast: Cast) -> None:
+def test_what_is_read_in_several_eras_at_one_time_is_first_sight_together(cast: Cast) -> None:
     server = cast.server(review=Review.TRUST_FIRST)
-    see(server, FIRST)
-    see(server, CHANGED, era="legacy")
+    closed = review.closed_kinds(server)
+    for era, shown in (("legacy", FIRST), ("modern", CHANGED)):
+        review.observe(
+            server=server, era=era, listed=listed(shown), whole=["tool"], closed=closed, ends_first_sight=True
+        )
     assert state(server) == State.APPROVED
     see(server, THIRD, era="legacy")
     assert state(server) == State.WAITING
+
+
+@pytest.mark.claim("review.first-sight")
+def test_an_era_that_a_server_comes_to_speak_later_is_trusted_with_nothing_new(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST, definition("write"), era="legacy")
+    see(server, CHANGED, definition("write"), definition("new"))
+    assert (state(server), state(server, "new")) == (State.WAITING, State.WAITING)
+    assert state(server, "write") == State.APPROVED, "it is what was approved"
+
+
+@pytest.mark.claim("review.first-sight")
+def test_a_server_that_is_never_read_to_its_end_is_not_trusted_for_long(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST, whole=())
+    monkeypatch.setattr(review, "FIRST_SIGHT", timedelta(0))
+    see(server, FIRST, definition("later"), whole=())
+    assert state(server, "later") == State.WAITING
+    other = cast.server("other", review=Review.TRUST_FIRST)
+    review.observe(server=other, era="modern", listed=listed(FIRST), whole=(), ends_first_sight=True)
+    monkeypatch.setattr(review, "FIRST_SIGHT", timedelta(hours=1))
+    see(other, FIRST, definition("later"), whole=())
+    assert state(other, "later") == State.WAITING
+
+
+@pytest.mark.claim("review.first-sight")
+def test_each_kind_has_a_first_list_of_its_own(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST)
     prompt = Listed("prompt", "greet", {"name": "greet"})
     review.observe(server=server, era="modern", listed=[prompt], whole=["prompt"])
     assert state(server, "greet") == State.APPROVED
@@ -476,6 +511,19 @@ def test_a_server_that_says_something_else_each_time_fills_no_table(
     assert count(server) == 5
     assert version(server, definition("read", "Number 11."))
     assert state(server) == (State.APPROVED if mode == Review.TRUST else State.WAITING)
+
+
+@pytest.mark.claim("review.bounded")
+def test_what_a_person_rejected_is_never_forgotten(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review, "MAX_VERSIONS", 5)
+    server = cast.server(review=Review.TRUST)
+    see(server, FIRST)
+    with acting_as(ADA):
+        review.reject(version=version(server, FIRST))
+    for number in range(12):
+        see(server, definition("read", f"Number {number}."))
+    see(server, FIRST)
+    assert state(server) == State.REJECTED
 
 
 @pytest.mark.claim("review.bounded")
