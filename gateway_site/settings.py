@@ -131,7 +131,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 EMBEDDED_WORKER = not REDIS_URL
 # How often a server's lists are read again for the catalogue, unless it says so itself.
-DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600)
+# 0: only when somebody asks for it.
+DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600, minimum=0)
 # How old a server's list and a project's configuration may become in memory, however little has changed.
 CACHE_TOOLS_SECONDS = positive("GATEWAY_CACHE_TOOLS_SECONDS", 4 * 3600)
 CACHE_CONFIG_SECONDS = positive("GATEWAY_CACHE_CONFIG_SECONDS", 24 * 3600)

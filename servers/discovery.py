@@ -361,9 +361,12 @@ def _fail(lease: Lease, server: Server, error: str) -> None:
         _record("discovery.failed", server, error=error[:200], attempt=lease.job.attempts)
 
 
+_LONGEST = 30 * 24 * 3600
+
+
 def period_of(server: Server) -> timedelta:
     """How long a reading of this server's lists counts as new."""
-    return timedelta(seconds=server.discovery_seconds or settings.DISCOVERY_SECONDS)
+    return timedelta(seconds=server.discovery_seconds or settings.DISCOVERY_SECONDS or _LONGEST)
 
 
 def _record(kind: str, server: Server, **detail: Any) -> None:
