@@ -129,6 +129,7 @@ class State:
         self.changes.close()
         await self.flights.close()
         await self.listings.close()
+        self.sightings.close()
         await self.snapshots.close()
         await self.aggregate.close()
         await self.connections.close()

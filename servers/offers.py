@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from django.db.models import TextField
+from django.db.models import Case, TextField, Value, When
 from django.db.models.functions import Cast
 
 from gateway_site.lib import jsontext
@@ -155,7 +155,8 @@ def _held(entries: Mapping[Place, Offered]) -> frozenset[str]:
     )
 
 
-# Of one version: digest, state, whether it was shown in either era, and the definition as the database has it.
+# Of one version: digest, state, whether it was shown in either era, and the definition as the database has it, empty
+# for one that is not approved.
 _Version = tuple[str, str, bool, bool, str]
 
 
@@ -163,7 +164,10 @@ def _versions(servers: Iterable[int]) -> dict[int, list[_Version]]:
     """By tool, in the order in which they were last seen."""
     rows = ToolVersion.objects.filter(tool__server__in=servers).order_by("last_seen_at", "id")
     found: dict[int, list[_Version]] = {}
-    columns = ("tool_id", "digest", "state", MODERN, LEGACY, Cast("definition", TextField()))
+    # What was refused is never shown, and a server may have said a lot of it.
+    shown = When(state=State.APPROVED, then=Cast("definition", TextField()))
+    text = Case(shown, default=Value(""), output_field=TextField())
+    columns = ("tool_id", "digest", "state", MODERN, LEGACY, text)
     for tool_id, *version in rows.values_list(*columns):
         found.setdefault(tool_id, []).append(cast(_Version, tuple(version)))
     return found

@@ -167,7 +167,7 @@ async def _look(call: Call, member: str) -> float:
         page = result.get(member)
         if not isinstance(page, list):
             raise UpstreamError("invalid", f"{_METHODS[member]} without {member}")
-        entries += page
+        entries += page[: MAX_TOOLS + 1 - len(entries)]
         budget -= size
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(entries) > MAX_TOOLS or budget <= 0:

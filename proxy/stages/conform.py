@@ -159,7 +159,8 @@ async def _read_list(call: Call, table: Table) -> None:
         page = result.get("tools")
         if not isinstance(page, list):
             raise UpstreamError("invalid", "tools/list without tools")
-        tools += page
+        # One more says that there are too many.
+        tools += page[: MAX_TOOLS + 1 - len(tools)]
         limit = good_for(result)
         if limit is not None:
             limits.append(limit)
