@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import unquote
@@ -59,27 +61,39 @@ class KeyRecord:
 
 def matches(pattern: str, kind: str, server: str, name: str) -> bool:
     """Whether a pattern allows the name: no URI that a server might read as another one."""
-    return not (kind == "resource" and climbs(name)) and names(pattern, kind, server, name)
+    # The cheaper question first: many patterns are held against one name.
+    return names(pattern, kind, server, name) and not (kind == "resource" and climbs(name))
 
 
 def names(pattern: str, kind: str, server: str, name: str) -> bool:
     """Servers choose their own names, so none may look like another kind's or another server's."""
+    prefix, is_of_path, match = _compiled(pattern)
+    if prefix != kind:
+        return False
+    found = match(f"{server}/{name}" if is_of_path else name)
+    if kind != "resource":
+        return found is not None
+    return found is not None or (is_of_path and match(name) is not None)
+
+
+@lru_cache(maxsize=8192)
+def _compiled(pattern: str) -> tuple[str, bool, Callable[[str], re.Match[str] | None]]:
+    """The kind that it is for, whether it says the server too, and its glob."""
     prefix, _, glob = pattern.partition(":")
     if prefix not in ("prompt", "resource"):
         prefix, glob = "tool", pattern
-    if prefix != kind:
-        return False
-    if kind == "resource" and fnmatchcase(name, glob):
-        return True
-    return fnmatchcase(f"{server}/{name}" if "/" in glob else name, glob)
+    return prefix, "/" in glob, re.compile(translate(glob)).match
 
 
+# One name is held against many patterns.
+@lru_cache(maxsize=64)
 def climbs(uri: str) -> bool:
     """Whether a server might read the URI as another path than the globs do."""
     decoded = unquote(unquote(uri)).replace("\\", "/")
     return ".." in decoded.split("/") or "%2f" in uri.lower()
 
 
+@lru_cache(maxsize=64)
 def plain_uri(uri: str) -> str:
     """The URI as servers that tidy it up may read it: RFC 3986 section 6.2.2, decoded, and without empty segments."""
     scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").rpartition(":/")

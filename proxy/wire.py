@@ -19,6 +19,9 @@ MAX_DEPTH = 64
 MAX_ID_TEXT = 256
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_METHOD = 128
+MAX_URI = 4096
+# Resources whose changes one call listens to.
+MAX_LISTENED = 1_000
 
 Message = dict[str, Any]
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
@@ -98,6 +101,19 @@ def _check_params(method: str, params: Any) -> None:
             raise Refusal("invalid_params", "params.arguments must be an object")
     elif method == "resources/read" and not isinstance(params.get("uri"), str):
         raise Refusal("invalid_params", "params.uri must be a text")
+    _check_uris(params)
+
+
+def _check_uris(params: Message) -> None:
+    """Rules and templates are held against each of them."""
+    wanted, reference = params.get("notifications"), params.get("ref")
+    listened = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+    listened = listened if isinstance(listened, list) else []
+    if len(listened) > MAX_LISTENED:
+        raise Refusal("invalid_params", f"At most {MAX_LISTENED:,} resources can be listened to at once")
+    for uri in [params.get("uri"), reference.get("uri") if isinstance(reference, dict) else None, *listened]:
+        if isinstance(uri, str) and len(uri) > MAX_URI:
+            raise Refusal("invalid_params", f"A URI has at most {MAX_URI:,} characters")
 
 
 def _quoted(name: str) -> str:

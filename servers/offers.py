@@ -15,6 +15,7 @@ from gateway_site.lib import jsontext
 from gateway_site.lib.caching import Cache, Counts, Key, Reason, key_of
 from projects.authentication import plain_uri
 from servers.models import Review, Server, State, Tool, ToolVersion
+from servers.templates import Templates
 
 MODERN, LEGACY = "modern", "legacy"
 _MAX_KEPT = 2_000
@@ -67,12 +68,21 @@ class Offer:
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     # Resources that may not be used, as servers that tidy up URIs may read them.
     held: frozenset[str] = frozenset()
+    # Made when it is first asked for.
+    _templates: list[Templates] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def get(self, kind: str, name: str) -> Offered | None:
         return self.entries.get((kind, name))
 
     def of(self, kind: str) -> Iterable[Offered]:
         return (offered for offered in self.entries.values() if offered.kind == kind)
+
+    def may_have(self, uri: str) -> bool:
+        """Whether a template that is listed now and may be used may make this URI."""
+        if not self._templates:
+            listed = (each.name for each in self.of("template") if each.current and each.may_be_used)
+            self._templates.append(Templates(listed))
+        return self._templates[0].may_match(uri)
 
     def is_first_sight(self, kind: str) -> bool:
         """Whether what the server lists now is what its project has agreed to trust."""

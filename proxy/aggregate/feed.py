@@ -18,9 +18,10 @@ from proxy.aggregate.route import find_uri
 from proxy.aggregate.sealed import Session
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
+from proxy.pace import Pace
 from proxy.protocol import SUBSCRIPTION_KEY
 from proxy.stages.authorize import not_there
-from proxy.wire import is_response
+from proxy.wire import MAX_LISTENED, is_response
 from servers.events import RawEvent
 from servers.offers import MODERN
 from servers.rights import decide
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _KEEP_ALIVE_SECONDS = 15.0
 _AGAIN_SECONDS = 5.0
 _MAX_WAITING = 256
-_MAX_WATCHED = 1_000
 _FLAGS = ("toolsListChanged", "promptsListChanged", "resourcesListChanged")
 
 
@@ -112,7 +112,7 @@ async def listen(call: Call, call_next: CallNext) -> Answer:
     """2026-07-28. Raises Refusal for a resource that is not there."""
     wanted = call.params.get("notifications")
     wanted = wanted if isinstance(wanted, dict) else {}
-    watched = _watched(call, wanted.get("resourceSubscriptions"))
+    watched = await _watched(call, wanted.get("resourceSubscriptions"))
     feed = Feed(call, call_next)
     honoured: dict[str, Any] = {name: True for name in _FLAGS if wanted.get(name) is True}
     heard: list[str] = []
@@ -145,14 +145,16 @@ def _announces(call: Call, upstream: Upstream, flag: str) -> bool:
     return isinstance(said, dict) and said.get("listChanged") is True
 
 
-def _watched(call: Call, uris: Any) -> dict[str, tuple[Upstream, dict[str, str]]]:
+async def _watched(call: Call, uris: Any) -> dict[str, tuple[Upstream, dict[str, str]]]:
     """By server: real URIs with those that the client used."""
     found: dict[str, tuple[Upstream, dict[str, str]]] = {}
-    for uri in uris[:_MAX_WATCHED] if isinstance(uris, list) else ():
+    pace = Pace()
+    for uri in uris[:MAX_LISTENED] if isinstance(uris, list) else ():
         place = find_uri(call, uri) if isinstance(uri, str) else None
         if place is None:
             raise not_there("resource", str(uri))
         found.setdefault(place[0].slug, (place[0], {}))[1][place[1]] = uri
+        await pace.keep()
     return found
 
 

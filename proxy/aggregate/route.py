@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.aggregate.meta import names
 from proxy.aggregate.sealed import open_asked
 from proxy.aggregate.table import visible
-from proxy.aggregate.uris import may_match, real_uri
+from proxy.aggregate.uris import real_uri
 from servers.offers import era_of
 from servers.rights import decide
 from servers.upstream import Upstream
@@ -80,9 +80,7 @@ def _has(call: Call, slug: str, uri: str) -> bool:
     listed = offer.get("resource", uri) or offer.get("template", uri)
     if listed is not None:
         return bool(listed.current) and listed.may_be_used
-    return any(
-        template.current and template.may_be_used and may_match(template.name, uri) for template in offer.of("template")
-    )
+    return offer.may_have(uri)
 
 
 def _may_use(call: Call, slug: str, kind: str, name: str) -> bool:

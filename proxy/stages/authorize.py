@@ -12,6 +12,7 @@ from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.lifetimes import CACHEABLE, keep_private
 from proxy.overlay import show
+from proxy.pace import Pace
 from proxy.sightings import LISTS, MEMBERS
 from proxy.snapshot import Snapshot
 from servers import rights
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     from proxy.call import CallNext
 
 _REFUSED = {"tool": "unknown_tool", "prompt": "unknown_prompt", "resource": "unknown_resource"}
+# Rules that are held against resources before another call has its turn; some 10 ms.
+_MAX_DECIDED_AT_ONCE = 10_000
+
 
 async def authorize(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal; takes out of lists what could not be called."""
     with tracing.span("mcpgw.authorize"):
         check(call)
+        await _check_listened(call)
     answer = await call_next(call)
     if answer.message is not None:
         filter_message(call, answer.message)
@@ -58,9 +63,15 @@ def check(call: Call) -> None:
         raise missing(call)
     if _is_restricted(call) and not _is_open_to_restricted(call.method):
         raise Refusal("unknown_method")
+
+
+async def _check_listened(call: Call) -> None:
+    """Raises Refusal. They may be many, so that others have their turn between them."""
+    pace = Pace()
     for uri in _listened(call):
         if not decide(call, call.snapshot, call.principal, "resource", uri):
             raise not_there("resource", uri)
+        await pace.keep()
 
 
 def check_again(call: Call) -> None:
@@ -125,11 +136,31 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
     if call.upstream.config_hash != upstream.config_hash and call.is_stream:
         return False
     principal = Principal(call.principal.project_id, key)
-    subjects = [call.subject, *(("resource", uri) for uri in _listened(call))]
-    decisions = [
-        rights.decide(snapshot.rights, principal, call.upstream.slug, kind, name) for kind, name in subjects
-    ]
-    return all(decision.allowed or decision.code in rights.OF_REVIEW for decision in decisions)
+    return _stays(snapshot, principal, call.upstream.slug, *call.subject) and _may_go_on_listening(
+        call, snapshot, principal
+    )
+
+
+def _stays(snapshot: Snapshot, principal: Principal, server: str, kind: str, name: str) -> bool:
+    decision = rights.decide(snapshot.rights, principal, server, kind, name)
+    return decision.allowed or decision.code in rights.OF_REVIEW
+
+
+def _may_go_on_listening(call: Call, snapshot: Snapshot, principal: Principal) -> bool:
+    """All open calls are decided on in one go: one that is long to decide on ends, and may be asked for anew."""
+    uris, server = _listened(call), call.upstream.slug
+    if not uris or _grounds(snapshot, principal, server) == _grounds(call.snapshot, call.principal, server):
+        return True
+    denied, allowed = snapshot.rights.rules_for(server, principal.key.role)
+    if len(uris) * (len(denied) + len(allowed) + len(principal.key.tools)) > _MAX_DECIDED_AT_ONCE:
+        return False
+    return all(_stays(snapshot, principal, server, "resource", uri) for uri in uris)
+
+
+def _grounds(snapshot: Snapshot, principal: Principal, server: str) -> tuple[Any, ...]:
+    """All that says which resources may be listened to; what is listed of them has no part in it."""
+    key = principal.key
+    return key.role, key.servers, key.tools, snapshot.rights.rules_for(server, key.role)
 
 
 def filter_message(call: Call, message: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What servers list is written down aside: it keeps its own project waiting at the most, and is never passed on unseen."""
+"""What servers list is written down aside: it keeps its own project waiting at the most."""
 
 from __future__ import annotations
 

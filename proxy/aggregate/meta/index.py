@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_TOOLS = 20_000
 _MAX_TEXT = 2_000
+MAX_WORDS = 32
 _MAX_ARGUMENTS = 200
 _SUMMARY = 300
 # What a word counts by where it stands.
@@ -107,18 +108,24 @@ def words_of(text: str) -> list[str]:
     return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
 
 
-def rank(entries: Sequence[Entry], query: str) -> list[tuple[float, Entry]]:
+async def rank(entries: Sequence[Entry], query: str) -> list[tuple[float, Entry]]:
     """Those that have a word of the query, the best first, with their scores. Nothing else counts: what a caller may
-    not use has no part in how rare a word is.
+    not use has no part in how rare a word is. Of a long query only its first words are looked for.
     """
-    words = set(words_of(query))
+    words = list(dict.fromkeys(words_of(query)))[:MAX_WORDS]
     if not entries or not words:
         return []
+    pace = Pace()
     mean = sum(entry.length for entry in entries) / len(entries)
-    having = {word: [entry for entry in entries if word in entry.words] for word in words}
+    having: dict[str, list[Entry]] = {}
+    for word in words:
+        having[word] = [entry for entry in entries if word in entry.words]
+        await pace.keep()
     rarity = {word: _rarity(len(found), len(entries)) for word, found in having.items()}
-    hits = {entry.shown: entry for found in having.values() for entry in found}
-    scored = [(_score(entry, rarity, mean) + _named(entry, query), entry) for entry in hits.values()]
+    scored = []
+    for entry in {entry.shown: entry for found in having.values() for entry in found}.values():
+        scored.append((_score(entry, rarity, mean) + _named(entry, query), entry))
+        await pace.keep()
     return sorted(scored, key=lambda each: (-each[0], each[1].shown))
 
 

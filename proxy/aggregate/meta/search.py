@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def search_tools(call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
     entries = await _entries(call, arguments.get("server_name"))
-    found = rank(entries, arguments["query"])
+    found = await rank(entries, arguments["query"])
     shown_now = found[: arguments.get("limit", FOUND)]
     return {
         "status": "success",

@@ -55,7 +55,7 @@ class Asker:
 
     def __init__(self, held: Snapshot, failing: tuple[int, ...] = ()) -> None:
         self.held, self.aggregate = held, Aggregate()
-        self.aggregate.freshness = cast(Any, SimpleNamespace(await_first_sight=_nothing, look_after=lambda *_: None))
+        self.aggregate.freshness = cast(Any, SimpleNamespace(await_first_sight=_nothing, look_after=_nothing))
         self._state = SimpleNamespace(
             aggregate=self.aggregate, connections=SimpleNamespace(is_failing=lambda server: server in failing)
         )

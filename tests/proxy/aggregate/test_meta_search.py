@@ -12,7 +12,7 @@ import pytest
 
 from projects.authentication import KeyRecord
 from proxy.aggregate.meta.definitions import DEFINITIONS, listed_name
-from proxy.aggregate.meta.index import words_of
+from proxy.aggregate.meta.index import MAX_WORDS, rank, words_of
 from proxy.aggregate.meta.names import _OURS, Ours
 from proxy.aggregate.meta.search import describe_tool, search_tools
 from proxy.aggregate.names import shown_name
@@ -120,6 +120,28 @@ def test_five_thousand_tools_are_searched_in_less_than_a_tenth_of_a_second() -> 
         return (time.process_time() - started) / times
 
     assert asyncio.run(search(10)) < 0.1
+
+
+@pytest.mark.claim("meta.search")
+def test_a_query_has_so_many_words_and_others_have_their_turn_while_it_is_answered() -> None:
+    words = [chr(0x4E00 + number) for number in range(250)]
+    held = {f"s{number}": [tool(f"t{each}", " ".join(words)) for each in range(200)] for number in range(10)}
+    held["last"] = [tool("found", words[MAX_WORDS])]
+    searcher = Searcher(snapshot(held))
+    assert "last__found" not in searcher.found(" ".join(words), server_name="last")
+    assert searcher.found(words[MAX_WORDS], server_name="last") == ["last__found"]
+    turns = 0
+
+    async def search() -> None:
+        nonlocal turns
+        entries = [each for slug in held for each in await searcher.aggregate.index.entries(searcher.call(), slug)]
+        searching = asyncio.create_task(rank(entries, " ".join(words)))
+        while not searching.done():
+            turns += 1
+            await asyncio.sleep(0)
+
+    asyncio.run(search())
+    assert turns > 3
 
 
 def test_words_that_are_grown_together_are_taken_apart() -> None:
