@@ -92,9 +92,9 @@ async def _initialize(call: Call) -> Answer:
         uuid.uuid4().hex, agreed_version(params.get("protocolVersion")), time.time(),
         client_capabilities(params.get("capabilities")), plain_info(params.get("clientInfo")),
     )  # fmt: skip
-    said = await describe(call)
-    made = _result(call, {"protocolVersion": session.version, **said})
-    made.headers["Mcp-Session-Id"] = seal_session(session, call.principal)
+    sealed = seal_session(session, call.principal)
+    made = _result(call, {"protocolVersion": session.version, **await describe(call)})
+    made.headers["Mcp-Session-Id"] = sealed
     return made
 
 
