@@ -19,6 +19,8 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("aggregate.on-record", "A call there is on record with the real server and name, before it leaves.", _PAGE),
     ("aggregate.fresh", "A list there has servers asked again whose list is old, and their news held back.", _PAGE),
     ("aggregate.guarded", "Definitions there are judged by their server's policy, as at its own address.", _PAGE),
+    ("aggregate.kept-verdicts", "A list there outlives neither the exception nor the failed check that let it through.",
+     _PAGE),
     ("aggregate.cheap", "A list of all servers comes from what is kept encoded.", _PAGE),
     ("overlays.everywhere", "A tool is listed and called as its overlay says, at every address, and in no other way.",
      "servers/README.md"),
