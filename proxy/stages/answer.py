@@ -127,7 +127,7 @@ def _note_subscription(call: Call, passage: Passage) -> None:
     if passage.session is None or call.method not in ("resources/subscribe", "resources/unsubscribe"):
         return
     uri = call.params["uri"]
-    subscribed = call.state.aggregate.sessions.client(passage.session).subscribed
+    subscribed = call.state.aggregate.sessions.client(call.principal.project_id, passage.session).subscribed
     if call.method == "resources/unsubscribe":
         subscribed.pop((call.upstream.slug, uri), None)
     elif len(subscribed) < _MAX_SUBSCRIBED:

@@ -24,5 +24,13 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("aggregate.cheap", "A list of all servers comes from what is kept encoded.", _PAGE),
     ("overlays.everywhere", "A tool is listed and called as its overlay says, at every address, and in no other way.",
      "servers/README.md"),
+    ("aggregate.rights-now", "What a key may not use any more neither speaks to an old session there nor hears of it.",
+     _PAGE),
+    ("aggregate.cancelled", "A cancellation carries an id there and nothing else, and no text to who has no such call.",
+     _PAGE),
+    ("aggregate.parts-on-record", "Each server that a stream, a notice or an end there reaches is on record before.",
+     _PAGE),
+    ("aggregate.shares", "No tenant has another's sessions there ended, and what was ended stays so.", _PAGE),
+    ("aggregate.stream-places", "A stream there takes a place for each server, and listens to 64 at most.", _PAGE),
     ("aggregate.streams", "One stream has what the servers of a session say, and nothing of others.", _PAGE),
 ]
