@@ -92,9 +92,9 @@ async def _initialize(call: Call) -> Answer:
         uuid.uuid4().hex, agreed_version(params.get("protocolVersion")), time.time(),
         client_capabilities(params.get("capabilities")), plain_info(params.get("clientInfo")),
     )  # fmt: skip
-    said = await describe(call)
-    made = _result(call, {"protocolVersion": session.version, **said})
-    made.headers["Mcp-Session-Id"] = seal_session(session, call.principal)
+    sealed = seal_session(session, call.principal)
+    made = _result(call, {"protocolVersion": session.version, **await describe(call)})
+    made.headers["Mcp-Session-Id"] = sealed
     return made
 
 
@@ -127,7 +127,7 @@ def _note_subscription(call: Call, passage: Passage) -> None:
     if passage.session is None or call.method not in ("resources/subscribe", "resources/unsubscribe"):
         return
     uri = call.params["uri"]
-    subscribed = call.state.aggregate.sessions.client(passage.session).subscribed
+    subscribed = call.state.aggregate.sessions.client(call.principal.project_id, passage.session).subscribed
     if call.method == "resources/unsubscribe":
         subscribed.pop((call.upstream.slug, uri), None)
     elif len(subscribed) < _MAX_SUBSCRIBED:
