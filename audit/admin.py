@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
@@ -19,6 +20,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from audit.models import Event
+from audit.naming import digest_name
 from projects.models import Project
 from projects.pages import ReadOnlyAdmin, is_operator, visible
 
@@ -149,6 +151,12 @@ def _as_uuid(text: str) -> uuid.UUID | None:
         return None
 
 
+def _digests(text: str) -> set[str]:
+    """How projects' events name a text that was not to be written down."""
+    projects = Project.objects.values_list("pk", flat=True)[:_MAX_PROJECTS]
+    return {digest_name(settings.KEYRING.project_digest_key(project), text) for project in projects}
+
+
 # Upper layers know what can be done about an event; each link is an address and its words.
 _links: list[Callable[[Event], Iterable[tuple[str, str]]]] = []
 
@@ -173,7 +181,10 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     sortable_by = ()
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("call_id",)
-    search_help_text = "An exact call, event, request or trace id, subject, actor or key id."
+    search_help_text = (
+        "An exact call, event, request or trace id, subject, actor or key id. "
+        "A subject is found by its name also where the log has a digest (#…) for it."
+    )
     change_list_template = "admin/audit/event/change_list.html"
     change_form_template = "admin/audit/event/change_form.html"
 
@@ -210,8 +221,8 @@ class EventAdmin(ReadOnlyAdmin[Event]):
         number = _as_uuid(term)
         if number:
             return queryset.filter(Q(call_id=number) | Q(id=number) | Q(request_id=str(number))), False
-        exact = Q(subject=term) | Q(actor=term) | Q(actor_id=term) | Q(request_id=term) | Q(trace_id=term)
-        return queryset.filter(exact), False
+        exact = Q(actor=term) | Q(actor_id=term) | Q(request_id=term) | Q(trace_id=term)
+        return queryset.filter(exact | Q(subject__in=[term, *_digests(term)])), False
 
     def change_view(
         self,

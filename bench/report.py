@@ -271,10 +271,10 @@ def memory_verdicts(run: MemoryRun) -> list[str]:
     return lines
 
 
-def write_into(page: Path, text: str) -> None:
+def write_into(page: Path, text: str, start: str = BEGIN, stop: str = END) -> None:
     """Replaces what stands between the two markers of the page."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.read_text().partition(start)
+    _, end, after = rest.partition(stop)
     if not begin or not end:
-        raise ValueError(f"{page} lacks the markers {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+        raise ValueError(f"{page} lacks the markers {start} and {stop}")
+    page.write_text(f"{before}{start}\n{text.strip()}\n{stop}{after}")

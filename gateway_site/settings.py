@@ -120,11 +120,16 @@ CHANNEL_LAYERS = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 CELERY_BROKER_URL = REDIS_URL or "memory://"
-CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"polling_interval": 0.05}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2} if REDIS_URL else {"polling_interval": 0.05}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE = {"discover-due": {"task": "servers.discover_due", "schedule": 5.0}}
+# What waits longer than until its next time is not wanted any more.
+CELERY_BEAT_SCHEDULE = {
+    "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
+    "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
+    "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
+}
 EMBEDDED_WORKER = not REDIS_URL
 # A worker serves both queues unless it is told which: the log's upkeep may not wait for long jobs.
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "audit": {}}
@@ -135,8 +140,11 @@ if not EMBEDDED_WORKER:
         "close-interrupted": {"task": "audit.close_interrupted", "schedule": 5.0, "options": {"expires": 5}},
         "prepare-partitions": {"task": "audit.prepare_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     }
-# How often each server's lists are read again for the catalogue.
+# How often a server's lists are read again for the catalogue, unless it says so itself.
 DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600)
+# How old a server's list and a project's configuration may become in memory, however little has changed.
+CACHE_TOOLS_SECONDS = positive("GATEWAY_CACHE_TOOLS_SECONDS", 4 * 3600)
+CACHE_CONFIG_SECONDS = positive("GATEWAY_CACHE_CONFIG_SECONDS", 24 * 3600)
 
 # --- the data plane ---------------------------------------------------------------------------------
 MAX_REQUEST_BYTES = positive("GATEWAY_MAX_REQUEST_BYTES", 4 * 1024 * 1024)

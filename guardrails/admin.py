@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from audit.admin import link_events_with
+from audit.naming import is_digest
 from gateway_site.lib.secrets import Unsealable
 from guardrails import bench, compiled, services
 from guardrails.engine.rules import Policy as Compiled
@@ -173,7 +174,7 @@ class PolicyVersionAdmin(ReadOnlyAdmin[PolicyVersion]):
     list_filter = ("project",)
     list_select_related = ("project",)
     search_fields = ("slug", "project__slug", "author")
-    actions = ("roll_back",)  # type: ignore[assignment]  # the one thing that can be done with rows that stay
+    actions = ("roll_back",)  # the one thing that can be done with rows that stay
 
     @admin.display(description="content")
     def shown_content(self, version: PolicyVersion) -> SafeString:
@@ -256,13 +257,15 @@ def link_to_exceptions(event: Any) -> Iterator[tuple[str, str]]:
     """For each finding of an event a way to say that it is none: for its value, and for its place."""
     reports = event.detail.get("guardrails", []) if isinstance(event.detail, dict) else []
     address = reverse("admin:guardrails_findingexception_add")
+    # A tool that the log does not name can be any; the finding's digest is narrow enough.
+    tool = "" if is_digest(event.subject) else event.subject
     for report in reports[:_MAX_LINKED]:
         for finding in report["findings"][:_MAX_LINKED]:
             if len(finding) < 7:
                 continue
             detector, category, _, pointer, _, of_text, of_place = finding
-            scope = {"project": event.project_ref, "server": event.server, "tool": event.subject,
-                     "detector": detector, "category": category}  # fmt: skip
+            scope = {"project": event.project_ref, "server": event.server, "tool": tool, "detector": detector,
+                     "category": category}  # fmt: skip
             yield f"{address}?{urlencode({**scope, 'of_text': of_text})}", f"{category}: this value is a false positive"
             yield (
                 f"{address}?{urlencode({**scope, 'of_place': of_place})}",

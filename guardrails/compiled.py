@@ -96,6 +96,25 @@ def load(project_id: int) -> PolicySet:
         )
 
 
+def carry_over(old: PolicySet, new: PolicySet) -> PolicySet:
+    """The new set, with the old one's objects where the policies are equal, so that what is known of them stays."""
+    kept: dict[int, Policy] = {}
+    candidates = {id(each): each for each in [old.default, *old.by_id.values()]}
+
+    def keep(policy: Policy, server_id: int | None = None) -> Policy:
+        found = kept.get(id(policy))
+        if found is None:
+            own = old.by_server.get(server_id, ()) if server_id is not None else ()
+            found = next((each for each in (*own, *candidates.values()) if each == policy), policy)
+            kept[id(policy)] = found
+        return found
+
+    return replace(
+        new, default=keep(new.default), by_id={pk: keep(policy) for pk, policy in new.by_id.items()},
+        by_server={pk: (keep(incoming, pk), keep(outgoing, pk)) for pk, (incoming, outgoing) in new.by_server.items()},
+    )  # fmt: skip
+
+
 def server_ids(project_id: int) -> dict[str, int]:
     """The project's servers, by slug."""
     with with_project(project_id):

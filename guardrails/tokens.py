@@ -24,6 +24,8 @@ from urllib.parse import quote
 
 import re2
 
+from guardrails.engine.turns import give_way
+
 ID_DIGITS = 12
 MAX_CATEGORY = 32
 # Bytes of a digest that `make_token` uses up.
@@ -123,6 +125,7 @@ def restore(value: Any, mapping: Mapping[str, str]) -> Any:
         return restore_text(value, mapping)
     if isinstance(value, list):
         items = [restore(item, mapping) for item in value]
+        give_way()
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     if isinstance(value, dict):
         return _restore_members(value, mapping)
@@ -163,6 +166,7 @@ def _walk(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _walk(item)
+            give_way()
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from _walk(name)

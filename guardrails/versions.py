@@ -19,8 +19,8 @@ def connect() -> None:
 
 
 def _row_changed(instance: Policy | Guardrail | FindingException, **_: Any) -> None:
-    bump(instance.project_id)
+    bump(instance.project_id, keys=False)
 
 
 def _floor_changed(**_: Any) -> None:
-    bump(*Project.objects.values_list("pk", flat=True))
+    bump(*Project.objects.values_list("pk", flat=True), keys=False)

@@ -16,9 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from projects import services
-from projects.models import ApiKey, Membership, Project, User
-from projects.pages import LinesField, OperatorOnlyAdmin, ServiceForm
+from projects import jobs, services
+from projects.models import ApiKey, Job, Membership, Project, User
+from projects.pages import LinesField, OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
 from projects.signals import acted
 from projects.snippets import connections
 
@@ -317,3 +317,47 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
         response = TemplateResponse(request, "admin/projects/apikey/issued.html", context)
         response["Cache-Control"] = "no-store"
         return response
+
+
+# --- background work --------------------------------------------------------------------------------
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin[Job]):
+    """Live: a page that shows open jobs asks for itself again."""
+
+    fields = (
+        "label", "kind", "project", "state", "progress", "shown_error", "attempts", "requested_by", "created_at",
+        "run_after", "started_at", "finished_at",
+    )  # fmt: skip
+    list_display = (
+        "label", "project", "kind", "state", "progress", "shown_error", "attempts", "requested_by", "run_after",
+        "finished_at",
+    )  # fmt: skip
+    list_filter = ("state", "kind", "project")
+    list_select_related = ("project",)
+    search_fields = ("label", "project__slug")
+    actions = ("retry_jobs",)
+
+    @admin.display(description="progress")
+    def progress(self, job: Job) -> str:
+        count = f"{job.progress_done} of {job.progress_total}" if job.progress_total else ""
+        return " ".join(part for part in (count, visible(job.progress_text)) if part)
+
+    @admin.display(description="error", ordering="error")
+    def shown_error(self, job: Job) -> str:
+        return visible(job.error)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["is_live"] = any(job.state in jobs.OPEN for job in shown["cl"].result_list)
+        return response
+
+    @admin.action(description="Retry the selected failed jobs")
+    def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        for job in queryset:
+            if job.state != Job.State.FAILED:
+                raise ValidationError("Only a failed job can be retried.")
+            jobs.retry(job=job)

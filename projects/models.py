@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 
 from projects.permissions import Role
 from projects.scoping import TenantManager, TenantModel
@@ -112,6 +113,51 @@ class ApiKey(TenantModel):
         return f"{self.label} (mgw_{self.key_id}…)"
 
 
+class Job(TenantModel):
+    """Background work with a lease: whoever holds the lease may write its result (see projects.jobs)."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    kind = models.CharField(max_length=60)
+    subject_ref = models.BigIntegerField(help_text="The id of what the work is about.")
+    label = models.CharField(max_length=200)
+    requested_by = models.CharField(max_length=254, blank=True)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.QUEUED)
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(default=0)
+    progress_text = models.CharField(max_length=100, blank=True)
+    error = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    lease_owner = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    run_after = models.DateTimeField(default=timezone.now)
+    # When it is to run once more, because it was asked for again while it ran.
+    again_after = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TenantManager["Job"]()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["state", "run_after"], name="job_due")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "kind", "subject_ref"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_open_job",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
 class ConfigVersion(models.Model):
     """A counter that every change raises, so that workers see what to reload. `project_ref` 0 is the counter.
 
@@ -120,6 +166,11 @@ class ConfigVersion(models.Model):
 
     project_ref = models.BigIntegerField(unique=True)
     version = models.BigIntegerField(default=0, db_index=True)
+    # The version of the last change that may have touched keys, or what a key depends on.
+    keys_version = models.BigIntegerField(default=0)
+    changed_at = models.DateTimeField(null=True)
+    # What workers were last told to drop, with the version at which: {"tools": 7, "tools:12": 9}.
+    cleared = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"{self.project_ref}: {self.version}"

@@ -169,7 +169,7 @@ class OperatorOnlyAdmin(ModelAdmin[M]):
 class ReadOnlyAdmin(OperatorOnlyAdmin[M]):
     """Rows that pages show and never touch."""
 
-    actions = None
+    actions: Sequence[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F
 from django.db.models.signals import post_delete, post_save
+from django.utils import timezone
 
 from projects.models import ApiKey, ConfigVersion, Membership, Project, User
 from projects.scoping import unscoped
@@ -16,15 +20,58 @@ COUNTER = 0
 CHANNEL = "mcpgw:config"
 
 
-def bump(*project_ids: int) -> None:
-    """Call inside the transaction of the change. The counter's row lock makes versions commit in order."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of one project's configuration. `version` is the newest of all projects.
+
+    `keys_version` is that of the last change that may have touched its keys; `cleared` says what workers were last
+    told to drop, with the version at which.
+    """
+
+    version: int = 0
+    keys_version: int = 0
+    changed_at: datetime | None = None
+    cleared: Mapping[str, int] = field(default_factory=dict)
+
+
+def bump(*project_ids: int, keys: bool = True) -> None:
+    """Call inside the transaction of the change. The counter's row lock makes versions commit in order.
+
+    `keys` is False for what can have touched no key, no member and no user.
+    """
     with transaction.atomic():
-        ConfigVersion.objects.get_or_create(project_ref=COUNTER)
-        ConfigVersion.objects.filter(project_ref=COUNTER).update(version=F("version") + 1)
-        version = ConfigVersion.objects.get(project_ref=COUNTER).version
+        version = _raise_counter()
+        changes: dict[str, Any] = {"version": version, "changed_at": timezone.now()}
+        if keys:
+            changes["keys_version"] = version
         for project_id in set(project_ids):
-            ConfigVersion.objects.update_or_create(project_ref=project_id, defaults={"version": version})
+            ConfigVersion.objects.update_or_create(project_ref=project_id, defaults=changes)
         transaction.on_commit(_wake_workers, robust=True)
+
+
+def mark_cleared(project_id: int, marks: Iterable[str]) -> None:
+    """Tells every worker to drop what the marks name. A mark of a whole kind stands for those of its parts."""
+    with transaction.atomic():
+        bump(project_id, keys=False)
+        row = ConfigVersion.objects.select_for_update().get(project_ref=project_id)
+        for mark in marks:
+            row.cleared = {known: at for known, at in row.cleared.items() if not known.startswith(f"{mark}:")}
+            row.cleared[mark] = row.version
+        row.save(update_fields=["cleared"])
+
+
+def standing(project_id: int) -> Standing:
+    """Read it before the configuration itself, so that a change in between is seen again."""
+    rows = {row.project_ref: row for row in ConfigVersion.objects.filter(project_ref__in=(COUNTER, project_id))}
+    version = rows[COUNTER].version if COUNTER in rows else 0
+    own = rows.get(project_id)
+    return Standing(version, own.keys_version, own.changed_at, own.cleared) if own else Standing(version)
+
+
+def _raise_counter() -> int:
+    ConfigVersion.objects.get_or_create(project_ref=COUNTER)
+    ConfigVersion.objects.filter(project_ref=COUNTER).update(version=F("version") + 1)
+    return ConfigVersion.objects.get(project_ref=COUNTER).version
 
 
 def changed_since(version: int) -> tuple[int, list[int]]:

@@ -15,6 +15,7 @@ from servers.events import RawEvent
 from servers.upstream import Upstream
 
 if TYPE_CHECKING:
+    from proxy.aggregate.passage import Passage
     from proxy.state import State
 
 
@@ -28,15 +29,17 @@ class Event:
 
 @dataclass(slots=True)
 class Answer:
-    """Either one message, or a stream of events, or a bare status."""
+    """Either one message, which came in `size` bytes, or a stream of events, or a bare status."""
 
     status: int
     message: dict[str, Any] | None = None
     events: AsyncGenerator[Event, None] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     upstream_status: int | None = None
-    # The message as it will be sent, once it is final.
+    size: int = 0
+    # The message as it will be sent, once it is final; and the log's digest of its result, where it is known.
     body: bytes | None = None
+    digest: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +70,16 @@ class Call:
     # stopped the call.
     reports: list[tuple[str, str, Report]] = field(default_factory=list)
     blocked: str = ""
+    # Kind and name of what the server lists and nobody has approved: it is shown to nobody.
+    unapproved: set[tuple[str, str]] = field(default_factory=set)
+    # What the client calls the one thing that it asks for, where that is not its real name; and whether nothing is
+    # called so, whatever the server has.
+    named: str = ""
+    is_nowhere: bool = False
+    # How it came to the address of all servers; None at the address of one.
+    aggregate: Passage | None = None
+    # Begins another session where the server does not know this one any more, and gives the headers for it.
+    reopen: Callable[[], Awaitable[dict[str, str]]] | None = None
     # Run once when the answer has left, in any way.
     closers: list[Callable[[], None]] = field(default_factory=list)
 
@@ -90,6 +103,11 @@ class Call:
     @property
     def is_request(self) -> bool:
         return self.message is not None and "id" in self.message and "method" in self.message
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is about all servers together, or about nothing that any of them has."""
+        return self.upstream.server_id == 0
 
     @property
     def is_stream(self) -> bool:

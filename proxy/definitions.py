@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from gateway_site.lib import caching
+from gateway_site.lib.caching import Cache, Counts, Key, Reason
 from gateway_site.lib.jsontext import encode
-from guardrails.compiled import PolicySet
 from guardrails.engine.findings import Blocked, Rewritten, Verdict
+from guardrails.engine.rules import Policy
 
 # The member of a result that holds definitions, by the method whose result it is. In any other it is text like any.
 MEMBERS = {
@@ -63,36 +65,31 @@ class Entry:
 
 
 _AS_IT_IS = object()
-Key = tuple[int, bytes]
-
-
-@dataclass(slots=True)
-class _Known:
-    """One project's verdicts, good as long as its policies are the same object: any change makes another."""
-
-    policies: PolicySet
-    verdicts: OrderedDict[Key, Any] = field(default_factory=OrderedDict)
+_counts = Counts(Cache.DEFINITIONS)
 
 
 class Definitions:
-    """What became of definitions, apart for each project; what is used least recently goes first."""
+    """What became of definitions, apart for each project; what is used least recently goes first.
+
+    A verdict is good as long as the policy is the same object: a snapshot keeps those that did not change.
+    """
 
     def __init__(self) -> None:
-        self._projects: OrderedDict[int, _Known] = OrderedDict()
+        self._projects: OrderedDict[int, OrderedDict[Key, tuple[Policy, Any]]] = OrderedDict()
 
-    def get(self, project: int, policies: PolicySet, key: Key, entry: Entry) -> Any:
+    def get(self, project: int, policy: Policy, key: Key, entry: Entry) -> Any:
         """What `put` returned; None for what is not known."""
         known = self._projects.get(project)
-        if known is None or known.policies is not policies:
+        found = known.get(key) if known is not None else None
+        if known is None or found is None or found[0] is not policy:
+            _counts.miss()
             return None
-        found = known.verdicts.get(key)
-        if found is None:
-            return None
+        _counts.hit()
         self._projects.move_to_end(project)
-        known.verdicts.move_to_end(key)
-        return entry.value if found is _AS_IT_IS else found
+        known.move_to_end(key)
+        return entry.value if found[1] is _AS_IT_IS else found[1]
 
-    def put(self, project: int, policies: PolicySet, key: Key, entry: Entry, verdict: Verdict, *, keep: bool) -> Any:
+    def put(self, project: int, policy: Policy, key: Key, entry: Entry, verdict: Verdict, *, keep: bool) -> Any:
         """The entry as it may be shown, or Blocked. A check that could not be made is made again the next time."""
         shown: Any = verdict if isinstance(verdict, Blocked) else entry.value
         kept: Any = _short(verdict) if isinstance(verdict, Blocked) else _AS_IT_IS
@@ -101,23 +98,32 @@ class Definitions:
             shown = kept = value if entry.member == "instructions" else value[0]
             keep = keep and len(encode(shown)) <= _MAX_KEPT_BYTES
         if keep and not verdict.report.failures:
-            self._keep(project, policies, key, kept)
+            self._keep(project, policy, key, kept)
         return shown
 
-    def _keep(self, project: int, policies: PolicySet, key: Key, kept: Any) -> None:
-        known = self._projects.get(project)
-        if known is None or known.policies is not policies:
-            known = self._projects[project] = _Known(policies)
+    def forget(self, project: int) -> None:
+        known = self._projects.pop(project, None)
+        _counts.evict(Reason.CLEARED, number=len(known) if known is not None else 0)
+
+    def _keep(self, project: int, policy: Policy, key: Key, kept: Any) -> None:
+        known = self._projects.setdefault(project, OrderedDict())
         self._projects.move_to_end(project)
-        known.verdicts[key] = kept
-        while len(known.verdicts) > _MAX_KNOWN:
-            known.verdicts.popitem(last=False)
+        if key in known:
+            _counts.evict(Reason.CHANGED)
+        known[key] = (policy, kept)
+        known.move_to_end(key)
+        while len(known) > _MAX_KNOWN:
+            known.popitem(last=False)
+            _counts.evict(Reason.FULL)
         while len(self._projects) > _MAX_PROJECTS:
-            self._projects.popitem(last=False)
+            _, dropped = self._projects.popitem(last=False)
+            _counts.evict(Reason.FULL, number=len(dropped))
 
 
-def key_of(server_id: int, entry: Entry) -> Key:
-    return server_id, hashlib.sha256(entry.encoded()).digest()
+def key_of(project_id: int, server_id: int, entry: Entry) -> Key:
+    """It has no version: a verdict is kept with its policy and good for no other."""
+    said = hashlib.sha256(entry.encoded()).hexdigest()
+    return caching.key_of(project=project_id, server=server_id, version="", method=entry.method, params=said)
 
 
 def _short(verdict: Blocked) -> Blocked:

@@ -11,17 +11,22 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from gateway_site.lib import jsontext, tracing
+from gateway_site.lib import jsontext, logs, tracing
 from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
-from proxy import errors, metrics, pipeline, protocol, session, state, wire
-from proxy.call import Answer, Call
+from proxy import errors, metrics, overlay, pipeline, protocol, session, state, wire
+from proxy.aggregate.passage import Passage, whole
+from proxy.aggregate.route import lead, shown_event_id
+from proxy.aggregate.sealed import open_session
+from proxy.announcer import Announcer
+from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.refusals import RefusalLog
 from proxy.request import Head, check_accepts, read_head
 from proxy.snapshot import Snapshot
 from proxy.stages.authorize import still_allowed
+from proxy.stages.forward import refuse_upstream
 from servers.events import render
 from servers.rights import decide
 from servers.upstream import Upstream
@@ -86,8 +91,8 @@ class _Exchange:
             await self._refuse(refusal)
         except asyncio.CancelledError:
             await self._end_cancelled()
-        except Exception:  # no stack trace may leave the process; it goes to the log
-            logger.exception("call failed", request_id=self._request_id)
+        except Exception as error:  # noqa: BLE001  nothing of it may leave the process; where it broke goes to the log
+            logger.error("call failed", request_id=self._request_id, **logs.whereabouts(error))
             await self._refuse(Refusal("internal"))
         finally:
             if self._call is not None:
@@ -97,7 +102,7 @@ class _Exchange:
 
     async def _answer(self) -> None:
         call = await self._admit()
-        with tracing.joined(_traceparent(call)), tracing.span(f"mcp {call.method}"):
+        with tracing.joined(_traceparent(call)), tracing.span(f"mcp {metrics.method_label(call.method)}"):
             call.trace_id = tracing.current_trace_id()
             self._watcher = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
             try:
@@ -128,6 +133,10 @@ class _Exchange:
         self._confirm(call)
         if not call.principal.may_call:
             raise Refusal("insufficient_scope")
+        if call.aggregate is not None:
+            await lead(call)
+        else:
+            overlay.lead(call)
         return call
 
     def _confirm(self, call: Call) -> None:
@@ -139,11 +148,12 @@ class _Exchange:
             raise Refusal("configuration_stale")
         if newest is None or not still_allowed(call, newest):
             raise Refusal("revoked", reason="revoked_while_sending")
-        if newest.upstreams[call.upstream.slug].config_hash != call.upstream.config_hash:
+        if not call.is_whole and newest.upstreams[call.upstream.slug].config_hash != call.upstream.config_hash:
             raise Refusal("session_not_found" if call.sealed_session else "configuration_stale")
         call.principal = Principal(newest.project_id, newest.keys[call.principal.key.key_id])
         call.snapshot, call.policy_version = newest, newest.version
-        call.upstream = newest.upstreams[call.upstream.slug]
+        if not call.is_whole:
+            call.upstream = newest.upstreams[call.upstream.slug]
 
     async def _authenticate(self, head: Head) -> tuple[Principal, Snapshot]:
         text = head.credential
@@ -180,6 +190,10 @@ class _Exchange:
             call.last_event_id = head.headers.get("last-event-id")
         if sealed is not None:
             call.sealed_session = sealed
+        if head.server is None:
+            kept = open_session(sealed, principal) if sealed is not None else None
+            call.aggregate = Passage(modern, version, kept, self._message_id)
+        elif sealed is not None:
             call.session = session.unseal(settings.KEYRING, sealed, principal, upstream)
         return call
 
@@ -190,7 +204,9 @@ class _Exchange:
         body = await self._read_body(head)
         call.bytes_in = len(body)
         try:
-            message = wire.parse_request(body)
+            message = await self._state.guards.apart(
+                call.principal.project_id, len(body), wire.parse_request, body
+            )
         except Refusal as refusal:
             self._message_id = refusal.message_id
             raise
@@ -265,6 +281,11 @@ class _Exchange:
                 await self._finish_stream()
             return
         self._outcome = "cancelled"
+        if self._call is not None and self._call in self._state.open_calls.given_up:
+            if task is not None:
+                task.uncancel()
+            await self._refuse(Refusal("cancelled"))
+            return
         if self._left:
             if task is not None:
                 task.uncancel()
@@ -277,6 +298,8 @@ class _Exchange:
         if answer.events is not None:
             return self._stream(answer)
         body = answer.body if answer.body is not None else b""
+        if answer.message is not None and (translated := self._translate(answer.message)) is not answer.message:
+            body = jsontext.encode(translated)
         headers = dict(answer.headers)
         if body:
             headers["Content-Type"] = _JSON
@@ -291,24 +314,47 @@ class _Exchange:
         )  # fmt: skip
         # Sent on their own, so that the client knows that it is connected before anything happens.
         await self._send({"type": "http.response.body", "body": b"", "more_body": True})
+        announcer = Announcer(self._call, self._send_event) if self._call is not None and self._call.is_stream else None
         try:
             async for event in events:
-                data = jsontext.encode(event.message) if event.message is not None else event.raw.data
-                await self._send(
-                    {
-                        "type": "http.response.body",
-                        "body": render(event.raw, data.encode() if isinstance(data, str) else data),
-                        "more_body": True,
-                    }
-                )
+                message = event.message
+                if message is not None and (message := self._translate(message)) is None:
+                    continue
+                self._name_event(event)
+                if announcer is not None:
+                    announcer.pass_on(message)
+                data = jsontext.encode(message) if message is not None else event.raw.data
+                await self._send_event(render(event.raw, data.encode() if isinstance(data, str) else data))
         except Refusal as refusal:
             # The answer itself must not be sent now; its place takes the refusal.
             error = jsontext.encode(refusal.body(self._request_id, self._message_id))
-            await self._send({"type": "http.response.body", "body": b"data: " + error + b"\n\n", "more_body": True})
+            await self._send_event(b"data: " + error + b"\n\n")
             self._outcome = refusal.kind
         finally:
+            if announcer is not None:
+                announcer.close()
             await events.aclose()
         await self._finish_stream()
+
+    def _translate(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """In the words of the address that the client called; None for what it cannot be given there."""
+        call = self._call
+        if call is None or call.aggregate is None:
+            return message
+        translated = call.aggregate.translate(call, message)
+        if translated is None:
+            refuse_upstream(call, message.get("id"))
+        return translated
+
+    def _name_event(self, event: Event) -> None:
+        """So that the stream can be taken up again at the server that it came from."""
+        call = self._call
+        if event.raw.id is not None and call is not None and call.aggregate is not None and not call.is_whole:
+            event.raw.id = shown_event_id(call.upstream.slug, event.raw.id)
+
+    async def _send_event(self, event: bytes) -> None:
+        """Whole events only: the gateway's own may come while a server's waits for the client to read."""
+        await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
     async def _finish_stream(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -317,7 +363,9 @@ class _Exchange:
         self._outcome = refusal.kind
         metrics.REFUSALS.labels(refusal.kind, errors.KINDS[refusal.kind].fault).inc()
         if self._call is None or refusal.kind == "insufficient_scope":
-            self._refusals.record(refusal, self._request_id, self._path, self._address, self._call)
+            self._refusals.record(
+                refusal, self._request_id, self._path, self._address, self._call, self._state.snapshots
+            )
         if self._headers_sent:
             await self._finish_stream()
             return
@@ -362,18 +410,13 @@ class _Exchange:
 
 
 def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Upstream:
-    """The named server; without a name the only one that the key may use."""
-    if head.server is not None:
-        upstream = snapshot.upstreams.get(head.server)
-        if upstream is None or not _may_enter(principal, snapshot, head.server):
-            raise Refusal("not_found", reason="no_such_server")
-        return upstream
-    usable = [slug for slug in snapshot.upstreams if _may_enter(principal, snapshot, slug)]
-    if len(usable) == 1:
-        return snapshot.upstreams[usable[0]]
-    addresses = [f"/mcp/{snapshot.slug}/{slug}" for slug in sorted(usable)]
-    message = f"Use one server's address: {', '.join(addresses)}" if addresses else "This key has no server"
-    raise Refusal("choose_server", message, data={"addresses": addresses})
+    """The named server; without a name all of them."""
+    if head.server is None:
+        return whole(snapshot.project_id)
+    upstream = snapshot.upstreams.get(head.server)
+    if upstream is None or not _may_enter(principal, snapshot, head.server):
+        raise Refusal("not_found", reason="no_such_server")
+    return upstream
 
 
 def _may_enter(principal: Principal, snapshot: Snapshot, server: str) -> bool:

@@ -47,7 +47,6 @@ KINDS: dict[str, Kind] = {
     "insufficient_scope": Kind(403, -31403, "The role of this key may not call tools"),
     "address_not_allowed": Kind(403, -31403, "Not allowed from this address"),
     "not_found": Kind(404, -31404, "Not found"),
-    "choose_server": Kind(400, -31400, "Choose one server"),
     "unknown_method": Kind(404, -32601, "Method not found"),
     "unknown_tool": Kind(400, -32602, "Unknown tool"),
     "unknown_prompt": Kind(400, -32602, "Unknown prompt"),

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from guardrails import vault
+from guardrails.engine import scan
+from guardrails.engine.apart import apart_in
 from guardrails.engine.detector import Outbound
 from guardrails.outbound import Connections
+from guardrails.presets import DEFAULT, PRESETS
 from guardrails.verdicts import VerdictCache
 from proxy.definitions import Definitions
+from proxy.errors import Refusal
 
 _THREADS = 2
 # How long a scanning thread keeps the interpreter from the event loop; the default of 5 ms is felt by every call.
 _SWITCH_SECONDS = 0.001
+# Messages of fewer bytes are gone through where they are.
+_LARGE_BYTES = 32 * 1024
+T = TypeVar("T")
 
 
 class Guards:
@@ -36,6 +45,20 @@ class Guards:
         if slot is None:
             slot = self._slots[project_id] = asyncio.Semaphore(1)
         return slot
+
+    async def warm(self) -> None:
+        """Makes ready what most projects use."""
+        await apart_in(self.pool)(scan.prepare, PRESETS[DEFAULT])
+
+    async def apart(self, project_id: int, size: int, function: Callable[..., T], *arguments: Any) -> T:
+        """What goes through a message of `size` bytes, in the pool when that is much. Raises Refusal overloaded."""
+        if size < _LARGE_BYTES:
+            return function(*arguments)
+        try:
+            found: T = await apart_in(self.pool, self.slot_of(project_id))(function, *arguments)
+        except TimeoutError:
+            raise Refusal("overloaded", reason="pool") from None
+        return found
 
     def outbound_for(self, project_id: int) -> Outbound:
         """Connections and the count of failures are each project's own."""

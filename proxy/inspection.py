@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from gateway_site.lib.jsontext import encode
 from guardrails import tokens
@@ -16,11 +16,12 @@ from guardrails.engine.findings import Action, Blocked, Report, Rewritten, Verdi
 from guardrails.engine.rules import Policy
 from guardrails.engine.scan import Services, VaultUnavailable
 from guardrails.vault import Issuer, Owner
+from proxy import naming
 from proxy.definitions import MEMBERS, Entry, key_of
 from proxy.errors import Refusal
 from proxy.metrics import count_report
 from proxy.pace import Pace
-from proxy.stages.authorize import not_there
+from proxy.stages.authorize import missing
 from servers.catalogue import Table
 
 if TYPE_CHECKING:
@@ -29,9 +30,19 @@ if TYPE_CHECKING:
 # A stream may go on for hours; what is kept of its reports for the log must not.
 _MAX_REPORTS = 100
 _MAX_QUESTION = 4_000
-_INLINE_BYTES = 64 * 1024
 _ANY_LIST = frozenset(MEMBERS.values())
-T = TypeVar("T")
+
+
+def owner_of(call: Call) -> Owner:
+    """Whose tokens those of this call are."""
+    session = hashlib.sha256(call.sealed_session.encode()).hexdigest() if call.sealed_session else ""
+    return Owner(call.principal.project_id, session or f"key:{call.principal.key.key_id}")
+
+
+def inspection_of(call: Call) -> Inspection:
+    """With the policies of the call's server."""
+    policies, server = call.snapshot.policies, call.upstream.server_id
+    return Inspection(call, policies.policy_for(server, "input"), policies.policy_for(server, "output"))
 
 
 class Inspection:
@@ -59,7 +70,8 @@ class Inspection:
         stopped = await self._check_definition() or await self._check_headers()
         if stopped is not None:
             return stopped
-        verdict = await self._inspect(message, policy, "input", _schema(call, "inputSchema"))
+        verdict = await self._inspect(message, policy, "input", _schema(call, "inputSchema"), size=call.bytes_in)
+        naming.note_looked_at(call, policy, verdict.report)
         if isinstance(verdict, Blocked):
             return verdict
         if isinstance(verdict, Rewritten):
@@ -107,29 +119,33 @@ class Inspection:
         table = self._table()
         definition = table.definitions.get(name)
         if definition is not None and definition.entry:
-            judged = await self._judge(Entry("tools", definition.entry))
+            judged = await self.judge(Entry("tools", definition.entry))
             return judged if isinstance(judged, Blocked) else None
         if name in table.withheld:
             # The server does not list it to us, and did to the client.
-            raise not_there("tool", name)
+            raise missing(call)
         return None
 
     def _table(self) -> Table:
         call = self._call
-        return call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+        return call.state.catalogue.table(call.upstream, call.modern)
 
     # --- what comes back --------------------------------------------------------------------------------
 
-    async def check_outgoing(self, message: dict[str, Any]) -> Verdict:
-        """`Rewritten` holds the message with what may be put back, and without what may not be listed."""
+    async def check_outgoing(self, message: dict[str, Any], size: int = 0) -> Verdict:
+        """`Rewritten` holds the message with what may be put back, and without what may not be listed.
+
+        `size` is the number of bytes that the message came in, when that is known.
+        """
         bare, listed = await self._judge_definitions(message)
-        verdict = await self._inspect(bare, self._outgoing, "output", _schema(self._call, "outputSchema"))
+        schema, rest = _schema(self._call, "outputSchema"), 0 if listed else size
+        verdict = await self._inspect(bare, self._outgoing, "output", schema, size=rest)
         if isinstance(verdict, Blocked):
             return verdict
         value = verdict.value if isinstance(verdict, Rewritten) else bare
         if listed:
             value = {**value, "result": {**value["result"], **listed}}
-        value = await self._restore_outgoing(value)
+        value = await self._restore_outgoing(value, size)
         return verdict if value is message else Rewritten(verdict.report, value)
 
     async def _judge_definitions(self, message: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -149,13 +165,13 @@ class Inspection:
 
     async def _listed(self, member: str, value: Any) -> Any:
         if member == "instructions":
-            judged = await self._judge(Entry(member, value))
+            judged = await self.judge(Entry(member, value))
             return "" if isinstance(judged, Blocked) else judged
         if not isinstance(value, list):
             return value
         shown, pace = [], Pace()
         for entry in value:
-            judged = await self._judge(Entry(member, entry))
+            judged = await self.judge(Entry(member, entry))
             if not isinstance(judged, Blocked):
                 shown.append(judged)
             elif member == "tools" and isinstance(entry, dict):
@@ -163,24 +179,24 @@ class Inspection:
             await pace.keep()
         return shown
 
-    async def _judge(self, entry: Entry) -> Any:
+    async def judge(self, entry: Entry) -> Any:
         """The definition as it may be shown, or Blocked; remembered, since it is shown more often than it changes."""
         call, known = self._call, self._call.state.guards.definitions
-        project, policies, server = call.principal.project_id, call.snapshot.policies, call.upstream.server_id
-        key = key_of(server, entry)
-        found = known.get(project, policies, key, entry)
+        project, policy, server = call.principal.project_id, self._outgoing, call.upstream.server_id
+        key = key_of(project, server, entry)
+        # An exception ends by itself, and is for some tools only.
+        keep = not call.snapshot.policies.exemptions
+        found = known.get(project, policy, key, entry) if keep else None
         if found is None:
-            verdict = await self._inspect(entry.as_message(), self._outgoing, "definition", None, entry)
-            # An exception ends by itself, and is for some tools only.
-            keep = not policies.exemptions
-            found = known.put(project, policies, key, entry, verdict, keep=keep)
+            verdict = await self._inspect(entry.as_message(), policy, "definition", None, entry)
+            found = known.put(project, policy, key, entry, verdict, keep=keep)
         return found
 
     # --- both -------------------------------------------------------------------------------------------
 
     async def _inspect(
         self, message: Mapping[str, Any], policy: Policy, direction: str, schema: Mapping[str, Any] | None,
-        entry: Entry | None = None,
+        entry: Entry | None = None, size: int = 0,
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
         # A definition is read the same, whatever call it turned up in.
@@ -195,8 +211,9 @@ class Inspection:
             tokens=self._issuer(direction, policy), is_exempt=policies.exempt(call.upstream.server_id, subject),
             digests_of=policies.digests(subject),
         )  # fmt: skip
-        size = len(encode(message))
-        verdict = await scan.inspect(message, policy, context, services, modern=call.modern, schema=schema, size=size)
+        verdict = await scan.inspect(
+            message, policy, context, services, modern=call.modern, schema=schema, size=size or len(encode(message))
+        )
         count_report(direction, verdict.report, blocked=isinstance(verdict, Blocked))
         report = verdict.report
         if (report.findings or report.failures or not report.coverage.is_whole) and len(call.reports) < _MAX_REPORTS:
@@ -207,12 +224,7 @@ class Inspection:
         if not _makes_tokens(policy):
             return None
         # What a server is given may come back from that server only.
-        return Issuer(self._call.state.guards.vault, self._owner(), self._server if direction == "input" else "")
-
-    def _owner(self) -> Owner:
-        call = self._call
-        session = hashlib.sha256(call.sealed_session.encode()).hexdigest() if call.sealed_session else ""
-        return Owner(call.principal.project_id, session or f"key:{call.principal.key.key_id}")
+        return Issuer(self._call.state.guards.vault, owner_of(self._call), self._server if direction == "input" else "")
 
     @property
     def _server(self) -> str:
@@ -227,7 +239,7 @@ class Inspection:
         arguments = call.params.get("arguments")
         if call.upstream.slug not in self._incoming.trusted or call.message is None or not arguments:
             return None
-        restored = await self._restore(arguments, None)
+        restored = await self._restore(arguments, None, call.bytes_in)
         if restored is arguments:
             return None
         message = {**call.message, "params": {**call.params, "arguments": restored}}
@@ -237,38 +249,30 @@ class Inspection:
         self._rewrite(message)
         return None
 
-    async def _restore_outgoing(self, message: dict[str, Any]) -> dict[str, Any]:
+    async def _restore_outgoing(self, message: dict[str, Any], size: int) -> dict[str, Any]:
         """What this server was given as tokens comes home as values; never in what the protocol finds its way by."""
         if not _makes_tokens(self._incoming):
             return message
         spoken: dict[str, Any] = {name: message[name] for name in ("result", "error", "params") if name in message}
-        restored = await self._restore(spoken, self._server)
+        restored = await self._restore(spoken, self._server, size)
         return message if restored is spoken else {**message, **restored}
 
-    async def _restore(self, message: dict[str, Any], server: str | None) -> dict[str, Any]:
-        found = await self._apart(tokens.tokens_in, message)
+    async def _restore(self, message: dict[str, Any], server: str | None, size: int) -> dict[str, Any]:
+        guards, project = self._call.state.guards, self._call.principal.project_id
+        found = await guards.apart(project, size, tokens.tokens_in, message)
         if not found:
             return message
         try:
-            values = await self._call.state.guards.vault.resolve(self._owner(), found, server=server)
+            values = await guards.vault.resolve(owner_of(self._call), found, server=server)
         except VaultUnavailable as error:
             raise Refusal("guard_unavailable", reason="vault") from error
-        return await self._apart(tokens.restore, message, values) if values else message
-
-    async def _apart(self, function: Callable[..., T], message: dict[str, Any], *more: Any) -> T:
-        """In the pool when there may be much to go through, so that no other call waits for it."""
-        if max(self._call.bytes_in, len(encode(message))) < _INLINE_BYTES:
-            return function(message, *more)
-        guards = self._call.state.guards
-        services = Services(pool=guards.pool, slot=guards.slot_of(self._call.principal.project_id))
-        found: T = await scan.apart_in(services)(function, message, *more)
-        return found
+        return await guards.apart(project, size, tokens.restore, message, values) if values else message
 
     async def forget(self) -> None:
         """The session has ended, and what its tokens stand for with it."""
         if _makes_tokens(self._incoming) or _makes_tokens(self._outgoing):
             with contextlib.suppress(VaultUnavailable):
-                await self._call.state.guards.vault.forget(self._owner())
+                await self._call.state.guards.vault.forget(owner_of(self._call))
 
 
 def _shown_name(entry: Entry, report: Report) -> str:
@@ -339,7 +343,7 @@ def _schema(call: Call, member: str) -> Mapping[str, Any] | None:
 def _definition(call: Call) -> Any:
     if call.method != "tools/call":
         return None
-    table = call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+    table = call.state.catalogue.table(call.upstream, call.modern)
     return table.definitions.get(call.params.get("name", ""))
 
 

@@ -6,13 +6,15 @@ from collections.abc import Awaitable
 from functools import partial, reduce
 
 from proxy.call import Answer, Call, CallNext, Stage
-from proxy.stages import authorize, conform, forward, guard, limit, record, review
+from proxy.stages import answer, authorize, conform, connect, forward, guard, limit, record, review
 
 # Each stage wraps those below it.
 STAGES: tuple[Stage, ...] = (
     record.record,
     authorize.authorize,
     limit.limit,
+    answer.answer,
+    connect.connect,
     conform.conform,
     guard.guard,
     review.review,

@@ -18,19 +18,38 @@ from mcp.shared.inbound import (
     find_duplicated_routing_header,
     unsupported_protocol_version_rejection,
 )
+from mcp.shared.subscriptions import LISTEN_STREAM_METHODS
 from mcp_types.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import (
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    LATEST_HANDSHAKE_VERSION,
+    LATEST_MODERN_VERSION,
+    MODERN_PROTOCOL_VERSIONS,
+)
 from pydantic import BaseModel
 
 __all__ = [
+    "CAPABILITIES_KEY",
+    "CLIENT_KEY",
+    "ENVELOPE_PREFIX",
     "HEADER_MISMATCH",
     "INVALID_PARAMS",
     "INVALID_REQUEST",
+    "LATEST_HANDSHAKE",
+    "LATEST_MODERN",
+    "LIST_CHANGED",
+    "LOG_LEVEL_KEY",
     "METHOD_NOT_FOUND",
+    "MODERN",
     "PARSE_ERROR",
     "PROTOCOL_VERSION_KEY",
+    "REMOVED",
+    "SERVER_KEY",
+    "SUBSCRIPTION_KEY",
     "Rejection",
+    "agreed_version",
+    "envelope",
     "is_legacy_version",
     "known_parameters",
     "modern_headers",
@@ -39,7 +58,20 @@ __all__ = [
     "version_rejection",
 ]
 
-PROTOCOL_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+ENVELOPE_PREFIX = "io.modelcontextprotocol/"
+PROTOCOL_VERSION_KEY = f"{ENVELOPE_PREFIX}protocolVersion"
+CAPABILITIES_KEY = f"{ENVELOPE_PREFIX}clientCapabilities"
+CLIENT_KEY = f"{ENVELOPE_PREFIX}clientInfo"
+SERVER_KEY = f"{ENVELOPE_PREFIX}serverInfo"
+LOG_LEVEL_KEY = f"{ENVELOPE_PREFIX}logLevel"
+SUBSCRIPTION_KEY = f"{ENVELOPE_PREFIX}subscriptionId"
+LATEST_HANDSHAKE = LATEST_HANDSHAKE_VERSION
+LATEST_MODERN = LATEST_MODERN_VERSION
+MODERN = MODERN_PROTOCOL_VERSIONS
+# What 2026-07-28 has no more.
+REMOVED = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+# By which a server says that a list of its own is another one now.
+LIST_CHANGED = frozenset(method for method in LISTEN_STREAM_METHODS if method.endswith("/list_changed"))
 _LEGACY = frozenset(HANDSHAKE_PROTOCOL_VERSIONS)
 
 
@@ -56,6 +88,16 @@ class Rejection:
 def is_legacy_version(version: str | None) -> bool:
     """No version header at all means 2025-03-26 or an `initialize`, both legacy."""
     return version is None or version in _LEGACY
+
+
+def agreed_version(asked: Any) -> str:
+    """What a legacy client that asks for this version is answered with."""
+    return asked if isinstance(asked, str) and asked in _LEGACY else LATEST_HANDSHAKE
+
+
+def envelope(client: Mapping[str, Any]) -> dict[str, Any]:
+    """The `_meta` of a modern request of our own; it offers nothing."""
+    return {PROTOCOL_VERSION_KEY: LATEST_MODERN, CLIENT_KEY: dict(client), CAPABILITIES_KEY: {}}
 
 
 def status_of(code: int) -> int:

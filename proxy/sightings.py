@@ -44,15 +44,16 @@ class Sightings:
         self._locks: dict[int, asyncio.Lock] = {}
         self._written: dict[int, float] = {}
 
-    async def note(self, call: Call, member: str, entries: Iterable[Any], *, whole: bool) -> Offer:
-        """What the catalogue says of the server once it knows these entries. `whole`: there are no others.
+    async def note(self, call: Call, member: str, entries: Iterable[Any]) -> Offer:
+        """What the catalogue says of the server once it knows these entries.
 
-        Raises Refusal when it cannot be written down.
+        What is missing among them says nothing: a server may show some to some clients only. Raises Refusal when it
+        cannot be written down.
         """
         era, listed = era_of(call.modern), list(_listed(member, entries))
         kind = MEMBERS[member][0]
         offer = offer_of(call)
-        if not _is_news(offer, kind, era, listed, whole):
+        if not _is_news(offer, kind, era, listed):
             return offer
         server = call.upstream.server_id
         if len(self._locks) >= _MAX_SERVERS:
@@ -60,12 +61,12 @@ class Sightings:
             self._written.clear()
         async with self._locks.setdefault(server, asyncio.Lock()):
             # Whoever was here before may have written the same.
-            if not _is_news(offer_of(call), kind, era, listed, whole):
+            if not _is_news(offer_of(call), kind, era, listed):
                 return offer_of(call)
             wait = self._written.get(server, float("-inf")) + _SECONDS_BETWEEN - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
-            await self._snapshots.ask(_write, (server, call.principal.project_id, era, listed, [kind] if whole else []))
+            await self._snapshots.ask(_write, (server, call.principal.project_id, era, listed))
             self._written[server] = time.monotonic()
             await self._snapshots.reload(call.principal.project_id)
         return offer_of(call)
@@ -80,14 +81,12 @@ def offer_of(call: Call) -> Offer:
     return found
 
 
-def shown(offer: Offer, member: str, entries: Iterable[Any]) -> list[Any]:
-    """Those of the server's entries whose definition is approved."""
-    kind, name_of = MEMBERS[member]
-    return [
-        entry for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get(name_of), str)
-        and offer.shows(kind, entry[name_of], digest_of(entry))
-    ]  # fmt: skip
+def unapproved(offer: Offer, member: str, entries: Iterable[Any]) -> set[tuple[str, str]]:
+    """Kind and name of the server's entries whose definition is not approved, as the server said it."""
+    return {
+        (entry.kind, entry.name) for entry, digest in _listed(member, entries)
+        if not offer.shows(entry.kind, entry.name, digest)
+    }  # fmt: skip
 
 
 def _listed(member: str, entries: Iterable[Any]) -> Iterable[tuple[Listed, str]]:
@@ -97,18 +96,11 @@ def _listed(member: str, entries: Iterable[Any]) -> Iterable[tuple[Listed, str]]
             yield Listed(kind, entry[name_of], entry), digest_of(entry)
 
 
-def _is_news(offer: Offer, kind: str, era: str, listed: Sequence[tuple[Listed, str]], whole: bool) -> bool:
-    if any(offer.is_news(kind, entry.name, digest, era) for entry, digest in listed):
-        return True
-    if not whole:
-        return False
-    names = {entry.name for entry, _ in listed}
-    return (era, kind) not in offer.lists or any(
-        era in offered.current and offered.name not in names for offered in offer.of(kind)
-    )
+def _is_news(offer: Offer, kind: str, era: str, listed: Sequence[tuple[Listed, str]]) -> bool:
+    return any(offer.is_news(kind, entry.name, digest, era) for entry, digest in listed)
 
 
-def _write(order: tuple[int, int, str, list[tuple[Listed, str]], list[str]]) -> None:
-    server_id, project_id, era, listed, whole = order
+def _write(order: tuple[int, int, str, list[tuple[Listed, str]]]) -> None:
+    server_id, project_id, era, listed = order
     with acting_as(_ACTOR):
-        observe_by_id(server_id, project_id, era=era, listed=[entry for entry, _ in listed], whole=whole)
+        observe_by_id(server_id, project_id, era=era, listed=[entry for entry, _ in listed])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -15,6 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 from prometheus_client import Counter, Gauge
 
+from gateway_site.lib.caching import Cache, Counts, Reason
 from guardrails import compiled
 from guardrails.compiled import PolicySet
 from projects import versions
@@ -22,18 +25,22 @@ from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Project
 from projects.scoping import unscoped, with_project
 from proxy.errors import Refusal
-from servers import offers, rights
-from servers.models import Server
-from servers.resolve import upstream_of
+from servers import laying, rights
+from servers.laying import Overlays
+from servers.resolve import callable_servers
 from servers.rights import Rights
 from servers.upstream import Upstream
 
 logger = structlog.get_logger("proxy.snapshot")
 _UNKNOWN_KEYS = 10_000
 _LOAD_SECONDS = 2.0
+# Nobody waits for so long, but what a large project has loaded by then is not loaded in vain.
+_LONG_LOAD_SECONDS = 30.0
+_LOADS_AT_ONCE = 4
 LOADS = Counter("mcpgw_snapshot_loads_total", "Projects loaded from the database.", ["outcome"])
 AGE = Gauge("mcpgw_snapshot_age_seconds", "Time since the configuration was last confirmed.", multiprocess_mode="max")
 T = TypeVar("T")
+_counts = Counts(Cache.CONFIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +56,53 @@ class Snapshot:
     digest_key: bytes
     policies: PolicySet
     rights: Rights
+    # Of servers that have any, by slug.
+    overlays: Mapping[str, Overlays] = field(default_factory=dict)
+    keys_version: int = 0
+    # What workers were last told to drop, with the version at which.
+    cleared: Mapping[str, int] = field(default_factory=dict)
+    loaded_at: float = field(default_factory=time.monotonic, compare=False)
+
+    def is_expired(self) -> bool:
+        return time.monotonic() - self.loaded_at > settings.CACHE_CONFIG_SECONDS
 
 
-def load(project_id: int) -> Snapshot | None:
-    """None when the project is gone. Reads the version first, so that a change in between is seen again."""
-    version = versions.current()
+# Who is told when a project's snapshot is another one: its id, what it was before, and what it is now.
+OnChange = Callable[[int, Snapshot | None, Snapshot | None], None]
+
+
+def load(project_id: int, known: Snapshot | None = None) -> Snapshot | None:
+    """None when the project is gone. Reads the version first, so that a change in between is seen again.
+
+    What has not changed since `known` was loaded is taken from it: the keys, and each server's catalogue.
+    """
+    standing = versions.standing(project_id)
     with with_project(project_id):
         project = Project.objects.filter(pk=project_id).first()
         if project is None:
             return None
-        servers = list(Server.objects.filter(enabled=True).select_related("template"))
-        upstreams = {server.slug: upstream for server in servers if (upstream := upstream_of(server)) is not None}
-        offered = offers.load(server for server in servers if server.slug in upstreams)
+        servers = callable_servers()
+        keys = known.keys if known is not None and _has_keys_of(known, standing) else load_keys(project_id)
         return Snapshot(
             project_id=project_id,
             slug=project.slug,
-            version=version,
+            version=standing.version,
             enabled=project.enabled,
-            keys=load_keys(project_id),
-            upstreams=upstreams,
+            keys=keys,
+            upstreams={server.slug: upstream for server, upstream in servers},
             digest_key=settings.KEYRING.project_digest_key(project_id),
             policies=compiled.load(project_id),
-            rights=Rights(rights.load_rules(), offered),
+            rights=rights.load((server for server, _ in servers), standing.cleared),
+            overlays=laying.load(server for server, _ in servers),
+            keys_version=standing.keys_version,
+            cleared=standing.cleared,
         )
+
+
+def _has_keys_of(known: Snapshot, standing: versions.Standing) -> bool:
+    if known.is_expired() or known.cleared.get("config") != standing.cleared.get("config"):
+        return False
+    return known.keys_version == standing.keys_version
 
 
 def _project_of_key(key_id: str) -> int | None:
@@ -82,15 +113,18 @@ def _project_of_key(key_id: str) -> int | None:
 class Snapshots:
     """The snapshots of one process and event loop."""
 
-    def __init__(self, on_change: Callable[[set[int]], None]) -> None:
+    def __init__(self, on_change: OnChange) -> None:
         self._projects: dict[int, Snapshot | None] = {}
         self._project_of_key: dict[str, int] = {}
         self._unknown_keys: set[str] = set()
         self._loading: dict[int, asyncio.Task[Snapshot | None]] = {}
+        # Projects that changed and could not be read yet, since when.
+        self._behind: dict[int, float] = {}
+        self._places = asyncio.Semaphore(_LOADS_AT_ONCE)
         self._version: int | None = None
         self._confirmed_at = float("-inf")
         self._on_change = on_change
-        self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="snapshot")
+        self._executor = ThreadPoolExecutor(max_workers=_LOADS_AT_ONCE, thread_name_prefix="snapshot")
         self._wake = asyncio.Event()
         self._first_poll = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,6 +151,10 @@ class Snapshots:
         """What is in memory, without waiting."""
         return self._projects.get(project_id)
 
+    def named(self, slug: str) -> Snapshot | None:
+        """The project of this name, when it is in memory; for what is rare, since it looks through all."""
+        return next((known for known in self._projects.values() if known is not None and known.slug == slug), None)
+
     async def for_key(self, key_id: str) -> Snapshot | None:
         """The snapshot of the key's project; None for an unknown key. Raises Refusal when none can be had."""
         if self._version is None:
@@ -131,7 +169,11 @@ class Snapshots:
             if project_id is None:
                 return None
         snapshot = self._projects.get(project_id)
-        return snapshot if snapshot is not None else await self._load(project_id)
+        if snapshot is not None and not snapshot.is_expired():
+            _counts.hit()
+            return snapshot
+        _counts.miss()
+        return await self._load(project_id)
 
     async def _await_first_poll(self) -> None:
         self.start()
@@ -150,18 +192,34 @@ class Snapshots:
             self._unknown_keys.add(key_id)
         return project_id
 
-    async def _load(self, project_id: int) -> Snapshot | None:
-        """One load at a time for a project, however many calls wait for it."""
+    async def _load(self, project_id: int, *, anew: bool = False) -> Snapshot | None:
+        """One load at a time for a project, however many calls wait for it. Raises Refusal when it takes long.
+
+        It then goes on for who comes next. `anew`: one that has begun before may have read before a change.
+        """
         task = self._loading.get(project_id)
-        if task is None:
-            task = asyncio.create_task(self._load_once(project_id))
-            self._loading[project_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(project_id, None))
-        return await asyncio.shield(task)
+        if task is not None and anew:
+            with contextlib.suppress(Refusal):
+                await _wait_for(task)
+            if not task.done():
+                raise Refusal("configuration_stale")
+            task = self._loading.get(project_id)
+        if task is None or task.done():
+            task = self._loading[project_id] = asyncio.create_task(self._load_once(project_id))
+            task.add_done_callback(partial(self._loaded, project_id))
+        return await _wait_for(task)
+
+    def _loaded(self, project_id: int, task: asyncio.Task[Snapshot | None]) -> None:
+        if self._loading.get(project_id) is task:
+            del self._loading[project_id]
+        if not task.cancelled():
+            # Nobody may be left to be told.
+            task.exception()
 
     async def _load_once(self, project_id: int) -> Snapshot | None:
         try:
-            snapshot = await self.ask(load, project_id)
+            known = self._projects.get(project_id)
+            snapshot = await self.ask(partial(load, known=known), project_id, seconds=_LONG_LOAD_SECONDS)
         except Refusal:
             LOADS.labels("failed").inc()
             raise
@@ -172,22 +230,33 @@ class Snapshots:
             snapshot = None
         else:
             LOADS.labels("ok").inc()
+        return self._replace(project_id, snapshot)
+
+    def _replace(self, project_id: int, snapshot: Snapshot | None) -> Snapshot | None:
+        """What was read before something newer came is not taken; what is known of what did not change stays known."""
+        before = self._projects.get(project_id)
+        if before is not None and snapshot is not None:
+            if snapshot.version < before.version:
+                return before
+            kept = {slug: each if before.overlays.get(slug) != each else before.overlays[slug]
+                    for slug, each in snapshot.overlays.items()}  # fmt: skip
+            policies = compiled.carry_over(before.policies, snapshot.policies)
+            snapshot = replace(snapshot, policies=policies, overlays=kept)
         self._projects[project_id] = snapshot
+        if before is not None:
+            _counts.evict(Reason.EXPIRED if before.is_expired() else Reason.CHANGED)
+        self._on_change(project_id, before, snapshot)
         return snapshot
 
     async def reload(self, project_id: int) -> Snapshot | None:
         """The project as it is stored now, for who has just changed it. Raises Refusal."""
-        running = self._loading.get(project_id)
-        if running is not None:
-            # It may have read before the change.
-            await asyncio.wait([running])
-        return await self._load(project_id)
+        return await self._load(project_id, anew=True)
 
-    async def ask(self, function: Callable[[Any], T], argument: Any) -> T:
+    async def ask(self, function: Callable[[Any], T], argument: Any, *, seconds: float = _LOAD_SECONDS) -> T:
         """Runs a query in a thread. Raises Refusal when the database does not answer in time."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_LOAD_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await loop.run_in_executor(self._executor, _query, function, argument)
         except (DatabaseError, TimeoutError, OSError) as error:
             logger.warning("configuration cannot be read", error=type(error).__name__)
@@ -220,20 +289,40 @@ class Snapshots:
                 await self._reload(set(changed))
                 self._version = newest
                 self._unknown_keys.clear()
+            await self._renew()
         self._confirmed_at = started
         self._first_poll.set()
 
     async def _reload(self, changed: set[int]) -> None:
-        for project_id in changed & (self._projects.keys() | self._loading.keys()):
-            running = self._loading.get(project_id)
-            if running is not None:
-                # It may have read before the change; its result must not come after ours.
-                await asyncio.wait([running])
-            await self._load_once(project_id)
+        """A project that cannot be read keeps no other from being read."""
+        known = changed & (self._projects.keys() | self._loading.keys())
+        await asyncio.gather(*map(self._catch_up, known))
         self._project_of_key = {
-            key_id: project_id for key_id, project_id in self._project_of_key.items() if project_id not in changed
-        }
-        self._on_change(changed)
+            key_id: project_id for key_id, project_id in self._project_of_key.items()
+            if project_id not in changed or self._has_key(project_id, key_id)
+        }  # fmt: skip
+
+    async def _catch_up(self, project_id: int) -> None:
+        """Raises nothing: what could not be read is read again with the next poll, and refused when that takes long."""
+        since = self._behind.setdefault(project_id, time.monotonic())
+        try:
+            async with self._places:
+                await self._load(project_id, anew=True)
+        except Refusal:
+            if time.monotonic() - since > settings.CONFIG_STALE_SECONDS:
+                self._replace(project_id, None)
+        else:
+            del self._behind[project_id]
+
+    def _has_key(self, project_id: int, key_id: str) -> bool:
+        snapshot = self._projects.get(project_id)
+        return snapshot is not None and key_id in snapshot.keys
+
+    async def _renew(self) -> None:
+        """What is old is read again, whether or not anything was said to have changed."""
+        old = {known for known, snapshot in self._projects.items() if snapshot is not None and snapshot.is_expired()}
+        if old or self._behind:
+            await self._reload(old | self._behind.keys())
 
     async def _listen_forever(self) -> None:
         """Redis only shortens the wait for the next poll; without it the poll goes on."""
@@ -250,6 +339,14 @@ class Snapshots:
             except (redis.RedisError, OSError) as error:
                 logger.warning("no wake-ups from Redis; polling only", error=type(error).__name__)
                 await asyncio.sleep(1)
+
+
+async def _wait_for(task: asyncio.Task[Snapshot | None]) -> Snapshot | None:
+    try:
+        async with asyncio.timeout(_LOAD_SECONDS):
+            return await asyncio.shield(task)
+    except TimeoutError:
+        raise Refusal("configuration_stale") from None
 
 
 def _query(function: Callable[[Any], T], argument: Any) -> T:

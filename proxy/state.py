@@ -12,9 +12,14 @@ from prometheus_client import Gauge
 
 from projects import usage
 from projects.authentication import KeyRecord, is_expired
+from proxy.aggregate.state import Aggregate
+from proxy.changes import Changes
 from proxy.errors import Refusal
+from proxy.flights import Flights
 from proxy.guards import Guards
 from proxy.meter import Meters
+from proxy.naming import Names
+from proxy.rediscovery import Rediscovery
 from proxy.sightings import Sightings
 from proxy.snapshot import Snapshot, Snapshots
 from servers.catalogue import Catalogue
@@ -36,6 +41,8 @@ class OpenCalls:
         self._tasks: dict[Call, asyncio.Task[object]] = {}
         self._still_allowed: StillAllowed | None = None
         self.revoked: set[Call] = set()
+        # Those whose client has said that it does not wait any more.
+        self.given_up: set[Call] = set()
         self.draining = False
         self.idle = asyncio.Event()
         self.idle.set()
@@ -54,6 +61,7 @@ class OpenCalls:
     def remove(self, call: Call) -> None:
         self._tasks.pop(call, None)
         self.revoked.discard(call)
+        self.given_up.discard(call)
         if not self._tasks:
             self.idle.set()
 
@@ -66,15 +74,20 @@ class OpenCalls:
             self.revoked.add(call)
             task.cancel()
 
+    def give_up(self, call: Call) -> None:
+        task = self._tasks.get(call)
+        if task is not None and call not in self.revoked:
+            self.given_up.add(call)
+            task.cancel()
+
     def calls(self) -> list[Call]:
         return list(self._tasks)
 
-    def end_revoked(self, changed: set[int], current: Callable[[int], Snapshot | None]) -> None:
+    def end_revoked(self, project_id: int, snapshot: Snapshot | None) -> None:
         """Every open call of a changed project is decided again, by the function that let it in."""
         for call in self.calls():
-            project_id = call.principal.project_id
-            if project_id in changed and self._still_allowed is not None:
-                if not self._still_allowed(call, current(project_id)):
+            if call.principal.project_id == project_id and self._still_allowed is not None:
+                if not self._still_allowed(call, snapshot):
                     self.end(call)
 
 
@@ -83,12 +96,17 @@ class State:
 
     def __init__(self) -> None:
         self.open_calls = OpenCalls()
-        self.snapshots = Snapshots(self._end_revoked)
+        self.snapshots = Snapshots(self._follow)
         self.sightings = Sightings(self.snapshots)
+        self.rediscovery = Rediscovery(self.snapshots)
+        self.flights = Flights()
         self.connections = Connections()
         self.catalogue = Catalogue()
         self.meters = Meters()
         self.guards = Guards()
+        self.names = Names()
+        self.aggregate = Aggregate()
+        self.changes = Changes(self)
         # Key ids used since the last flush, with the time.
         self.uses: dict[str, float] = {}
         self._uses_flushed_at = time.monotonic()
@@ -103,12 +121,39 @@ class State:
         if self._watch is not None:
             self._watch.cancel()
         await self._flush_uses()
+        self.rediscovery.close()
+        self.changes.close()
+        await self.flights.close()
         await self.snapshots.close()
+        await self.aggregate.close()
         await self.connections.close()
         await self.guards.close()
 
-    def _end_revoked(self, changed: set[int]) -> None:
-        self.open_calls.end_revoked(changed, self.snapshots.current)
+    def _follow(self, project_id: int, before: Snapshot | None, after: Snapshot | None) -> None:
+        """A project's configuration is another one now: what depends on it goes, and who listens is told."""
+        self.open_calls.end_revoked(project_id, after)
+        self._drop_cleared(project_id, before, after)
+        self.changes.follow(project_id)
+
+    def _drop_cleared(self, project_id: int, before: Snapshot | None, after: Snapshot | None) -> None:
+        if after is None:
+            return
+        dropped = before.cleared if before is not None else {}
+        for mark, version in after.cleared.items():
+            if dropped.get(mark) != version:
+                self._drop(project_id, *mark.split(":"))
+        for slug, offer in after.rights.offers.items():
+            known = before.rights.offers.get(slug) if before is not None else None
+            if known is not None and known.version != offer.version:
+                # Somebody has seen another list than ours.
+                self.catalogue.expire(after.upstreams[slug])
+
+    def _drop(self, project_id: int, kind: str, server_id: str = "") -> None:
+        if kind == "tools":
+            self.catalogue.forget(project_id, int(server_id) if server_id else None)
+        elif kind == "verdicts":
+            self.guards.cache.forget(project_id)
+            self.guards.definitions.forget(project_id)
 
     async def _end_expired(self) -> None:
         while True:

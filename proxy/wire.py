@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from gateway_site.lib.jsontext import LONG_NUMBER, STRINGS
+from gateway_site.lib.jsontext import count_names, holds_long_number
 from proxy.errors import Refusal
 from proxy.protocol import known_parameters
 
@@ -108,14 +108,13 @@ def _decode_strictly(body: bytes) -> Any:
         raise _why_undecodable(body) from None
     if not isinstance(value, (dict, list)):
         return value
-    bare = STRINGS.sub(b"", body)
     names, depth = _measure(value)
     if depth > MAX_DEPTH:
         raise Refusal("parse_error", reason="nesting")
-    if bare.count(b":") != names:
+    if count_names(body) != names:
         raise _name_duplicate(body)
     # orjson turns integers beyond 64 bits into floats; what is forwarded must be what was sent.
-    return json.loads(body) if LONG_NUMBER.search(bare) else value
+    return json.loads(body) if holds_long_number(body) else value
 
 
 def _measure(value: Any) -> tuple[int, int]:

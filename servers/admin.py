@@ -1,31 +1,41 @@
-"""The operator's pages for servers, command templates and tools; upstream secrets go in and never out."""
+"""The operator's pages for servers, templates, grants and overlays; upstream secrets go in and never out."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from django import forms
-from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.forms.models import BaseInlineFormSet, ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from gateway_site.lib.secrets import Unsealable
-from guardrails.engine.segments import Kind
-from projects.fields import PairsField, StrictJSONField
-from projects.models import Project
-from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
+from projects.models import Job, Project
+from projects.pages import OperatorOnlyAdmin, is_operator
 from projects.scoping import with_project
 from projects.snippets import name_servers_with
-from servers import services
-from servers.models import CommandTemplate, Server, Tool
+from servers import discovery, overlaying, review_pages, services
+from servers.comparison import compare
+from servers.forms import UNREADABLE, CommandTemplateForm, GrantForm, OverlayForm, ServerForm, WhyForm, offers_for
+from servers.models import CommandTemplate, Grant, Overlay, Server, State, Tool
+from servers.texts import visible
 
-_UNREADABLE = "The stored secrets do not open with this gateway's key ring; restore it, or delete the server."
-_SLOT_TYPES = {"pattern": str, "enum": list, "default": str, "secret": bool, "leading_dash": bool}
+if TYPE_CHECKING:
+    GrantsInline = admin.TabularInline[Grant, Server]
+    GrantsFormSet = BaseInlineFormSet[Grant, Server, ModelForm[Grant]]
+else:
+    # Neither takes a type argument at run time.
+    GrantsInline, GrantsFormSet = admin.TabularInline, BaseInlineFormSet
+
+_NOBODY = "Nobody may use this server yet: no rule allows it to anyone."
 
 
 def _callable_servers(project: Project) -> list[str]:
@@ -37,34 +47,6 @@ name_servers_with(_callable_servers)
 
 
 # --- command templates ------------------------------------------------------------------------------
-
-
-class CommandTemplateForm(ServiceForm[CommandTemplate]):
-    args = StrictJSONField(empty=[], help_text='For example ["-m", "server", "--zone={zone}"].')
-    params = StrictJSONField(
-        empty={}, label="Slots", help_text='{"zone": {"pattern": "[A-Za-z_/]+"}}; also "enum", "secret".'
-    )
-    env = StrictJSONField(empty={}, label="Environment", help_text='For example {"API_TOKEN": "{token}"}.')
-
-    class Meta:
-        model = CommandTemplate
-        fields = (
-            "slug", "executable", "args", "params", "env", "memory_mb", "max_processes", "idle_seconds",
-            "enabled",
-        )  # fmt: skip
-
-    def clean_params(self) -> Any:
-        slots = self.cleaned_data["params"]
-        for name, slot in slots.items():
-            for key, value in slot.items() if isinstance(slot, dict) else ():
-                if not isinstance(value, _SLOT_TYPES.get(key, object)):
-                    raise ValidationError(f"Slot {name}: {key} has the wrong type.")
-            if isinstance(slot, dict) and not all(isinstance(choice, str) for choice in slot.get("enum", ())):
-                raise ValidationError(f"Slot {name}: enum is a list of texts.")
-        return slots
-
-    def perform(self, instance: CommandTemplate) -> CommandTemplate:
-        return services.save_template(template=instance)
 
 
 @admin.register(CommandTemplate)
@@ -81,120 +63,53 @@ class CommandTemplateAdmin(OperatorOnlyAdmin[CommandTemplate]):
 # --- servers ----------------------------------------------------------------------------------------
 
 
-class ServerForm(ServiceForm[Server]):
-    params = StrictJSONField(
-        empty={},
-        label="Slot values",
-        help_text='Values for the template\'s slots, as {"zone": "Europe/Paris"}.',
-    )
-    bearer = forms.CharField(
-        required=False,
-        label="Bearer token",
-        strip=True,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 60}),
-        help_text="Sent to the server as Authorization: Bearer. It is not shown again.",
-    )
-    headers = PairsField(
-        separator=":",
-        label="Upstream headers",
-        help_text="One on each line, as Name: value. They replace all stored headers and are not shown "
-        "again; leave this and the token empty to keep what is stored. Another host needs them given again.",
-    )
-    forget_headers = forms.BooleanField(required=False, label="Forget the stored headers")
-    secret_params = PairsField(
-        separator="=",
-        label="Secret slot values",
-        help_text="One on each line, as slot=value, for slots that the template marks secret. They are not "
-        "shown again; slots that are not named keep what is stored, and slot= forgets it.",
-    )
+class GrantFormSet(GrantsFormSet):
+    @classmethod
+    def get_default_prefix(cls) -> str:
+        return "grants"
 
-    argument_kinds = StrictJSONField(
-        empty={},
-        label="Argument kinds",
-        help_text='What tools take, by tool and place: {"query": {"/statement": "sql"}}. '
-        f"A kind is one of {', '.join(Kind)}.",
-    )
 
-    class Meta:
-        model = Server
-        # The admin adds the policies while it answers a request: before one, no project's policies can be had.
-        fields = (
-            "project", "slug", "transport", "url", "template", "params", "timeout_seconds", "enabled",
-            "argument_kinds", "restore_tokens",
-        )  # fmt: skip
+class GrantInline(GrantsInline):
+    """The rules of one server; those of all servers have a page of their own."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        secret = self._secret_slots(self.instance.template)
-        # A template may have marked a slot secret after its value was stored openly.
-        shown = {name: value for name, value in self.instance.params.items() if name not in secret}
-        self.initial["params"] = shown
+    model = Grant
+    formset = GrantFormSet
+    fields = ("effect", "role", "pattern", "reason")
+    extra = 1
+    verbose_name_plural = "Who may use what: deny wins, and what nothing allows is denied"
 
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        secret = self._secret_slots(self.cleaned_data.get("template"))
-        self._keep_secrets_out_of_params(secret)
-        if set(self.cleaned_data.get("secret_params", {})) - secret:
-            self.add_error("secret_params", "A name here is not a secret slot of the template.")
-        names = {name.lower() for name in self.cleaned_data.get("headers", {})}
-        if self.cleaned_data.get("bearer") and "authorization" in names:
-            self.add_error("bearer", "Give Authorization once: as the token or as a header.")
-        return cleaned
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
 
-    def perform(self, instance: Server) -> Server:
-        try:
-            return services.save_server(server=instance, headers=self._headers(), params=self._params(instance))
-        except Unsealable as error:
-            raise ValidationError(_UNREADABLE) from error
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
 
-    def _keep_secrets_out_of_params(self, secret: set[str]) -> None:
-        params = self.cleaned_data.get("params", {})
-        misplaced = sorted(secret & set(params))
-        if misplaced:
-            # The page that reports it must not show the value either.
-            harmless = {name: value for name, value in params.items() if name not in secret}
-            self.data = {**self.data.dict(), "params": json.dumps(harmless)}  # type: ignore[attr-defined]  # a QueryDict
-            self.add_error("params", f"{', '.join(misplaced)}: secret values go into their own field below.")
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
 
-    def _headers(self) -> Mapping[str, str] | None:
-        """None keeps what is stored."""
-        typed: dict[str, str] = dict(self.cleaned_data["headers"])
-        if self.cleaned_data["bearer"]:
-            typed["Authorization"] = f"Bearer {self.cleaned_data['bearer']}"
-        if typed or self.cleaned_data["forget_headers"]:
-            return typed
-        return None
-
-    def _params(self, instance: Server) -> Mapping[str, str]:
-        # A stored secret is carried on only while its slot is still secret: else it would become readable.
-        secret = self._secret_slots(instance.template)
-        kept = {name: value for name, value in instance.secrets["params"].items() if name in secret}
-        merged = {**self.cleaned_data["params"], **kept, **self.cleaned_data["secret_params"]}
-        forgotten = {name for name, value in self.cleaned_data["secret_params"].items() if not value}
-        return {name: value for name, value in merged.items() if name not in forgotten}
-
-    @staticmethod
-    def _secret_slots(template: CommandTemplate | None) -> set[str]:
-        slots = template.params if template else {}
-        return {name for name, slot in slots.items() if slot.get("secret")}
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
 
 
 @admin.register(Server)
 class ServerAdmin(OperatorOnlyAdmin[Server]):
     form = ServerForm
     fieldsets = (
-        (None, {"fields": ("project", "slug", "transport", "enabled", "timeout_seconds")}),
+        (None, {"fields": ("project", "slug", "transport", "enabled", "review", "timeout_seconds",
+                           "discovery_seconds")}),
         ("HTTP and SSE", {"fields": ("url", "bearer", "headers", "forget_headers")}),
         ("stdio", {"fields": ("template", "params", "secret_params")}),
         ("Guardrails", {"fields": ("input_policy", "output_policy", "argument_kinds", "restore_tokens")}),
-        ("State", {"fields": ("stored_secrets", "discovery")}),
-    )
+        ("State", {"fields": ("stored_secrets", "discovery", "waiting")}),
+    )  # fmt: skip
+    inlines = (GrantInline,)
+    change_form_template = "admin/servers/server/change_form.html"
     autocomplete_fields = ("project", "template", "input_policy", "output_policy")
-    list_display = ("slug", "project", "transport", "target", "enabled")
-    list_filter = ("enabled", "transport", "project")
+    list_display = ("slug", "project", "transport", "target", "enabled", "review", "waiting")
+    list_filter = ("enabled", "transport", "review", "project")
     list_select_related = ("project", "template")
     search_fields = ("slug", "url", "project__slug")
-    actions = ("enable_servers", "disable_servers")
+    actions = ("enable_servers", "disable_servers", "read_servers")
 
     @admin.display(description="reaches")
     def target(self, server: Server) -> str:
@@ -206,19 +121,82 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         try:
             secrets = server.secrets
         except Unsealable:
-            return _UNREADABLE
+            return UNREADABLE
         names = {"headers": "headers", "params": "slots"}
         texts = [f"{label}: {', '.join(sorted(secrets[kind]))}" for kind, label in names.items() if secrets[kind]]
         return "; ".join(texts) or "none"
 
     @admin.display(description="Catalogue")
-    def discovery(self, server: Server) -> str:
-        if server.discovery_error:
-            return f"could not be read: {visible(server.discovery_error)}"
-        return "read" if server.discovered_hash else "not read yet"
+    def discovery(self, server: Server) -> SafeString:
+        """When it was read, what was in the way since, and the newest job, which shows how far it is."""
+        read = f"read at {server.discovered_at:%Y-%m-%d %H:%M:%S} UTC" if server.discovered_at else "not read yet"
+        error = f"; could not be read: {visible(server.discovery_error)}" if server.discovery_error else ""
+        job = Job.objects.filter(kind=discovery.KIND, subject_ref=server.pk, project_id=server.project_id).first()
+        if job is None:
+            return format_html("{}{}", read, error)
+        return format_html(
+            '{}{}; <a href="{}">newest job</a>: {}', read, error, reverse("admin:projects_job_change", args=[job.pk]),
+            job.get_state_display().lower(),
+        )  # fmt: skip
+
+    @admin.display(description="wait for review", ordering="waiting_tools")
+    def waiting(self, server: Server) -> str | SafeString:
+        number = getattr(server, "waiting_tools", 0)
+        return format_html('<a href="{}">{}</a>', review_pages.address_of_waiting(server), number) if number else "0"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Server]:
+        # Refuses whoever operates nothing.
+        servers = super().get_queryset(request)
+        waiting = Tool.objects.filter(server=OuterRef("pk"), state=State.WAITING).order_by().values("server")
+        counted = Subquery(waiting.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
+        return servers.annotate(waiting_tools=Coalesce(counted, 0))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Server | None = None) -> tuple[str, ...]:
-        return ("project", "stored_secrets", "discovery") if obj else ("stored_secrets", "discovery")
+        shown = ("stored_secrets", "discovery", "waiting")
+        return ("project", *shown) if obj else shown
+
+    def get_inlines(self, request: HttpRequest, obj: Server | None) -> Any:
+        return self.inlines if obj else ()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Only the rules that were touched, so that what another page changed meanwhile stays."""
+        formset.save(commit=False)
+        for grant in formset.deleted_objects:
+            services.delete_grant(grant=grant)
+        for grant in [*(changed for changed, _ in formset.changed_objects), *formset.new_objects]:
+            grant.project_id = form.instance.project_id
+            services.save_grant(grant=grant)
+
+    def response_add(self, request: HttpRequest, obj: Server, post_url_continue: str | None = None) -> HttpResponse:
+        if not _allowing(obj).exists():
+            self.message_user(request, f"{_NOBODY} Open the server's page to allow it.", messages.WARNING)
+        return super().response_add(request, obj, post_url_continue)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        server = options.get("obj")
+        if server is not None:
+            context |= {
+                "nobody": "" if _allowing(server).exists() else _NOBODY,
+                "rules_of_all": Grant.objects.filter(project_id=server.project_id, server=None),
+                "why": f"{reverse('admin:servers_grant_why')}?"
+                       f"{urlencode({'project': server.project.slug, 'server': server.slug})}",
+            }  # fmt: skip
+        return super().render_change_form(request, context, *args, **options)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know patterns only
+        allow = path("<int:pk>/allow/", self.admin_site.admin_view(self.allow_view), name="servers_server_allow")
+        return [allow, *super().get_urls()]
+
+    def allow_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Allows everything at the server to every role."""
+        if not is_operator(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        server = get_object_or_404(Server, pk=pk)
+        if not _allowing(server).exists():
+            services.save_grant(grant=Grant(project_id=server.project_id, server=server))
+        return redirect("admin:servers_server_change", pk)
 
     def delete_model(self, request: HttpRequest, obj: Server) -> None:
         services.delete_server(server=obj)
@@ -233,24 +211,136 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         for server in queryset:
             services.set_server_enabled(server=server, enabled=False)
 
+    @admin.action(description="Read the lists of the selected servers now")
+    def read_servers(self, request: HttpRequest, queryset: QuerySet[Server]) -> None:
+        for server in queryset:
+            services.rediscover(server=server)
 
-# --- tools ------------------------------------------------------------------------------------------
+
+def _allowing(server: Server) -> QuerySet[Grant]:
+    """The rules that allow anything there to anyone."""
+    applying = Grant.objects.filter(Q(server=server) | Q(server=None), project_id=server.project_id)
+    return applying.filter(effect=Grant.Effect.ALLOW)
 
 
-@admin.register(Tool)
-class ToolAdmin(ReadOnlyAdmin[Tool]):
-    """What servers say about themselves: other people's text, shown as text."""
+# --- grants -----------------------------------------------------------------------------------------
 
-    fields = ("server", "kind", "shown_name", "digest", "first_seen_at", "last_seen_at", "shown_definition")
-    list_display = ("shown_name", "kind", "server", "last_seen_at")
-    list_filter = ("kind", "server__project")
+
+@admin.register(Grant)
+class GrantAdmin(OperatorOnlyAdmin[Grant]):
+    """Rules of one server and of all servers of a project."""
+
+    form = GrantForm
+    fields = ("project", "server", "effect", "role", "pattern", "reason")
+    autocomplete_fields = ("project", "server")
+    list_display = ("pattern", "effect", "role_or_all", "server_or_all", "project", "reason")
+    list_filter = ("effect", "role", "project")
+    list_select_related = ("project", "server__project")
+    search_fields = ("pattern", "reason", "server__slug", "project__slug")
+    change_list_template = "admin/servers/grant/change_list.html"
+
+    @admin.display(description="role", ordering="role")
+    def role_or_all(self, grant: Grant) -> str:
+        return grant.role or "every role"
+
+    @admin.display(description="server", ordering="server")
+    def server_or_all(self, grant: Grant) -> str:
+        return grant.server.slug if grant.server else "every server"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Grant | None = None) -> tuple[str, ...]:
+        return ("project",) if obj else ()
+
+    def delete_model(self, request: HttpRequest, obj: Grant) -> None:
+        services.delete_grant(grant=obj)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know patterns only
+        why = path("why/", self.admin_site.admin_view(self.why_view), name="servers_grant_why")
+        return [why, *super().get_urls()]
+
+    def why_view(self, request: HttpRequest) -> HttpResponse:
+        """Says why something may be used or not. Whoever pastes a whole key here leaves it in no address."""
+        if not is_operator(request):
+            raise PermissionDenied
+        form = WhyForm(request.POST) if "ask" in request.POST else WhyForm(initial=(request.POST or request.GET).dict())
+        given = form.data if form.is_bound else form.initial
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Why?",
+            "opts": self.opts,
+            "form": form,
+            "offered": offers_for(given.get("project", ""), given.get("server", "")),
+            "reply": _ask(form) if form.is_bound and form.is_valid() else None,
+        }
+        return TemplateResponse(request, "admin/servers/grant/why.html", context)
+
+
+def _ask(form: WhyForm) -> dict[str, Any]:
+    given = form.cleaned_data
+    asked = {name: given[name] for name in ("project", "who", "server", "kind", "name")}
+    reply = services.why(**asked)
+    usable = [(each.kind, visible(each.name)) for each in reply.usable]
+    return {"allowed": reply.decision.allowed, "why": visible(reply.decision.why), "usable": usable}
+
+
+# --- overlays ---------------------------------------------------------------------------------------
+
+
+@admin.register(Overlay)
+class OverlayAdmin(OperatorOnlyAdmin[Overlay]):
+    """How single tools are shown to models."""
+
+    form = OverlayForm
+    fields = ("project", "server", "tool", *services.OVERLAID)
+    autocomplete_fields = ("project", "server")
+    list_display = ("shown_tool", "server", "rename", "hidden")
+    list_filter = ("hidden", "project")
     list_select_related = ("server__project",)
-    search_fields = ("name", "server__slug")
+    search_fields = ("tool", "rename", "server__slug", "project__slug")
+    change_form_template = "admin/servers/overlay/change_form.html"
 
-    @admin.display(description="name", ordering="name")
-    def shown_name(self, tool: Tool) -> str:
-        return visible(tool.name)
+    @admin.display(description="tool", ordering="tool")
+    def shown_tool(self, overlay: Overlay) -> str:
+        return visible(overlay.tool)
 
-    @admin.display(description="definition")
-    def shown_definition(self, tool: Tool) -> SafeString:
-        return format_html("<pre>{}</pre>", visible(json.dumps(tool.definition, indent=2, ensure_ascii=False)))
+    def get_readonly_fields(self, request: HttpRequest, obj: Overlay | None = None) -> tuple[str, ...]:
+        return ("project", "server", "tool") if obj else ()
+
+    def delete_model(self, request: HttpRequest, obj: Overlay) -> None:
+        services.delete_overlay(overlay=obj)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        overlay = options.get("obj")
+        view = "admin:servers_overlay_preview"
+        context["preview"] = reverse(view, args=[overlay.pk]) if overlay else reverse(view)
+        if overlay is not None:
+            # The row as it is stored, whatever was typed.
+            context |= _fit(Overlay.objects.get(pk=overlay.pk))
+        return super().render_change_form(request, context, *args, **options)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know patterns only
+        view = self.admin_site.admin_view(self.preview_view)
+        return [path("preview/", view, name="servers_overlay_preview"),
+                path("<int:pk>/preview/", view, name="servers_overlay_preview"), *super().get_urls()]  # fmt: skip
+
+    def preview_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """What models would see of what was typed. Nothing is stored."""
+        if not is_operator(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        overlay = get_object_or_404(Overlay, pk=pk) if pk else None
+        form = self.get_form(request, overlay, change=overlay is not None)(request.POST, instance=overlay)
+        context = {
+            **self.admin_site.each_context(request), "title": "What models would see", "opts": self.opts,
+            "form": form, **(_fit(form.instance) if form.is_valid() else {}),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/servers/overlay/preview.html", context)
+
+
+def _fit(overlay: Overlay) -> dict[str, Any]:
+    """Whether it fits what is approved of its tool, and what models then see beside what the server says."""
+    with with_project(overlay.project_id):
+        approved = overlaying.definitions(overlay)
+        problems = overlaying.problems(overlay)
+        shown = overlaying.shown(overlay)
+    return {"approved": len(approved), "problems": problems, "pairs": [compare(said, seen) for said, seen in shown]}

@@ -6,7 +6,7 @@ class ServersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from servers import policies, versions
+        from servers import discovery, policies, versions  # noqa: F401  discovery is a kind of job
 
         policies.connect()
         versions.connect()

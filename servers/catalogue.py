@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from mcp.shared.inbound import (
     InboundLadderRejection,
     find_invalid_x_mcp_header,
@@ -16,15 +17,18 @@ from mcp.shared.inbound import (
 )
 
 from gateway_site.lib import jsontext
+from gateway_site.lib.caching import Cache, Counts, Key, Reason, key_of
 from servers.schemas import MAX_SCHEMA_BYTES, Check, Violation
+from servers.upstream import Upstream
 
+_counts = Counts(Cache.TOOLS)
 _MAX_TABLES = 5_000
 _MAX_BYTES = 128 * 2**20
 _MAX_CALLERS = 10_000
+_LONGEST_NAME = 500
 MAX_PAGES = 100
 MAX_TOOLS = 2_000
 MAX_LIST_BYTES = 8 * 2**20
-FRESH_SECONDS = 4 * 3600.0
 # An unknown name or refused arguments may mean that the server changed; it is asked at most this often.
 RELEARN_SECONDS = 1.0
 
@@ -80,13 +84,31 @@ class Table:
     unlistable: bool = False
     learnt_at: float = float("-inf")
     size: int = 0
+    # Kinds and names of what is listed besides tools; nothing of it is held against the server's own word.
+    others: set[tuple[str, str]] = field(default_factory=set)
     # Names that a client's list had and that were taken out of it, so that they cannot be called by another way.
     withheld: set[str] = field(default_factory=set)
+    # How long the server itself says that its list is good; None when it does not.
+    good_for: float | None = None
+    # How often the server has said that its list is another one now.
+    changes: int = 0
+    # Whether the catalogue still has it; a call under way may go on with one that it has not.
+    is_kept: bool = True
     # Who asked for the list to be read again, and when: one caller's asking must not use up another's.
     _asked: dict[str, float] = field(default_factory=dict)
 
     def is_fresh(self) -> bool:
-        return (self.complete or self.unlistable) and time.monotonic() - self.learnt_at < FRESH_SECONDS
+        """Neither older than we keep lists, nor than the server says that its list is good, for a second at least."""
+        limit = float(settings.CACHE_TOOLS_SECONDS)
+        if self.good_for is not None:
+            limit = min(limit, max(RELEARN_SECONDS, self.good_for))
+        return (self.complete or self.unlistable) and time.monotonic() - self.learnt_at < limit
+
+    def lists(self, kind: str, name: str) -> bool:
+        """Whether the server's own lists have been seen to name it: kind is tool, prompt or resource."""
+        if kind == "tool":
+            return name in self.definitions and name not in self.withheld
+        return (kind, name) in self.others
 
     def withhold(self, name: Any) -> None:
         if isinstance(name, str) and len(self.withheld) < MAX_TOOLS:
@@ -107,18 +129,36 @@ class Catalogue:
     """Tables by server, configuration and era, bounded in number and size."""
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, str, bool], Table] = {}
+        self._tables: dict[Key, Table] = {}
         self._size = 0
 
-    def table(self, server_id: int, config_hash: str, modern: bool) -> Table:
-        key = (server_id, config_hash, modern)
+    def table(self, upstream: Upstream, modern: bool) -> Table:
+        """What every key of the project shares: the server is asked with the project's own credentials."""
+        key = _key(upstream, modern)
         table = self._tables.get(key)
         if table is None:
-            for known in [known for known in self._tables if known[0] == server_id and known[1] != config_hash]:
-                self._drop(known)
+            for known in [known for known in self._tables if known.server == key.server]:
+                if known.version != key.version:
+                    self._drop(known, Reason.CHANGED)
             if len(self._tables) >= _MAX_TABLES:
-                self._drop(next(iter(self._tables)))
+                self._drop(next(iter(self._tables)), Reason.FULL)
             table = self._tables[key] = Table()
+        return table
+
+    def lists(self, upstream: Upstream, modern: bool, kind: str, name: str) -> bool:
+        """As a table's; makes none, so that a call that ends late does not bring a former configuration back."""
+        table = self._tables.get(_key(upstream, modern))
+        return table is not None and table.lists(kind, name)
+
+    def look_up(self, upstream: Upstream, modern: bool) -> Table:
+        """Like `table`, for who needs it fresh; this is what counts as a hit or a miss."""
+        table = self.table(upstream, modern)
+        if table.is_fresh():
+            _counts.hit()
+        else:
+            _counts.miss()
+            if table.complete:
+                _counts.evict(Reason.EXPIRED if table.learnt_at > float("-inf") else Reason.CHANGED)
         return table
 
     def learn(self, table: Table, tools: Iterable[Any]) -> None:
@@ -143,13 +183,30 @@ class Catalogue:
             table.definitions[name] = definition
         self._shrink(table)
 
-    def replace(self, table: Table, tools: list[Any]) -> None:
-        """What the server lists now is all there is."""
+    def learn_others(self, table: Table, kind: str, names: Iterable[Any]) -> None:
+        """Prompts or resources that a list shows, by name."""
+        for name in names:
+            if isinstance(name, str) and (kind, name) not in table.others:
+                if len(table.others) >= MAX_TOOLS or len(name) > _LONGEST_NAME:
+                    continue
+                table.others.add((kind, name))
+                self._grow(table, len(name))
+        self._shrink(table)
+
+    def replace(
+        self, table: Table, tools: list[Any], *, good_for: float | None = None, as_of: int | None = None
+    ) -> None:
+        """What the server lists now is all there is, good for so many seconds as the server says.
+
+        `as_of` is the table's count of changes when the server was asked; when it has said since that its list is
+        another one, what it listed is not fresh.
+        """
         names = {tool["name"] for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)}
         for gone in set(table.definitions) - names:
             self._grow(table, -table.definitions.pop(gone).size)
         self.learn(table, tools)
-        table.complete, table.unlistable, table.learnt_at = True, False, time.monotonic()
+        table.complete, table.unlistable, table.good_for = True, False, good_for
+        table.learnt_at = time.monotonic() if as_of in (None, table.changes) else float("-inf")
 
     def mark_unlistable(self, table: Table) -> None:
         """The server lists no tools, so that only the server itself can say what it accepts.
@@ -159,29 +216,58 @@ class Catalogue:
         if not table.complete:
             table.unlistable, table.learnt_at = True, time.monotonic()
 
-    def mark_stale(self, server_id: int, config_hash: str) -> None:
-        for modern in (False, True):
-            table = self._tables.get((server_id, config_hash, modern))
-            if table is not None:
-                table.learnt_at = float("-inf")
+    def mark_stale(self, upstream: Upstream) -> None:
+        """The server says that its list is another one now."""
+        for table in self._of(upstream):
+            table.changes += 1
+            table.learnt_at = float("-inf")
+
+    def expire(self, upstream: Upstream) -> None:
+        """What is known of the server is not what others have seen."""
+        for table in self._of(upstream):
+            table.learnt_at = float("-inf")
+
+    def forget(self, project_id: int, server_id: int | None = None) -> None:
+        """All tables of the project, or of one of its servers."""
+        for key in list(self._tables):
+            if key.project == project_id and server_id in (None, key.server):
+                withheld = self._tables[key].withheld
+                self._drop(key, Reason.CLEARED)
+                if withheld:
+                    self._tables[key] = Table(withheld=withheld)
 
     def clear(self) -> None:
         self._tables.clear()
         self._size = 0
 
+    def _of(self, upstream: Upstream) -> list[Table]:
+        keys = (_key(upstream, modern) for modern in (False, True))
+        return [self._tables[key] for key in keys if key in self._tables]
+
     def _grow(self, table: Table, size: int) -> None:
         table.size += size
-        self._size += size
+        if table.is_kept:
+            self._size += size
 
     def _shrink(self, kept: Table) -> None:
         for key in list(self._tables):
             if self._size <= _MAX_BYTES:
                 return
             if self._tables[key] is not kept:
-                self._drop(key)
+                self._drop(key, Reason.FULL)
 
-    def _drop(self, key: tuple[int, str, bool]) -> None:
-        self._size -= self._tables.pop(key).size
+    def _drop(self, key: Key, reason: Reason) -> None:
+        _counts.evict(reason)
+        table = self._tables.pop(key)
+        table.is_kept = False
+        self._size -= table.size
+
+
+def _key(upstream: Upstream, modern: bool) -> Key:
+    return key_of(
+        project=upstream.project_id, server=upstream.server_id, version=upstream.config_hash, method="tools/list",
+        params="modern" if modern else "legacy",
+    )  # fmt: skip
 
 
 def _encoded_size(schema: Any) -> int:

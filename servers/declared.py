@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -24,9 +25,12 @@ from guardrails.specs import Spec
 from guardrails.validation import secret_parameters
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
-from projects.scoping import with_project
+from projects.scoping import unscoped, with_project
 from servers import services
 from servers.models import CommandTemplate, Server
+
+# What no database takes.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class DeclarationError(Exception):
@@ -111,12 +115,29 @@ class DeclaredGrant(_Strict):
         return self
 
 
+class DeclaredOverlay(_Strict):
+    """How one tool is shown. Arguments are named as the server names them."""
+
+    tool: str
+    rename: str = ""
+    title: str = ""
+    description: str = ""
+    hidden: bool = False
+    hide_arguments: list[str] = []
+    pinned: dict[str, Any] = {}
+    describe_arguments: dict[str, str] = {}
+    rename_arguments: dict[str, str] = {}
+    constraint: dict[str, Any] = {}
+
+
 class DeclaredServer(_Strict):
     """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`.
 
-    `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds` and
-    `restore_tokens`, `review` and `grants` stay as they are when they are not given. Of a new server all that it
-    first lists is approved, and granted to every role, since who writes the file has said that it is to be used.
+    `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds`,
+    `restore_tokens`, `discovery_seconds`, `review`, `grants` and `overlays` stay as they are when they are not given,
+    also when what the file leaves out is deleted; `grants` and `overlays` that are given are all that there are. Of a
+    new server all that it first lists is approved, and granted to every role, since who writes the file has said that
+    it is to be used.
     """
 
     slug: str
@@ -132,8 +153,10 @@ class DeclaredServer(_Strict):
     output_policy: str | None = None
     argument_kinds: dict[str, dict[str, Kind]] = {}
     restore_tokens: bool = False
+    discovery_seconds: int | None = Field(None, ge=60, le=30 * 86_400)
     review: Literal["review", "trust-first", "trust"] = "trust-first"
     grants: list[DeclaredGrant] = []
+    overlays: list[DeclaredOverlay] = []
 
 
 class DeclaredKey(_Strict):
@@ -189,11 +212,26 @@ def read(text: str) -> Declaration:
     except (ValueError, RecursionError):
         # What looks like a date and is none, or endless nesting.
         raise DeclarationError("not YAML: a value cannot be read") from None
+    if any(_UNSTORABLE.search(text) for text in _texts(raw)):
+        raise DeclarationError("a text holds null characters or half a character")
     try:
         return Declaration.model_validate(raw)
     except SchemaError as error:
         places = [f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors()]
         raise DeclarationError("; ".join(places)) from None
+
+
+def _texts(raw: Any) -> Iterator[str]:
+    """All of the file, names too; each part once, however often it is referred to."""
+    seen: set[int] = set()
+    waiting = [raw]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, (dict, list)) and id(each) not in seen:
+            seen.add(id(each))
+            waiting += [*each, *each.values()] if isinstance(each, dict) else each
 
 
 def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = False) -> Outcome:
@@ -203,6 +241,7 @@ def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = Fals
     """
     outcome = Outcome()
     with transaction.atomic():
+        _lock_servers(declaration)
         for template in declaration.command_templates:
             _at(f"command_templates.{template.slug}", _apply_template, template, outcome)
         for project in declaration.projects:
@@ -212,6 +251,13 @@ def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = Fals
             transaction.set_rollback(True)
             outcome.keys.clear()
     return outcome
+
+
+def _lock_servers(declaration: Declaration) -> None:
+    """All rows first and the counter of versions after them, as who notes what one server lists takes them."""
+    slugs = [project.slug for project in declaration.projects]
+    with unscoped("a file may declare several projects"):
+        list(Server.objects.select_for_update(of=("self",)).filter(project__slug__in=slugs).order_by("pk"))
 
 
 def _at(place: str, function: Any, *args: Any) -> Any:
@@ -359,12 +405,13 @@ def _policy(slug: str | None) -> Policy | None:
 
 
 def _guarding(declared: DeclaredServer) -> dict[str, Any]:
-    """What the file says of the server's guardrails; what it does not mention stays."""
+    """What the file says of how the server is guarded and read; what it does not mention stays."""
     wanted = {
         "input_policy": _policy(declared.input_policy),
         "output_policy": _policy(declared.output_policy),
         "argument_kinds": dict(declared.argument_kinds),
         "restore_tokens": declared.restore_tokens,
+        "discovery_seconds": declared.discovery_seconds,
         "review": declared.review,
     }
     return {name: value for name, value in wanted.items() if name in declared.model_fields_set}
@@ -389,6 +436,7 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
         server.review = declared.review
         services.save_server(server=server, headers=headers or {}, params=params)
         services.set_grants(server=server, grants=_grants_of_new(declared))
+        services.set_overlays(server=server, overlays=_overlays(declared))
         outcome.create.append(name)
         return
     known = server.secrets
@@ -398,6 +446,8 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
         services.save_server(server=server, headers=headers, params=params)
     if "grants" in declared.model_fields_set:
         differs = services.set_grants(server=server, grants=_grants(declared)) or differs
+    if "overlays" in declared.model_fields_set:
+        differs = services.set_overlays(server=server, overlays=_overlays(declared)) or differs
     if differs:
         outcome.update.append(name)
 
@@ -412,6 +462,13 @@ def _grants(declared: DeclaredServer) -> list[services.GrantSpec]:
                            grant.reason)
         for grant in declared.grants
     ]  # fmt: skip
+
+
+def _overlays(declared: DeclaredServer) -> dict[str, dict[str, Any]]:
+    found = {overlay.tool: overlay.model_dump(exclude={"tool"}) for overlay in declared.overlays}
+    if len(found) != len(declared.overlays):
+        raise ValidationError("Two overlays are of one tool.")
+    return found
 
 
 def _template(slug: str | None) -> CommandTemplate | None:

@@ -1,237 +1,362 @@
-"""Asks a server what it offers, in whichever era it speaks, and puts the definitions into the catalogue."""
+"""Asks a server what it offers, in both eras, and puts what it says into the catalogue: the job of that name."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+import structlog
+from django.conf import settings
 from django.utils import timezone
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
-from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
+from mcp import ClientSession, MCPError
+from mcp_types import METHOD_NOT_FOUND, REQUEST_TIMEOUT, SERVER_INFO_META_KEY, PaginatedRequestParams
+from pydantic import ValidationError
 
 from audit.recorder import record
 from gateway_site.lib import jsontext
-from projects.scoping import with_project
+from projects import jobs
+from projects.jobs import Lease, LeaseLost
 from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.models import Server, Tool
 from servers.offers import LEGACY, MODERN
 from servers.resolve import upstream_of
-from servers.review import Listed, observe
+from servers.review import MAX_NAME, Listed, observe
 from servers.schemas import MAX_SCHEMA_BYTES
-from servers.upstream import Connections, Exchange, Upstream, UpstreamError
+from servers.sdk import LISTS, Wire, open_session
+from servers.upstream import Connections, Upstream, UpstreamError
 
-_CLIENT = {"name": "secure-mcp-gateway", "version": "1"}
-# Kind, the capability that offers it, method, the member that lists, the member that names.
-_LISTS = (
-    (Tool.Kind.TOOL, "tools", "tools/list", "tools", "name"),
-    (Tool.Kind.PROMPT, "prompts", "prompts/list", "prompts", "name"),
-    (Tool.Kind.RESOURCE, "resources", "resources/list", "resources", "uri"),
-    (Tool.Kind.TEMPLATE, "resources", "resources/templates/list", "resourceTemplates", "uriTemplate"),
+logger = structlog.get_logger("servers.discovery")
+
+KIND = "servers.discovery"
+# Kind, the capability that offers it, the method that lists it, the member that names it.
+_KINDS = (
+    (Tool.Kind.TOOL, "tools", "tools/list", "name"),
+    (Tool.Kind.PROMPT, "prompts", "prompts/list", "name"),
+    (Tool.Kind.RESOURCE, "resources", "resources/list", "uri"),
+    (Tool.Kind.TEMPLATE, "resources", "resources/templates/list", "uriTemplate"),
 )
 _SECONDS = 60.0
-_RETRY = timedelta(minutes=5)
-Found = list[tuple[str, str, dict[str, Any]]]
-Seen = tuple[str, Found]
+_INTRODUCTION_SECONDS = 20.0
+_ANSWER_SECONDS = 30.0
+_MAX_ABOUT_BYTES = 16 * 2**10
+_MAX_VERSIONS = 32
+Tell = Callable[[int, int, str], None]
 
 
-class _Refused(Exception):
-    """The server answered with a JSON-RPC error."""
+@dataclass(frozen=True, slots=True)
+class EraFound:
+    """What a server says in one era. `versions` are those of the protocol that it speaks there.
+
+    `whole` names the kinds whose list was seen to its end, with those that it does not offer at all.
+    """
+
+    server_info: dict[str, Any]
+    capabilities: dict[str, Any]
+    instructions: str
+    versions: tuple[str, ...]
+    entries: tuple[Listed, ...] = ()
+    whole: tuple[str, ...] = ()
 
 
-async def discover(upstream: Upstream) -> Seen:
-    """The era, and kind, name and definition of everything the server lists in it. Raises UpstreamError."""
-    try:
-        async with asyncio.timeout(_SECONDS):
-            return await _discover(upstream)
-    except TimeoutError as error:
-        raise UpstreamError("timeout", "the lists did not end in time") from error
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
-        # A list of another shape than any revision's.
-        raise UpstreamError("invalid", type(error).__name__) from error
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """By era, modern and legacy, those that the server speaks; one at least."""
+
+    eras: Mapping[str, EraFound]
 
 
-async def _discover(upstream: Upstream) -> Seen:
+class _NotIntroduced(Exception):
+    """There is no conversation in this era: the server does not speak it, or `problem` was in the way."""
+
+    def __init__(self, problem: UpstreamError | None = None) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+def _tell_nobody(done: int, total: int, text: str) -> None:
+    """For who needs no progress."""
+
+
+async def discover(upstream: Upstream, tell: Tell = _tell_nobody) -> Discovered:
+    """Everything that the server lists, within limits. Raises UpstreamError, and what `tell` raises."""
     connections = Connections()
     try:
-        for era, conversation in ((MODERN, _modern), (LEGACY, _legacy)):
-            try:
-                async with conversation(connections, upstream) as (ask, capabilities):
-                    return era, await _list_all(ask, capabilities)
-            except _Refused:
-                continue
-        raise UpstreamError("invalid", "speaks neither era")
+        async with asyncio.timeout(_SECONDS):
+            return await _discover(connections, upstream, tell)
+    except TimeoutError as error:
+        raise UpstreamError("timeout", "the lists did not end in time") from error
     finally:
         await connections.close()
 
 
-async def _list_all(ask: Any, capabilities: Any) -> Found:
-    """Asks only for what is declared: a server may take a method that it does not know badly."""
-    if not isinstance(capabilities, dict):
-        raise _Refused
-    found: Found = []
-    budget = MAX_LIST_BYTES
-    for kind, capability, method, member, name_of in _LISTS:
-        if capabilities.get(capability) is None:
-            continue
-        cursor: str | None = None
-        for page in range(MAX_PAGES):
-            try:
-                result = await ask(method, {"cursor": cursor} if cursor else {})
-            except _Refused:
-                if kind == Tool.Kind.TOOL and page == 0 and not found:
-                    raise
-                break
-            for entry in result.get(member) or []:
-                size = _stored_size(entry, name_of)
-                budget -= size or 0
-                if len(found) >= MAX_TOOLS or budget < 0:
-                    return found
-                if size is not None:
-                    found.append((kind, entry[name_of][:500], entry))
-            cursor = result.get("nextCursor")
-            if not isinstance(cursor, str):
-                break
+async def _discover(connections: Connections, upstream: Upstream, tell: Tell) -> Discovered:
+    found: dict[str, EraFound] = {}
+    problems: list[UpstreamError] = []
+    # The older first: a server that only starts now has longer to answer it than the SDK gives the newer one.
+    for place, (era, introduce) in enumerate(((LEGACY, _initialize), (MODERN, _ask_what_it_is))):
+        try:
+            found[era] = await _converse(connections, upstream, introduce, _Progress(tell, era, place))
+        except _NotIntroduced as error:
+            # A server may take the other era's greeting as badly as it likes.
+            problems += [error.problem] if error.problem is not None else []
+    if not found:
+        raise problems[0] if problems else UpstreamError("invalid", "speaks neither era")
+    return Discovered(found)
+
+
+Introduce = Callable[[ClientSession, Wire], Awaitable[EraFound]]
+
+
+async def _converse(
+    connections: Connections, upstream: Upstream, introduce: Introduce, progress: _Progress
+) -> EraFound:
+    """Raises _NotIntroduced, and UpstreamError for what goes wrong after that."""
+    problem: Exception | None = None
+    async with open_session(
+        connections, upstream, seconds=_ANSWER_SECONDS, limit=MAX_LIST_BYTES
+    ) as (session, wire):
+        try:
+            about = await _meet(session, wire, introduce)
+            found = await _Lists(session, wire, progress).read(about)
+        except Exception as error:  # noqa: BLE001  raised below, since the session's task group would wrap it
+            problem = error
+    if problem is not None:
+        raise problem
     return found
 
 
-def _stored_size(entry: Any, name_of: str) -> int | None:
-    """None for what is not kept: without a name, too large, or with null characters, which databases cannot hold."""
-    if not isinstance(entry, dict) or not isinstance(entry.get(name_of), str):
-        return None
-    text = jsontext.encode(entry)
-    return None if len(text) > MAX_SCHEMA_BYTES or b"\\u0000" in text else len(text)
-
-
-@asynccontextmanager
-async def _modern(connections: Connections, upstream: Upstream) -> AsyncIterator[Any]:
-    ids = itertools.count(1)
-    meta = {
-        PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
-        CLIENT_CAPABILITIES_META_KEY: {},
-        CLIENT_INFO_META_KEY: _CLIENT,
-    }
-
-    async def ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
-        headers = {"MCP-Protocol-Version": LATEST_MODERN_VERSION, "Mcp-Method": method}
-        result, _ = await _request(connections, upstream, next(ids), method, {**params, "_meta": meta}, headers)
-        return result
-
-    result = await ask("server/discover", {})
-    yield ask, result.get("capabilities")
-
-
-@asynccontextmanager
-async def _legacy(connections: Connections, upstream: Upstream) -> AsyncIterator[Any]:
-    ids = itertools.count(1)
-    offer = {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": _CLIENT}
-    result, session = await _request(connections, upstream, next(ids), "initialize", offer, {})
-    headers = {"MCP-Protocol-Version": str(result.get("protocolVersion", LATEST_HANDSHAKE_VERSION))}
-    if session:
-        headers["Mcp-Session-Id"] = session
-
-    async def ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
-        answer, _ = await _request(connections, upstream, next(ids), method, params, headers)
-        return answer
-
+async def _meet(session: ClientSession, wire: Wire, introduce: Introduce) -> EraFound:
     try:
-        await _notify(connections, upstream, "notifications/initialized", headers)
-        yield ask, result.get("capabilities")
-    finally:
-        if session:
-            exchange = await connections.send(upstream, "DELETE", headers, None)
-            exchange.close()
+        async with asyncio.timeout(_INTRODUCTION_SECONDS):
+            return await introduce(session, wire)
+    except TimeoutError:
+        raise _NotIntroduced(wire.failure or UpstreamError("timeout", "no answer in time")) from None
+    except MCPError as error:
+        is_silence = error.code == REQUEST_TIMEOUT and wire.failure is None
+        raise _NotIntroduced(UpstreamError("timeout", "no answer in time") if is_silence else wire.failure) from None
+    except (ValidationError, RuntimeError):
+        # It names no version that there is.
+        raise _NotIntroduced from None
 
 
-async def _request(
-    connections: Connections, upstream: Upstream, message_id: int, method: str, params: Any, headers: dict[str, str]
-) -> tuple[dict[str, Any], str]:
-    """The result, and the session id that came with it. Raises _Refused and UpstreamError."""
-    exchange = await _post(connections, upstream, {"id": message_id, "method": method, "params": params}, headers)
-    try:
-        if exchange.status in (401, 403) or exchange.status >= 500:
-            raise UpstreamError("unavailable", f"status {exchange.status}", exchange.status)
-        message = await _response(exchange, message_id)
-        if message is None or not isinstance(message.get("result"), dict):
-            raise _Refused
-        return message["result"], exchange.headers.get("Mcp-Session-Id", "")
-    finally:
-        exchange.close()
+async def _initialize(session: ClientSession, wire: Wire) -> EraFound:
+    result = await session.initialize()
+    raw = wire.take("initialize")
+    return _about(raw, raw.get("serverInfo"), [result.protocol_version])
 
 
-async def _notify(connections: Connections, upstream: Upstream, method: str, headers: dict[str, str]) -> None:
-    exchange = await _post(connections, upstream, {"method": method}, headers)
-    exchange.close()
+async def _ask_what_it_is(session: ClientSession, wire: Wire) -> EraFound:
+    result = await session.discover()
+    raw = wire.take("server/discover")
+    meta = raw.get("_meta")
+    return _about(raw, meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None, result.supported_versions)
 
 
-async def _post(
-    connections: Connections, upstream: Upstream, message: dict[str, Any], headers: dict[str, str]
-) -> Exchange:
-    return await connections.send(
-        upstream, "POST",
-        {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity",
-         "Content-Type": "application/json", **headers},
-        jsontext.encode({"jsonrpc": "2.0", **message}),
+def _about(raw: Mapping[str, Any], server_info: Any, versions: list[str]) -> EraFound:
+    """Raises _NotIntroduced for an introduction of another shape than any revision's."""
+    capabilities, instructions = raw.get("capabilities"), raw.get("instructions")
+    if not isinstance(capabilities, dict):
+        raise _NotIntroduced
+    return EraFound(
+        server_info=_bounded(server_info), capabilities=capabilities,
+        instructions=_storable_text(instructions) if isinstance(instructions, str) else "",
+        versions=tuple(_storable_text(version)[:40] for version in versions[:_MAX_VERSIONS]),
     )  # fmt: skip
 
 
-async def _response(exchange: Exchange, message_id: int) -> dict[str, Any] | None:
-    if exchange.content_type == "text/event-stream":
-        async for event in exchange.events(MAX_LIST_BYTES):
-            message = _parse(event.data or "")
-            if message is not None and message.get("id") == message_id and "method" not in message:
-                return message
-        return None
-    return _parse(await exchange.read(MAX_LIST_BYTES))
+def _bounded(value: Any) -> dict[str, Any]:
+    """Empty when it is no object, or one that is too large or that a database cannot hold."""
+    text = _encoded(value) if isinstance(value, dict) else None
+    return dict(value) if text and len(text) <= _MAX_ABOUT_BYTES and b"\\u0000" not in text else {}
 
 
-def _parse(data: bytes | str) -> dict[str, Any] | None:
+def _storable_text(text: str) -> str:
+    cut = text.replace("\0", "").encode("utf-8", "replace")[:_MAX_ABOUT_BYTES]
+    return cut.decode("utf-8", "ignore")
+
+
+def _encoded(value: Any) -> bytes | None:
+    """None for what cannot be written as JSON."""
     try:
-        message = jsontext.decode(data)
-    except ValueError:
+        return jsontext.encode(value)
+    except (ValueError, RecursionError):
         return None
-    return message if isinstance(message, dict) else None
 
 
-def claim(server: Server, retry_at: Any) -> Upstream | None:
-    """Takes the server for discovery and writes that down before anything is sent. None when somebody else has it."""
-    with transaction.atomic(), with_project(server.project_id):
-        taken = Server.objects.filter(pk=server.pk, discovery_due_at=server.discovery_due_at).update(
-            discovery_due_at=retry_at
-        )
-        upstream = upstream_of(server) if taken else None
-        if upstream is not None:
-            _record("discovery.started", server)
-        return upstream
+@dataclass(slots=True)
+class _Progress:
+    """Tells how far one of the two conversations is."""
+
+    tell: Tell
+    era: str
+    place: int
+
+    def at(self, step: int, what: str, count: int) -> None:
+        steps = len(_KINDS)
+        self.tell(self.place * steps + step, 2 * steps, f"{self.era} {what}, {count} so far")
 
 
-def store(server: Server, seen: Seen) -> None:
-    """The catalogue then holds what was found, and nothing else of this server."""
-    era, found = seen
-    with transaction.atomic(), with_project(server.project_id):
-        observe(
-            server=server, era=era, listed=[Listed(*entry) for entry in found], whole=[kind for kind, *_ in _LISTS]
-        )
-        _finish(server, "")
-        _record("discovery.finished", server, found=len(found))
+class _Lists:
+    """Goes through all lists of one conversation, within the limits that they have together."""
+
+    def __init__(self, session: ClientSession, wire: Wire, progress: _Progress) -> None:
+        self._wire = wire
+        self._progress = progress
+        self._budget = MAX_LIST_BYTES
+        self._entries: list[Listed] = []
+        self._pages: dict[str, Callable[..., Awaitable[Any]]] = {
+            "tools/list": session.list_tools,
+            "prompts/list": session.list_prompts,
+            "resources/list": session.list_resources,
+            "resources/templates/list": session.list_resource_templates,
+        }
+
+    async def read(self, about: EraFound) -> EraFound:
+        """Asks only for what is declared: a server may take a method that it does not know badly."""
+        whole = []
+        for step, (kind, capability, method, name_of) in enumerate(_KINDS):
+            offered = about.capabilities.get(capability) is not None
+            if not offered or await self._read_list(kind, method, name_of, step):
+                whole.append(str(kind))
+        return EraFound(
+            about.server_info, _bounded(about.capabilities), about.instructions, about.versions,
+            tuple(self._entries), tuple(whole),
+        )  # fmt: skip
+
+    async def _read_list(self, kind: str, method: str, name_of: str, step: int) -> bool:
+        """Whether the list was seen to its end."""
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            self._progress.at(step, LISTS[method], len(self._entries))
+            page = await self._page(method, cursor)
+            if page is None:
+                # Declared and not there, as many servers have it with templates.
+                return cursor is None
+            entries = page.get(LISTS[method])
+            if not isinstance(entries, list):
+                raise UpstreamError("invalid", f"{method} gave no list")
+            if not self._keep(kind, name_of, entries):
+                return False
+            cursor = page.get("nextCursor")
+            if not isinstance(cursor, str):
+                return True
+        return False
+
+    async def _page(self, method: str, cursor: str | None) -> dict[str, Any] | None:
+        """As it came; None when the server does not know the method. Raises UpstreamError."""
+        try:
+            await self._pages[method](params=PaginatedRequestParams(cursor=cursor) if cursor is not None else None)
+        except MCPError as error:
+            if self._wire.failure is not None:
+                raise self._wire.failure from None
+            if error.code == METHOD_NOT_FOUND:
+                return None
+            if error.code == REQUEST_TIMEOUT:
+                raise UpstreamError("timeout", f"{method} was not answered in time") from None
+            how = f"status {self._wire.status}" if self._wire.status >= 300 else f"error {error.code}"
+            raise UpstreamError("invalid", f"{method} was refused with {how}") from None
+        return self._wire.take(method)
+
+    def _keep(self, kind: str, name_of: str, entries: list[Any]) -> bool:
+        """False when there is no room for more. An odd entry costs only itself."""
+        for entry in entries:
+            name = entry.get(name_of) if isinstance(entry, dict) else None
+            if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or "\0" in name:
+                continue
+            text = _encoded(entry)
+            if text is None or len(text) > MAX_SCHEMA_BYTES:
+                continue
+            self._budget -= len(text)
+            if self._budget < 0 or len(self._entries) >= MAX_TOOLS:
+                return False
+            self._entries.append(Listed(kind, name, entry))
+        return True
 
 
-def store_failure(server: Server, error: UpstreamError) -> None:
+# --- the job ----------------------------------------------------------------------------------------
+
+
+@jobs.handles(KIND)
+def read_server(lease: Lease) -> None:
+    """The subject is the server. Nothing happens when it is gone or was switched off by now."""
+    rows = Server.objects.select_related("template", "project")
+    server = rows.filter(pk=lease.job.subject_ref, enabled=True).first()
+    if server is None:
+        return
+    _record("discovery.started", server)
+    try:
+        found = _discover_now(server, lease)
+    except UpstreamError as error:
+        _fail(lease, server, f"{error.kind}: {error.detail}" if error.detail else error.kind)
+    else:
+        _finish(lease, server, found)
+
+
+def _discover_now(server: Server, lease: Lease) -> Discovered:
+    upstream = upstream_of(server)
+    if upstream is None:
+        raise UpstreamError("unavailable", "its template is switched off, or its credentials do not open")
+
+    def tell(done: int, total: int, text: str) -> None:
+        lease.check()
+        lease.report(done, total, text)
+
+    try:
+        return asyncio.run(discover(upstream, tell))
+    except (UpstreamError, LeaseLost):
+        raise
+    except Exception as error:  # whatever one server brings about is written down as its own
+        logger.exception("discovery failed", server_id=server.pk)
+        raise UpstreamError("invalid", type(error).__name__) from error
+
+
+def _finish(lease: Lease, server: Server, found: Discovered) -> None:
+    count = {era: len(each.entries) for era, each in found.eras.items()}
+    lease.report(1, 1, ", ".join(f"{era} {number}" for era, number in count.items()))
+    with lease.finish():
+        if not _is_current(server):
+            # It was deleted, or changed while it was asked, and is asked again by then.
+            _record("discovery.finished", server, outdated=True)
+            return
+        _store(server, found)
+        Server.objects.filter(pk=server.pk).update(
+            discovered_hash=server.config_hash, discovered_at=timezone.now(), discovery_error="",
+            discovery_due_at=timezone.now() + period_of(server),
+        )  # fmt: skip
+        _record("discovery.finished", server, found=count)
+
+
+def _is_current(server: Server) -> bool:
+    now = Server.objects.select_for_update(of=("self",)).select_related("template").filter(pk=server.pk).first()
+    return now is not None and now.config_hash == server.config_hash
+
+
+def _store(server: Server, found: Discovered) -> None:
+    """An era that the server does not speak just now keeps what it had."""
+    for era, each in found.eras.items():
+        about = {
+            "server_info": each.server_info, "capabilities": each.capabilities, "instructions": each.instructions,
+            "versions": list(each.versions),
+        }  # fmt: skip
+        observe(server=server, era=era, listed=each.entries, whole=each.whole, about=about)
+
+
+def _fail(lease: Lease, server: Server, error: str) -> None:
     """The catalogue keeps what it had; the error is readable where the admin looks."""
-    with transaction.atomic(), with_project(server.project_id):
-        _finish(server, f"{error.kind}: {error.detail}"[:200], timezone.now() + _RETRY)
-        _record("discovery.failed", server, error=f"{error.kind}: {error.detail}"[:200])
+    with lease.fail(error, jobs.retry_time(lease.job.attempts)):
+        if _is_current(server):
+            Server.objects.filter(pk=server.pk).update(
+                discovery_error=error[:200], discovery_due_at=timezone.now() + period_of(server)
+            )
+        _record("discovery.failed", server, error=error[:200], attempt=lease.job.attempts)
 
 
-def _finish(server: Server, error: str, again_at: datetime | None = None) -> None:
-    changes: dict[str, Any] = {"discovered_hash": server.config_hash, "discovery_error": error}
-    if again_at is not None:
-        changes["discovery_due_at"] = again_at
-    Server.objects.filter(pk=server.pk).update(**changes)
+def period_of(server: Server) -> timedelta:
+    """How long a reading of this server's lists counts as new."""
+    return timedelta(seconds=server.discovery_seconds or settings.DISCOVERY_SECONDS)
 
 
 def _record(kind: str, server: Server, **detail: Any) -> None:

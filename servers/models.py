@@ -19,6 +19,7 @@ from guardrails.models import Policy
 from projects.models import validate_slug
 from projects.permissions import Role
 from projects.scoping import TenantManager, TenantModel
+from servers.texts import visible
 
 
 class Transport(models.TextChoices):
@@ -90,6 +91,10 @@ class Server(TenantModel):
     restore_tokens = models.BooleanField(
         default=False, help_text="This server gets the personal values back that tokens in its arguments stand for."
     )
+    discovery_seconds = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(60), MaxValueValidator(30 * 86_400)],
+        help_text="How often its lists are read for the catalogue; empty means as often as for all servers.",
+    )  # fmt: skip
     review = models.CharField(max_length=11, choices=Review.choices, default=Review.REVIEW)
     created_at = models.DateTimeField(auto_now_add=True)
     # Of which kinds the server's list has been seen to its end, by era: {"modern": ["tool", "prompt"]}.
@@ -100,6 +105,8 @@ class Server(TenantModel):
     about = models.JSONField(default=dict, blank=True, editable=False)
     # The configuration that the catalogue was read from, and when it is to be read again.
     discovered_hash = models.CharField(max_length=16, blank=True, editable=False)
+    # When its lists were last read to their end.
+    discovered_at = models.DateTimeField(null=True, blank=True, editable=False)
     discovery_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     discovery_error = models.CharField(max_length=200, blank=True, editable=False)
 
@@ -193,7 +200,7 @@ class Tool(TenantModel):
         constraints = [models.UniqueConstraint(fields=["server", "kind", "name"], name="one_definition_per_name")]
 
     def __str__(self) -> str:
-        return f"{self.server}: {self.name}"
+        return f"{self.server}: {visible(self.name)}"
 
 
 class ToolVersion(TenantModel):
@@ -275,4 +282,4 @@ class Overlay(TenantModel):
         constraints = [models.UniqueConstraint(fields=["server", "tool"], name="one_overlay_per_tool")]
 
     def __str__(self) -> str:
-        return f"{self.server}: {self.tool}"
+        return f"{self.server}: {visible(self.tool)}"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-import orjson
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from gateway_site.lib import jsontext
+from gateway_site.lib.caching import Cache, Counts, Key, Reason, key_of
 from servers.models import Review, Server, State, Tool, ToolVersion
 
 MODERN, LEGACY = "modern", "legacy"
 _MAX_KEPT = 2_000
+_counts = Counts(Cache.OFFERS)
 Place = tuple[str, str]
 
 
@@ -43,8 +46,12 @@ class Offered:
 
     def definition(self, era: str) -> dict[str, Any] | None:
         """What is shown of it in that era, or in the other when the server has shown it there only."""
-        text = self.definitions.get(era) or next(iter(self.definitions.values()), None)
+        text = self.text(era)
         return None if text is None else jsontext.decode(text)
+
+    def text(self, era: str) -> bytes | None:
+        """Like `definition`, as JSON text."""
+        return self.definitions.get(era) or next(iter(self.definitions.values()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,49 +93,87 @@ class Offer:
 
 
 # Read again only when the catalogue of that server has changed.
-_kept: OrderedDict[uuid.UUID, Offer] = OrderedDict()
+_kept: OrderedDict[uuid.UUID, tuple[Key, Offer]] = OrderedDict()
 
 
-def load(servers: Iterable[Server]) -> dict[str, Offer]:
-    """By slug. Runs under the project's scope."""
+def load(servers: Iterable[Server], cleared: Mapping[str, int] | None = None) -> dict[str, Offer]:
+    """By slug. Runs under the project's scope. `cleared` says since when nothing that was kept is good any more."""
+    keys = {server.uid: (server, _key(server, cleared or {})) for server in servers}
+    kept = {uid: _kept.get(uid) for uid in keys}
+    known = {uid: found for uid, found in kept.items() if found is not None and found[0] == keys[uid][1]}
+    _counts.hit(len(known))
+    _counts.miss(len(keys) - len(known))
+    _counts.evict(Reason.CHANGED, number=sum(found is not None for found in kept.values()) - len(known))
+    loaded = _load([server for uid, (server, _) in keys.items() if uid not in known])
     offers: dict[str, Offer] = {}
-    for server in servers:
-        known = _kept.get(server.uid)
-        if known is None or (known.version, known.review) != (server.catalogue_version, server.review):
-            known = _kept[server.uid] = _load(server)
-        _kept.move_to_end(server.uid)
-        offers[server.slug] = known
+    for uid, (server, key) in keys.items():
+        _kept[uid] = known.get(uid) or (key, loaded[server.pk])
+        _kept.move_to_end(uid)
+        offers[server.slug] = _kept[uid][1]
     while len(_kept) > _MAX_KEPT:
         _kept.popitem(last=False)
+        _counts.evict(Reason.FULL)
     return offers
 
 
-def _load(server: Server) -> Offer:
-    versions: dict[int, list[ToolVersion]] = {}
-    for version in ToolVersion.objects.filter(tool__server=server).order_by("last_seen_at", "id"):
-        versions.setdefault(version.tool_id, []).append(version)
-    return Offer(
-        server_id=server.pk,
-        review=server.review,
-        version=server.catalogue_version,
-        lists=frozenset((era, kind) for era, kinds in server.first_lists.items() for kind in kinds),
-        entries={
-            (tool.kind, tool.name): _offered(tool, versions.get(tool.pk, []))
-            for tool in Tool.objects.filter(server=server)
-        },
-        about=server.about,
-    )
+def _key(server: Server, cleared: Mapping[str, int]) -> Key:
+    since = max(cleared.get("tools", 0), cleared.get(f"tools:{server.pk}", 0))
+    return key_of(
+        project=server.project_id, server=server.pk, version=f"{server.catalogue_version}.{since}",
+        method="catalogue", params=server.review,
+    )  # fmt: skip
 
 
-def _offered(tool: Tool, versions: list[ToolVersion]) -> Offered:
+def _load(servers: Sequence[Server]) -> dict[int, Offer]:
+    """By the server's number. A project may offer thousands of tools, so that rows are read and no objects."""
+    entries: dict[int, dict[Place, Offered]] = {server.pk: {} for server in servers}
+    if not servers:
+        return {}
+    versions = _versions(entries)
+    columns = ("pk", "server_id", "kind", "name", "state", f"{MODERN}_digest", f"{LEGACY}_digest")
+    for pk, server_id, kind, name, state, *digests in Tool.objects.filter(server__in=entries).values_list(*columns):
+        current = {era: digest for era, digest in zip((MODERN, LEGACY), digests, strict=True) if digest}
+        entries[server_id][kind, name] = _offered(kind, name, state, current, versions.get(pk, []))
+    return {
+        server.pk: Offer(
+            server_id=server.pk,
+            review=server.review,
+            version=server.catalogue_version,
+            lists=frozenset((era, kind) for era, kinds in server.first_lists.items() for kind in kinds),
+            entries=entries[server.pk],
+            about=server.about,
+        )
+        for server in servers
+    }
+
+
+# Of one version: digest, state, whether it was shown in either era, and the definition as the database has it.
+_Version = tuple[str, str, bool, bool, str]
+
+
+def _versions(servers: Iterable[int]) -> dict[int, list[_Version]]:
+    """By tool, in the order in which they were last seen."""
+    rows = ToolVersion.objects.filter(tool__server__in=servers).order_by("last_seen_at", "id")
+    found: dict[int, list[_Version]] = {}
+    columns = ("tool_id", "digest", "state", MODERN, LEGACY, Cast("definition", TextField()))
+    for tool_id, *version in rows.values_list(*columns):
+        found.setdefault(tool_id, []).append(cast(_Version, tuple(version)))
+    return found
+
+
+def _offered(
+    kind: str, name: str, state: str, current: Mapping[str, str], versions: Iterable[_Version]
+) -> Offered:
     shown: dict[str, bytes] = {}
-    for version in versions:
-        if version.state == State.APPROVED:
-            text = orjson.dumps(version.definition)
-            shown.update({era: text for era in (MODERN, LEGACY) if getattr(version, era)})
-    approved = frozenset(version.digest for version in versions if version.state == State.APPROVED)
+    approved, refused = set(), set()
+    for digest, decision, modern, legacy, text in versions:
+        if decision != State.APPROVED:
+            refused.add(digest)
+            continue
+        approved.add(digest)
+        definition = jsontext.encode(jsontext.decode(text))
+        shown.update({era: definition for era, was_shown in ((MODERN, modern), (LEGACY, legacy)) if was_shown})
     return Offered(
-        kind=tool.kind, name=tool.name, state=tool.state, approved=approved,
-        refused=frozenset(version.digest for version in versions) - approved, definitions=shown,
-        current={era: digest for era in (MODERN, LEGACY) if (digest := getattr(tool, f"{era}_digest"))},
+        kind=kind, name=name, state=state, approved=frozenset(approved), refused=frozenset(refused),
+        definitions=shown, current=current,
     )  # fmt: skip

@@ -11,6 +11,12 @@ from servers.upstream import Upstream
 logger = structlog.get_logger("servers.resolve")
 
 
+def callable_servers() -> list[tuple[Server, Upstream]]:
+    """Those of the active project that are switched on and can be called."""
+    servers = Server.objects.filter(enabled=True).select_related("template")
+    return [(server, upstream) for server in servers if (upstream := upstream_of(server)) is not None]
+
+
 def upstream_of(server: Server) -> Upstream | None:
     """None when the operator switched its template off, or its credentials do not open: then it is not called."""
     if server.template is not None and not server.template.enabled:

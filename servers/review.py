@@ -49,8 +49,10 @@ def observe(
 ) -> bool:
     """Writes down what a server lists in an era, and by its review decides on what is new. Whether anything changed.
 
-    `whole` names the kinds of which the list was seen to its end: what is not in it is offered no more, and the
-    first such list is what a server is trusted with. `about` is what it says of itself there.
+    `whole` names the kinds of which the list was read to its end by one who can do all that servers ask of clients:
+    what is not in it is offered no more, and the first such list is what a server is trusted with at first sight.
+    A list that a client is given is not whole: servers may show some tools to some clients only.
+    `about` is what the server says of itself there.
     """
     with with_project(server.project_id):
         # One at a time for each server, so that only one list can be its first.
@@ -158,7 +160,7 @@ class _Sighting:
             if _refresh(tool):
                 _record("definition.seen_again", self.server, tool, version)
             return
-        version = self._new_version(entry)
+        version = self._new_version(entry, tool)
         version.tool = tool
         version.save()
         notes = self._notes(version)
@@ -177,24 +179,30 @@ class _Sighting:
         found = notes_on(version, approved_before(version), self._names[kind])
         return sorted({note.code for note in found})
 
-    def _new_version(self, entry: Listed) -> ToolVersion:
+    def _new_version(self, entry: Listed, tool: Tool | None = None) -> ToolVersion:
         """The definition, decided on as far as no person has to."""
         found = list(problems(entry.kind, entry.definition))
-        state, by = self._judge(entry.kind, found)
+        state, by = self._judge(entry, found, tool)
         return ToolVersion(
             project_id=self.server.project_id, digest=digest_of(entry.definition),
             definition=_storable(entry.definition), state=state, problems=found, decided_by=by,
             decided_at=timezone.now() if by else None, **{self.era: True},
         )  # fmt: skip
 
-    def _judge(self, kind: str, found: list[str]) -> tuple[str, str]:
+    def _judge(self, entry: Listed, found: list[str], tool: Tool | None) -> tuple[str, str]:
         if found:
             return State.REJECTED, "schema check"
         if self.server.review == Review.TRUST:
             return State.APPROVED, _TRUSTED
-        if self.server.review == Review.TRUST_FIRST and kind not in self._seen_before:
+        if self.server.review == Review.TRUST_FIRST and self._is_first_sight(entry.kind, tool):
             return State.APPROVED, "first sight"
         return State.WAITING, ""
+
+    def _is_first_sight(self, kind: str, tool: Tool | None) -> bool:
+        """Until a whole list was read; and what a client has been shown by then is not changed unseen either."""
+        if kind in self._seen_before:
+            return False
+        return tool is None or not ToolVersion.objects.filter(tool=tool, **{self.era: True}).exists()
 
 
 @transaction.atomic
@@ -330,7 +338,7 @@ def _touch(server: Server) -> None:
         Server.objects.filter(pk=server.pk).update(
             catalogue_version=F("catalogue_version") + 1, about=server.about, first_lists=server.first_lists
         )
-    bump(server.project_id)
+    bump(server.project_id, keys=False)
 
 
 def _record(kind: str, server: Server, tool: Tool, version: ToolVersion, **detail: Any) -> None:

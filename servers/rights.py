@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from projects.authentication import Principal, matches
-from servers.models import Grant, Review, State
-from servers.offers import Offer
+from servers import offers
+from servers.models import Grant, Review, Server, State
+from servers.offers import Offer, Offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ _NOT_THERE = Decision(False, "no_server", "The project has no such server, or it
 _ALLOWED = Decision(True, "allowed", "")
 
 
+def load(servers: Iterable[Server], cleared: Mapping[str, int] = MappingProxyType({})) -> Rights:
+    """Of the active project; `servers` are those that can be called, `cleared` what is not to be taken from memory."""
+    return Rights(load_rules(), offers.load(servers, cleared))
+
+
 def load_rules() -> tuple[Rule, ...]:
     """All rules of the active project."""
     rows = Grant.objects.select_related("server")
@@ -114,6 +121,14 @@ def explain(rights: Rights, principal: Principal, server: str, kind: str, name: 
 def why(rights: Rights, principal: Principal, server: str, kind: str, name: str) -> str:
     """In a sentence, for administrators."""
     return explain(rights, principal, server, kind, name).why
+
+
+def usable(rights: Rights, principal: Principal, server: str) -> list[Offered]:
+    """What the server lists and the principal may use, by kind and name."""
+    offer = rights.offers.get(server)
+    entries = sorted(offer.entries.values(), key=lambda each: (each.kind, each.name)) if offer else []
+    listed = (each for each in entries if each.current)
+    return [each for each in listed if decide(rights, principal, server, each.kind, each.name).allowed]
 
 
 def _refused_by_key(principal: Principal, server: str, kind: str, name: str) -> Decision | None:

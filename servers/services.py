@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -12,11 +12,19 @@ from django.db import transaction
 from audit.recorder import record
 from gateway_site.lib import egress
 from gateway_site.lib.secrets import Unsealable
-from projects.models import Project
+from projects.models import ApiKey, Project, User
 from projects.scoping import unscoped, with_project
-from servers import recipes
-from servers.models import CommandTemplate, Grant, Server, Transport
+from servers import inquiry, overlaying, recipes
+from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, Transport
+from servers.reading import note_list_changed, read_soon, rediscover, warm
 
+# Acts on servers like those below, kept where the rest of their reading is.
+__all__ = ["note_list_changed", "rediscover", "warm"]
+
+R = TypeVar("R", Grant, Overlay)
+# What an overlay says of its tool.
+OVERLAID = ("rename", "title", "description", "hidden", "hide_arguments", "pinned", "describe_arguments",
+            "rename_arguments", "constraint")  # fmt: skip
 _UNSENDABLE = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "mcp-session-id"}
 
 
@@ -29,6 +37,11 @@ def save_template(*, template: CommandTemplate) -> CommandTemplate:
     template.save()
     record("template.created" if created else "template.changed", subject=template.slug,
            detail={"executable": template.executable, "args": template.args, "params": template.params})  # fmt: skip
+    if not created:
+        with unscoped("a template serves many projects"):
+            served = list(Server.objects.select_related("project").filter(template=template))
+        for server in served:
+            read_soon(server)
     return template
 
 
@@ -62,10 +75,9 @@ def save_server(
         if new_headers != kept["headers"] or secret != kept["params"]:
             server.secrets = {"headers": new_headers, "params": secret}
         server.full_clean()
-        # New and changed servers are read at once.
-        server.discovery_due_at = None
         server.save()
     _record("server.created" if created else "server.changed", server)
+    read_soon(server)
     return server
 
 
@@ -82,6 +94,8 @@ def set_server_enabled(*, server: Server, enabled: bool) -> None:
     with with_project(server.project_id):
         server.save(update_fields=["enabled"])
     _record("server.enabled" if enabled else "server.disabled", server)
+    if enabled:
+        read_soon(server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +131,68 @@ def set_grants(*, server: Server, grants: Sequence[GrantSpec]) -> bool:
 @transaction.atomic
 def save_grant(*, grant: Grant) -> Grant:
     """Makes or changes one rule, of one server or of all. Raises ValidationError."""
-    created = grant.pk is None
     with with_project(grant.project_id):
-        if grant.server is not None and grant.server.project_id != grant.project_id:
-            raise ValidationError({"server": "The server is of another project."})
+        before = _stored(grant)
+        _check_own_server(grant)
         grant.full_clean()
         grant.save()
-    _record_grant("grant.created" if created else "grant.changed", grant)
+        _record_grant("grant.changed" if before else "grant.created", grant, before)
     return grant
 
 
 @transaction.atomic
+def save_overlay(*, overlay: Overlay) -> Overlay:
+    """Makes or changes how a tool is shown. Raises ValidationError, also when it does not fit what is approved."""
+    with with_project(overlay.project_id):
+        before = _stored(overlay)
+        _check_own_server(overlay)
+        overlay.full_clean()
+        overlaying.check(overlay)
+        overlay.save()
+        _record_overlay("overlay.changed" if before else "overlay.created", overlay, before)
+    return overlay
+
+
+@transaction.atomic
+def delete_overlay(*, overlay: Overlay) -> None:
+    with with_project(overlay.project_id):
+        _record_overlay("overlay.deleted", overlay, None)
+        overlay.delete()
+
+
+@transaction.atomic
+def set_overlays(*, server: Server, overlays: Mapping[str, Mapping[str, Any]]) -> bool:
+    """These, by tool, are then all overlays of the server. Whether that changed anything. Raises ValidationError."""
+    with with_project(server.project_id):
+        known = {row.tool: row for row in Overlay.objects.filter(server=server)}
+    gone = [row for tool, row in known.items() if tool not in overlays]
+    wanted = [(known.get(tool), Overlay(project_id=server.project_id, server=server, tool=tool, **fields))
+              for tool, fields in overlays.items()]  # fmt: skip
+    changed = [(row, overlay) for row, overlay in wanted if row is None or _shown_by(row) != _shown_by(overlay)]
+    for each in gone:
+        delete_overlay(overlay=each)
+    for row, overlay in changed:
+        if row is not None:
+            overlay.pk, overlay._state.adding = row.pk, False
+        save_overlay(overlay=overlay)
+    return bool(gone or changed)
+
+
+@transaction.atomic
 def delete_grant(*, grant: Grant) -> None:
-    _record_grant("grant.deleted", grant)
     with with_project(grant.project_id):
+        _record_grant("grant.deleted", grant, None)
         grant.delete()
+
+
+def why(
+    *, project: Project, who: ApiKey | User, server: str, kind: str = Tool.Kind.TOOL, name: str = ""
+) -> inquiry.Reply:
+    """May this key, or this person with a key without limits, use it, and why. Without a name: the server itself.
+
+    `server` is a slug, `kind` tool, prompt, resource or template. The reply is for administrators only.
+    """
+    return inquiry.ask(project, who, inquiry.Inquiry(server, kind, name))
 
 
 def new_server(*, project: Project, slug: str, **fields: Any) -> Server:
@@ -215,8 +276,41 @@ def _record_grants(server: Server, before: Sequence[GrantSpec], after: Sequence[
            detail={"before": [asdict(spec) for spec in before], "after": [asdict(spec) for spec in after]})  # fmt: skip
 
 
-def _record_grant(kind: str, grant: Grant) -> None:
+def _record_grant(kind: str, grant: Grant, before: Grant | None) -> None:
     server = grant.server
+    detail = _said_by(grant) if before is None else {"before": _said_by(before), "after": _said_by(grant)}
     record(kind, project_ref=grant.project_id, project=grant.project.slug, subject=grant.pattern,
-           server_ref=server.pk if server else None, server=server.slug if server else "",
-           detail={"effect": grant.effect, "role": grant.role, "reason": grant.reason})  # fmt: skip
+           server_ref=server.pk if server else None, server=server.slug if server else "", detail=detail)  # fmt: skip
+
+
+def _said_by(grant: Grant) -> dict[str, str]:
+    return {"effect": grant.effect, "pattern": grant.pattern, "role": grant.role, "reason": grant.reason,
+            "server": grant.server.slug if grant.server else ""}  # fmt: skip
+
+
+def _record_overlay(kind: str, overlay: Overlay, before: Overlay | None) -> None:
+    server = overlay.server
+    shown = _shown_by(overlay)
+    detail = shown if before is None else {"before": _shown_by(before), "after": shown}
+    record(kind, project_ref=overlay.project_id, project=overlay.project.slug, subject=overlay.tool,
+           server_ref=server.pk, server=server.slug, detail=detail)  # fmt: skip
+
+
+def _shown_by(overlay: Overlay) -> dict[str, Any]:
+    return {name: getattr(overlay, name) for name in OVERLAID}
+
+
+def _stored(row: R) -> R | None:
+    """As it was before, None for a new one. Raises ValidationError when it is gone, or another project's."""
+    if row.pk is None:
+        return None
+    stored = type(row)._default_manager.filter(pk=row.pk).first()
+    if stored is None:
+        raise ValidationError("It is not there any more.")
+    return stored
+
+
+def _check_own_server(row: Grant | Overlay) -> None:
+    """Runs under the project's scope. Raises ValidationError."""
+    if row.server_id is not None and not Server.objects.filter(pk=row.server_id).exists():
+        raise ValidationError({"server": "The project has no such server."})

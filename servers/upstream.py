@@ -291,6 +291,10 @@ class Connections:
             self._failing.add(upstream.server_id)
             FAILING.set(len(self._failing))
 
+    def is_failing(self, server_id: int) -> bool:
+        """Whether its last request came to nothing."""
+        return server_id in self._failing
+
     def measure(self) -> None:
         """Brings the gauges up to date."""
         connectors = [session.connector for _, session in self._sessions.values()]

@@ -19,9 +19,9 @@ def connect() -> None:
 
 
 def _row_changed(instance: Server | Grant | Overlay, **_: Any) -> None:
-    bump(instance.project_id)
+    bump(instance.project_id, keys=False)
 
 
 def _template_changed(instance: CommandTemplate, **_: Any) -> None:
     with unscoped("a template serves many projects"):
-        bump(*Server.objects.filter(template=instance).values_list("project_id", flat=True))
+        bump(*Server.objects.filter(template=instance).values_list("project_id", flat=True), keys=False)

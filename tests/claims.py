@@ -132,6 +132,42 @@ _OURS: list[tuple[str, str, str]] = [
         "An open call is decided again with every change, by the function that let it in.",
         "proxy/README.md",
     ),
+    # changes
+    (
+        "changes.heard",
+        "Open streams hear within a second when what their key may see has changed, and hear of nothing else.",
+        "proxy/README.md",
+    ),
+    (
+        "changes.upstream",
+        "A server that says that its lists changed is believed, read again, and what is new waits for review.",
+        "proxy/README.md",
+    ),
+    (
+        "cache.lifetimes",
+        "Nothing is kept longer than its setting and its server say, and clients are told no more than that.",
+        "proxy/README.md",
+    ),
+    (
+        "cache.cleared",
+        "What is cleared is dropped by every worker within a second, read again, and written down as an act.",
+        "servers/README.md",
+    ),
+    (
+        "cache.status",
+        "Every process can tell what is kept of each server, since when, and until when.",
+        "servers/README.md",
+    ),
+    (
+        "cache.keys",
+        "Entries of two contexts that differ in anything never share a key, and no label of a metric is a tenant's.",
+        "gateway_site/README.md",
+    ),
+    (
+        "cache.single-flight",
+        "Calls that need a server's list at the same time have it read once.",
+        "proxy/README.md",
+    ),
     # audit
     (
         "audit.committed-first",
@@ -141,6 +177,11 @@ _OURS: list[tuple[str, str, str]] = [
     (
         "audit.intent-before-call",
         "The intent is committed before the upstream gets anything, the outcome before the client does.",
+        "audit/README.md",
+    ),
+    (
+        "audit.names",
+        "A name, method or address of a caller's stands in the log as it is only when it is known to be harmless.",
         "audit/README.md",
     ),
     ("audit.intent-outcome", "Intent and outcome of a call share its id.", "audit/README.md"),

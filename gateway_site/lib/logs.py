@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ _SECRET_VALUES = re.compile(
 )
 _REDACTED = "[redacted]"
 _MAX_TEXT = 4096
+_MAX_FRAMES = 30
 
 
 def redact(value: Any) -> Any:
@@ -31,6 +33,12 @@ def redact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [redact(item) for item in value]
     return value
+
+
+def whereabouts(error: BaseException) -> dict[str, Any]:
+    """`{"error": type, "at": ["file:line function"]}`, innermost last; without its words, which may be a caller's."""
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
+    return {"error": type(error).__name__, "at": [f"{each.filename}:{each.lineno} {each.name}" for each in frames]}
 
 
 def _redact_event(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -78,6 +78,10 @@ class Keyring:
         """The key with which one project's audit digests are made, so that equal values differ between tenants."""
         return hmac.digest(self.audit, f"project:{project_id}".encode(), "sha256")
 
+    def gateway_digest_key(self) -> bytes:
+        """The key of audit digests of what belongs to no project."""
+        return hmac.digest(self.audit, b"gateway", "sha256")
+
     def signing_key(self, key_id: str) -> Ed25519PrivateKey:
         """Raises KeyError."""
         return Ed25519PrivateKey.from_private_bytes(self.signing[key_id])

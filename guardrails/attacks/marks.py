@@ -10,6 +10,8 @@ from typing import Any
 
 import re2
 
+from guardrails.engine.turns import give_way
+
 # An automaton is made as texts need it, and kept within this; beyond, it is begun anew.
 _AUTOMATON_BYTES = 8 << 20
 # Places of one mark that are looked at before the next one counts unseen.
@@ -69,6 +71,7 @@ class Table:
         """The first place of each mark whose reach is `reach` or wider. The text is free of lone surrogates."""
         encoded = text.encode()
         for group in self._groups:
+            give_way()
             if group.reach >= reach:
                 yield from group.search(text, encoded)
 
@@ -88,6 +91,7 @@ class _Group:
 
     def search(self, text: str, encoded: bytes) -> Iterator[Hit]:
         for index in self._all.Match(encoded) or range(len(self._marks)):
+            give_way()
             if index == len(self._marks):
                 continue
             span = self._find(index, text)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardrails.engine.detector import Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
-from guardrails.engine.ngrams import load
+from guardrails.engine.ngrams import Features, load
 from guardrails.engine.segments import Kind
 
 # A passage under this is plain; what lies above is told so that thresholds lower than 0.5 work.
@@ -38,10 +38,17 @@ class Bias(TextDetector):
         if segment.is_key or segment.kind in _NOT_SAID or len(segment.text.split(None, _LEAST_WORDS)) < _LEAST_WORDS:
             return []
         view, features = target.views[0], target.features[0]
-        begins, scores = self._model.windows(features)
-        if not len(scores) or scores.max() < _LEAST:
+        begin, score = self._most_slanted(features)
+        if score < _LEAST:
             return []
-        top = int(scores.argmax())
-        start = min(int(begins[top]), len(view.text))
+        start = min(begin, len(view.text))
         start, end = view.span(start, min(start + self._model.window, len(view.text)))
-        return [Finding(self.name, "BIAS", round(float(scores[top]), 4), segment.pointer, start, end)]
+        return [Finding(self.name, "BIAS", round(score, 4), segment.pointer, start, end)]
+
+    def _most_slanted(self, features: Features) -> tuple[int, float]:
+        """Where the worst passage begins, and its score."""
+        if len(features) <= self._model.window:
+            return 0, self._model.score_alone(features)
+        begins, scores = self._model.windows(features)
+        top = int(scores.argmax())
+        return int(begins[top]), float(scores[top])

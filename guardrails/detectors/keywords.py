@@ -10,6 +10,7 @@ import ahocorasick
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import lower, pieces
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.views import View
@@ -39,6 +40,7 @@ class Keywords(TextDetector):
         self._lowers = not read_flag(config, "case_sensitive", False)
         self._whole = read_flag(config, "whole_words", True)
         self._automaton = ahocorasick.Automaton()
+        self._longest = 0
         for index, word in enumerate(words):
             # White space of any kind and length in a phrase stands for one space.
             plain = " ".join(unicodedata.normalize("NFKC", word).split())
@@ -46,6 +48,7 @@ class Keywords(TextDetector):
             if not plain:
                 raise ConfigError(f"words: entry {index} must not be empty")
             self._automaton.add_word(plain, len(plain))
+            self._longest = max(self._longest, len(plain))
         self._automaton.make_automaton()
 
     def scan(self, target: Target) -> Sequence[Finding]:
@@ -55,10 +58,12 @@ class Keywords(TextDetector):
     def _search(self, view: View) -> Iterator[tuple[int, int]]:
         text = _lower(view.text) if self._lowers else view.text
         text, places = _collapse(text)
-        for last, length in self._automaton.iter(text):
-            start = last + 1 - length
-            if not self._whole or _is_whole(text, start, last + 1):
-                yield (start, last + 1) if places is None else (int(places[start]), int(places[last]) + 1)
+        for first, end in pieces(len(text)):
+            # What begins before the piece is found in the piece in which it ends.
+            for last, length in self._automaton.iter(text, max(0, first - self._longest + 1), end):
+                start = last + 1 - length
+                if last >= first and (not self._whole or _is_whole(text, start, last + 1)):
+                    yield (start, last + 1) if places is None else (int(places[start]), int(places[last]) + 1)
 
 
 def _collapse(text: str) -> tuple[str, npt.NDArray[np.intp] | None]:
@@ -80,7 +85,7 @@ _SPACES = np.array([ord(each) for each in " \t\n\r\v\f\u00a0\u2028\u2029\u3000"]
 
 def _lower(text: str) -> str:
     """In lower case, character by character, so that places stay."""
-    lowered = text.lower()
+    lowered = lower(text)
     if len(lowered) == len(text):
         return lowered
     return "".join(low if len(low := each.lower()) == 1 else each for each in text)

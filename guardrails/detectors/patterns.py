@@ -9,6 +9,7 @@ import re2
 
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.language.sentences import readable
 from guardrails.language.settings import read_flag, read_strings
@@ -69,6 +70,7 @@ def _search(pattern: Any, text: str, view: View) -> list[tuple[View, int, int]]:
     found: list[tuple[View, int, int]] = []
     for match in pattern.finditer(text):
         start, end = match.span()
+        give_way()
         if start == end:
             continue
         if len(found) == MOST:

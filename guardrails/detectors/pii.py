@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from guardrails.engine.detector import ConfigError, Context, MessageDetector, Parameter, Target, detectors
+from guardrails.engine.detector import ConfigError, Context, Parameter, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.segments import Segment
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import field_of
@@ -22,13 +24,14 @@ MOST = 2_000
 
 
 @detectors.add
-class Pii(MessageDetector):
+class Pii(SeveralDetector):
     """Values in JSON are read with the names above and beside them: `name` beside `email` is a person's."""
 
     name: ClassVar[str] = "pii"
     label: ClassVar[str] = "Personal data"
     version: ClassVar[str] = "1"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
+    cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("leave_out", "array", "Categories that are not looked for.", choices=CATEGORIES),
         Parameter(
@@ -62,11 +65,16 @@ class Pii(MessageDetector):
         self._allowed = frozenset(allowed)
         self._domains = tuple(f".{text.lstrip('@.')}" for text in allowed if "." in text and "@" not in text[1:])
 
-    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
-        beside = _siblings(targets)
+    def is_alone(self, segment: Segment) -> bool:
+        """Where the name above a value says what it is, the names beside it and above that have a say too."""
+        return not _has_place(segment) or field_of(segment.key) is None
+
+    def judge_some(self, asked: Sequence[Target], targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        beside = _siblings(targets) if any(_has_place(target.segment) for target in asked) else {}
         found: list[Finding] = []
-        for target in targets:
+        for target in asked:
             found += self._scan(target, _place(target, beside))
+            give_way()
         return found
 
     def _scan(self, target: Target, place: Place) -> Iterator[Finding]:
@@ -113,6 +121,7 @@ def _siblings(targets: Sequence[Target]) -> dict[str, tuple[set[str], bool]]:
     beside: dict[str, tuple[set[str], bool]] = {}
     for target in targets:
         segment = target.segment
+        give_way()
         if not segment.is_key:
             continue
         above = segment.pointer.rpartition("/")[0]
@@ -124,9 +133,14 @@ def _siblings(targets: Sequence[Target]) -> dict[str, tuple[set[str], bool]]:
     return beside
 
 
+def _has_place(segment: Segment) -> bool:
+    """Whether it is one value that a name stands above, rather than a text that holds some."""
+    return not segment.is_key and bool(segment.key) and len(segment.text) <= 1_000
+
+
 def _place(target: Target, beside: Mapping[str, tuple[set[str], bool]]) -> Place:
     segment = target.segment
-    if segment.is_key or not segment.key or len(segment.text) > 1_000:
+    if not _has_place(segment):
         return Place()
     tokens = segment.pointer.split("/")
     # A list's elements are named by the member that holds the list.

@@ -7,13 +7,14 @@ guardrails/training/prompt_injection.py, which sets 0.5 where one in two hundred
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from guardrails.engine.detector import Context, MessageDetector, Target, detectors
+from guardrails.engine.detector import Context, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.injection import concealment, exfiltration, hidden, overrides, poisoning, roles
 from guardrails.injection.model import INJECTION, JAILBREAK, LEAST, Scored, linear_model, score_long, score_short, shift
@@ -32,6 +33,9 @@ _UNSEEN_MORE = 0.7
 _DEFINING_LESS = 1.5
 _ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked"})
 _MOST_OF_A_TEXT = 50
+_MOST_TOGETHER = 256
+# So few are scored sooner by what other detectors have made of them already.
+_FEW = 6
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class _Reading:
 
 
 @detectors.add
-class PromptInjection(MessageDetector):
+class PromptInjection(SeveralDetector):
     """A finding's score joins what a rule found with what the model says of the words around it."""
 
     name: ClassVar[str] = "prompt_injection"
@@ -55,52 +59,60 @@ class PromptInjection(MessageDetector):
         INJECTION, JAILBREAK, hidden.CATEGORY, roles.CATEGORY, concealment.CATEGORY, exfiltration.CATEGORY,
         poisoning.CATEGORY,
     )  # fmt: skip
+    cached_from: ClassVar[int] = 1
+    surest_first: ClassVar[bool] = True
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._model = linear_model()
         self._signs = Signs([*overrides.SIGNS, *roles.SIGNS, *concealment.SIGNS, *exfiltration.SIGNS])
         self._defining = Signs(poisoning.SIGNS)
 
-    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+    def is_alone(self, segment: Segment) -> bool:
+        """In definitions names and places count too, also those of other texts."""
+        return segment.surface not in _DEFINING
+
+    def judge_some(self, asked: Sequence[Target], targets: Sequence[Target], context: Context) -> Sequence[Finding]:
         readings = [
-            _Reading(target, index, view) for target in targets for index, view in enumerate(target.views) if view.text
+            _Reading(target, index, view) for target in asked for index, view in enumerate(target.views) if view.text
         ]
         self._score(readings)
         found = _Found()
         self._look_for_signs(readings, found)
         for reading in readings:
             self._look_at(reading, found)
-        _look_at_praise(targets, found)
+            give_way()
+        _look_at_praise(asked, found)
         return found.told()
 
     def _score(self, readings: Sequence[_Reading]) -> None:
         """Short texts together, for one by one they would cost more than a long one."""
         asked = [reading for reading in readings if _is_for_the_model(reading)]
         short = [reading for reading in asked if len(reading.view.text) <= self._model.window]
-        if short:
-            scores = self._model.score_each([reading.view.text for reading in short])
-            for reading, score in zip(short, scores, strict=True):
+        for some in _together(short):
+            scores = self._score_few(some) if len(some) <= _FEW else \
+                self._model.score_each([reading.view.text for reading in some])  # fmt: skip
+            for reading, score in zip(some, scores, strict=True):
                 if score >= LEAST / 10:
                     reading.scored = score_short(float(score), len(reading.view.text), _more(reading))
         for reading in asked:
             if len(reading.view.text) > self._model.window:
                 reading.scored = score_long(self._model, reading.target.features[reading.index], _more(reading))
 
+    def _score_few(self, readings: Sequence[_Reading]) -> list[float]:
+        return [self._model.score_alone(reading.target.features[reading.index]) for reading in readings]
+
     def _look_for_signs(self, readings: Sequence[_Reading], found: _Found) -> None:
         """All short texts are searched as one; only if something is there each is searched by itself."""
         for defines, signs in ((False, self._signs), (True, self._defining)):
             those = [each for each in readings if not defines or each.target.segment.surface in _DEFINING]
             short = [each for each in those if len(each.view.text) <= self._model.window]
-            which = signs.among("\n".join(each.view.text for each in short)) if short else []
             for reading in those:
                 if len(reading.view.text) > self._model.window:
-                    hits = signs.find(reading.view.text)
-                elif which:
-                    hits = signs.find(reading.view.text, which)
-                else:
-                    continue
-                for hit in hits:
-                    found.add(reading, _weighed(hit, reading))
+                    _add(reading, signs.find(reading.view.text), found)
+            for some in _together(short):
+                which = signs.among("\n".join(each.view.text for each in some))
+                for reading in some if which else ():
+                    _add(reading, signs.find(reading.view.text, which), found)
 
     def _look_at(self, reading: _Reading, found: _Found) -> None:
         view, segment = reading.view, reading.target.segment
@@ -166,6 +178,18 @@ class _Found:
             if counts[text] <= _MOST_OF_A_TEXT:
                 kept.append(finding)
         return kept
+
+
+def _together(readings: Sequence[_Reading]) -> Iterator[Sequence[_Reading]]:
+    """As many short texts at a time as make up a long one."""
+    for start in range(0, len(readings), _MOST_TOGETHER):
+        yield readings[start : start + _MOST_TOGETHER]
+        give_way()
+
+
+def _add(reading: _Reading, hits: Iterable[Hit], found: _Found) -> None:
+    for hit in hits:
+        found.add(reading, _weighed(hit, reading))
 
 
 def _is_for_the_model(reading: _Reading) -> bool:

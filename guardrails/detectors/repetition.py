@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 
 import re2
 
+from guardrails.engine.arrays import overlapping
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.language.sentences import readable
 from guardrails.language.settings import read_count
@@ -57,6 +59,7 @@ _SIGNS = (
     "repeat", "say", "print", "write", "output", "echo", "generate", "type", "recite", "spell", "count", "list",
     "writing", "<!entity", "*", "|:", "range", "0", "keep", "continu", "go on", "never stop",
 )  # fmt: skip
+_LONGEST_SIGN = max(map(len, _SIGNS))
 
 
 @detectors.add
@@ -92,6 +95,7 @@ class Repetition(TextDetector):
             return
         begin, top = None, 0.0
         for start in range(0, len(text), _PIECE):
+            give_way()
             piece = text[start : start + _PIECE]
             ratio = _ratio_of(piece) if len(piece) >= min(self._least, _PIECE) else 0.0
             if ratio > self._ratio:
@@ -114,11 +118,15 @@ def _score(ratio: float, limit: int) -> float:
     return round(1 - 0.5 * limit / ratio, 4)
 
 
+def _may_hold_orders(piece: str) -> bool:
+    lowered = piece.lower()
+    return any(sign in lowered for sign in _SIGNS)
+
+
 def _orders(view: View) -> Iterator[tuple[int, int]]:
     if len(view.text) < 8:
         return
-    lowered = view.text.lower()
-    if not any(sign in lowered for sign in _SIGNS):
+    if not any(_may_hold_orders(view.text[start:end]) for start, end in overlapping(len(view.text), _LONGEST_SIGN)):
         return
     for match in _ORDERS.finditer(readable(view.text)):
         yield match.span()

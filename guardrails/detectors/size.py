@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from guardrails.engine.arrays import pieces
 from guardrails.engine.detector import Context, MessageDetector, Parameter, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Segment
+from guardrails.engine.turns import give_way
 from guardrails.language.settings import read_count, read_limits
 
 # By member name, as `words_of_name` gives it: what no honest call asks for at a time.
@@ -56,6 +58,7 @@ class Size(MessageDetector):
         if len(targets) > self._leaves or sum(len(target.segment.text) for target in targets) > self._characters:
             found.append(Finding(self.name, "SPONGE", 1.0, "", 0, 0))
         for target in targets:
+            give_way()
             segment = target.segment
             found += self._lines(segment)
             if segment.key and not segment.is_key and len(segment.text) <= _LONGEST_NUMBER:
@@ -70,17 +73,29 @@ class Size(MessageDetector):
     def _lines(self, segment: Segment) -> Iterator[Finding]:
         if len(segment.text) <= self._line:
             return
-        start = 0
-        for line in segment.text.splitlines(keepends=True):
-            if len(line) > self._line:
-                yield Finding(self.name, "SPONGE", 1.0, segment.pointer, start, start + len(line), segment.is_key)
-            start += len(line)
+        for start, end in _each_line(segment.text):
+            if end - start > self._line:
+                yield Finding(self.name, "SPONGE", 1.0, segment.pointer, start, end, segment.is_key)
 
     def _over(self, segment: Segment) -> Iterator[Finding]:
         """A number that was sent as a text."""
         limit = self._numbers.get(_plain(segment.key))
         if limit is not None and abs(_number(segment.text)) > limit:
             yield Finding(self.name, "SPONGE", 1.0, segment.pointer, 0, len(segment.text))
+
+
+def _each_line(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each line with what ends it, as `str.splitlines` has them."""
+    start = 0
+    for begin, stop in pieces(len(text)):
+        place = begin
+        for line in text[begin:stop].splitlines(keepends=True):
+            place += len(line)
+            if place < stop or (len(line.splitlines()[0]) < len(line) and text[stop - 1 : stop + 1] != "\r\n"):
+                yield start, place
+                start = place
+    if start < len(text):
+        yield start, len(text)
 
 
 def _plain(name: str) -> str:

@@ -10,59 +10,75 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import re2
 
-from guardrails.engine.detector import Context, MessageDetector, Target, detectors
+from guardrails.engine.detector import Context, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.ngrams import Features, Floats, LinearModel, load
+from guardrails.engine.segments import Segment
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
+from guardrails.language.sentences import readable
 
 KINDS = ("HATE", "HARASSMENT", "THREAT", "VIOLENCE", "SEXUAL", "SELF_HARM")
 # What is not for a workplace is what is sexual, and what is graphically violent.
 _NSFW = ("SEXUAL", "VIOLENCE")
 # Texts up to one window's length are scored together.
 _SHORT = 400
+_MOST_TOGETHER = 256
+_FEW = 6
 # A passage under this is harmless; what lies above is told so that thresholds lower than 0.5 work.
 _LEAST = 0.005
 _LEAST_KIND = 0.2
+# Without a space or three letters in a row it is an id, a number or a date, of whose letters the model makes too much.
+_WORDS = re2.compile(r"[A-Za-z]{3}|\s|[^\x00-\x7f]")
 
 
 @detectors.add
-class Toxicity(MessageDetector):
+class Toxicity(SeveralDetector):
     """A finding's score is that of its passage, of 400 characters at most; passages that touch are one finding."""
 
     name: ClassVar[str] = "toxicity"
     label: ClassVar[str] = "Toxic, hateful, violent or sexual language"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = ("TOXICITY", *KINDS, "NSFW")
+    cached_from: ClassVar[int] = 1
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._any = load("toxicity")
         self._kinds = {kind: load(f"toxicity_{kind.lower()}") for kind in KINDS}
 
-    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
-        short: list[tuple[Target, View]] = []
+    def is_alone(self, segment: Segment) -> bool:
+        return True
+
+    def judge_some(self, asked: Sequence[Target], targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        short: list[tuple[Target, int]] = []
         found: list[Finding] = []
-        for target in targets:
+        for target in asked:
             for index, view in enumerate(target.views):
+                if _WORDS.search(readable(view.text)) is None:
+                    continue
                 if len(view.text) <= _SHORT:
-                    short.append((target, view))
+                    short.append((target, index))
                 else:
                     found += self._read_long(target, view, target.features[index])
-        found += self._read_short(short)
+            give_way()
+        for start in range(0, len(short), _MOST_TOGETHER):
+            found += self._read_short(short[start : start + _MOST_TOGETHER])
+            give_way()
         return _once(found)
 
-    def _read_short(self, texts: Sequence[tuple[Target, View]]) -> Iterator[Finding]:
-        if not texts:
-            return
-        scores = self._any.score_each([view.text for _, view in texts])
+    def _read_short(self, texts: Sequence[tuple[Target, int]]) -> Iterator[Finding]:
+        scores = _score(self._any, texts)
         # Only what may be harmful is asked for its kind.
         doubtful = np.flatnonzero(scores >= _LEAST_KIND)
         kinds = {
-            kind: dict(zip(doubtful, model.score_each([texts[int(index)][1].text for index in doubtful]), strict=True))
+            kind: dict(zip(doubtful, _score(model, [texts[int(index)] for index in doubtful]), strict=True))
             for kind, model in self._kinds.items()
         } if len(doubtful) else {}  # fmt: skip
         for index in np.flatnonzero(scores >= _LEAST):
-            target, view = texts[int(index)]
+            target, reading = texts[int(index)]
+            view = target.views[reading]
             named = {kind: float(min(of.get(index, 0.0), scores[index])) for kind, of in kinds.items()}
             for category, score in _categories(float(scores[index]), named):
                 yield _finding(target, view, category, score, 0, len(view.text))
@@ -82,6 +98,13 @@ class Toxicity(MessageDetector):
                 start = _passage(view, self._any, int(begins[first]))[0]
                 end = _passage(view, self._any, int(begins[last]))[1]
                 yield _finding(target, view, category, score, start, end)
+
+
+def _score(model: LinearModel, texts: Sequence[tuple[Target, int]]) -> Floats:
+    """Of each reading as one window; few are scored sooner by what other detectors have made of them already."""
+    if len(texts) > _FEW:
+        return model.score_each([target.views[index].text for target, index in texts])
+    return np.array([model.score_alone(target.features[index]) for target, index in texts], dtype=np.float32)
 
 
 def _highest(kinds: Mapping[str, Floats]) -> Floats:

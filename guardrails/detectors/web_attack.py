@@ -6,11 +6,9 @@ what no example needs is looked for there. The weights come from guardrails/trai
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import re2
 
 from guardrails.attacks import data, libinjection, nosql, path, script, sql, url
@@ -22,7 +20,7 @@ from guardrails.attacks.xml import XXE
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.kinds import kind_of
-from guardrails.engine.ngrams import Features, LinearModel, buckets, load
+from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.engine.views import View
 from guardrails.language.sentences import readable
@@ -65,6 +63,7 @@ class WebAttack(TextDetector):
     label: ClassVar[str] = "Injection and traversal attacks"
     version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
+    cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("categories", "array", "Which attacks to look for; all when empty.", choices=CATEGORIES),
         Parameter("allowed_hosts", "array", "Internal hosts that URLs may name; .example.org for all below."),
@@ -246,14 +245,7 @@ def _is_worth_asking(segment: Segment, text: str) -> bool:
 
 
 def _ask(model: LinearModel, features: Features) -> float:
-    if model.distinct or len(features) > model.window:
-        return model.score(features)
-    # One window: the same sum by a shorter way.
-    weights = model.weights[buckets(model, features)]
-    if not len(weights):
-        return 0.0
-    score = model.slope * float(weights.sum(dtype=np.float64)) / math.sqrt(len(weights)) + model.bias
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))
+    return model.score(features) if len(features) > model.window else model.score_alone(features)
 
 
 def _is_meant(segment: Segment) -> bool:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import re2
 
 from guardrails.engine.pieces import Change, Pieces, Reading, excerpt, windows
+from guardrails.engine.turns import give_way
 
 # A text as bytes of the same length, so that places in both are the same: what is not ASCII is a question mark.
 Raw = bytes
@@ -41,8 +42,16 @@ def decodings(text: str, how: str) -> Iterator[Reading]:
     ways = how.split("+")
     for name, decode in _DECODERS:
         # Turned twice is plain again.
+        give_way()
         if name not in ways or name not in _TURNS:
             yield from _given(decode(text, raw))
+
+
+def _each(compiled: Any, raw: Raw) -> Iterator[Any]:
+    """Every match, from left to right."""
+    for match in compiled.finditer(raw):
+        yield match
+        give_way()
 
 
 def _given(reading: Reading | None) -> Iterator[Reading]:
@@ -82,7 +91,7 @@ _RUNS = re2.compile(
 def _base64(text: str, raw: Raw) -> Reading | None:
     """RFC 4648 sections 4 and 5, also in lines, without padding, or glued to what stands before."""
     found = Pieces()
-    for match in _RUNS.finditer(raw):
+    for match in _each(_RUNS, raw):
         run, start = match.group(), match.start()
         if run.islower() or run.isupper() or run.isdigit():
             continue
@@ -130,7 +139,7 @@ _HEX_RUNS = re2.compile(
 
 def _hex(text: str, raw: Raw) -> Reading | None:
     found = Pieces()
-    for match in _HEX_RUNS.finditer(raw):
+    for match in _each(_HEX_RUNS, raw):
         run = match.group().replace(b"0x", b"").translate(None, b" :,;-")
         decoded = _plain(binascii.a2b_hex(run[: len(run) // 2 * 2]))
         if decoded is not None:
@@ -146,7 +155,7 @@ _FEW_NUMBERS = 12
 def _numbers(text: str, raw: Raw) -> Reading | None:
     """Character codes written out, in binary or decimal."""
     found = Pieces()
-    for match in _NUMBERS.finditer(raw):
+    for match in _each(_NUMBERS, raw):
         codes = _codes(match.group())
         if max(codes) < 127 and min(codes) > 8:
             decoded = _plain(bytes(codes))
@@ -177,7 +186,7 @@ _LEAST_LETTERS = 4
 def _morse(text: str, raw: Raw) -> Reading | None:
     """Words apart by a slash. Rules and leaders of dots are no Morse: they know a few letters only."""
     found = Pieces()
-    for match in _MORSE_RUNS.finditer(raw):
+    for match in _each(_MORSE_RUNS, raw):
         signs = match.group().replace(b"|", b"/").replace(b"/", b" / ").split()
         decoded = "".join(" " if sign == b"/" else _MORSE.get(sign, "?") for sign in signs)
         if len(set(decoded) - {" ", "?"}) >= _LEAST_LETTERS and decoded.count("?") * 10 <= len(decoded):
@@ -196,7 +205,7 @@ def _percent(text: str, raw: Raw) -> Reading | None:
     if b"%" not in raw:
         return None
     found: list[Change] = []
-    for match in _PERCENT.finditer(raw):
+    for match in _each(_PERCENT, raw):
         run = match.group()
         if run[1:2] == b"u":
             found.append((*match.span(), _paired(run.replace(b"%u", b"\\u").decode("unicode_escape")), 0))
@@ -217,7 +226,7 @@ def _entities(text: str, raw: Raw) -> Reading | None:
     if b"&" not in raw:
         return None
     found: list[Change] = []
-    for match in _ENTITIES.finditer(raw):
+    for match in _each(_ENTITIES, raw):
         run = match.group().decode()
         decoded = html.unescape(run)
         if decoded != run:
@@ -236,7 +245,7 @@ def _escapes(text: str, raw: Raw) -> Reading | None:
     if b"\\" not in raw:
         return None
     found: list[Change] = []
-    for match in _ESCAPES.finditer(raw):
+    for match in _each(_ESCAPES, raw):
         run = match.group().replace(b"\\\\", b"\\").replace(b"\\\\", b"\\")
         if b"{" in run:
             run = _BRACED.sub(lambda braced: b"U" + braced.group(1).rjust(8, b"0"), run)
@@ -388,7 +397,7 @@ def _leet(text: str, raw: Raw) -> Reading | None:
     folded = raw.translate(_LEET)
     hits = []
     telling = False
-    for match in _LEET_WORDS.finditer(folded):
+    for match in _each(_LEET_WORDS, folded):
         if raw[match.start() : match.end()].lower() != match.group().lower():
             hits.append(match.span())
             telling = telling or match.lastindex is None
@@ -415,7 +424,7 @@ def _evidence(words: Any, raw: Raw, telling: frozenset[bytes]) -> list[tuple[int
     """Where the words stand, if there is a telling one among them, or enough different common ones."""
     hits: list[tuple[int, int]] = []
     met: set[bytes] = set()
-    for match in words.finditer(raw):
+    for match in _each(words, raw):
         hits.append(match.span())
         met.add(match.group().lower())
         if len(hits) >= _MOST_HITS:
@@ -444,7 +453,7 @@ def _turned(text: str, hits: list[tuple[int, int]], turn: Callable[[str], str], 
 def _marked(text: str, raw: Raw) -> Reading | None:
     """Words that marks of Markdown cut in pieces. Names in code have such marks too, but not so close together."""
     found: list[Change] = []
-    for run in _MARKED.finditer(raw):
+    for run in _each(_MARKED, raw):
         found += [(*mark.span(), "", 0) for mark in _MARKS.finditer(raw, run.start(), run.end())]
         if len(found) >= _MOST_HITS:
             break
@@ -454,7 +463,7 @@ def _marked(text: str, raw: Raw) -> Reading | None:
 def _spaced(text: str, raw: Raw) -> Reading | None:
     """Letters apart from each other; where the gap is wider, a word ends."""
     found: list[Change] = []
-    for match in _SPACED.finditer(raw):
+    for match in _each(_SPACED, raw):
         start, end = match.span()
         last = start
         for index in range(start, end):

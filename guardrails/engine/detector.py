@@ -101,6 +101,8 @@ class _Declared(abc.ABC):
     version: ClassVar[str]
     categories: ClassVar[tuple[str, ...]]
     directions: ClassVar[tuple[str, ...]] = ("input", "output", "definition")
+    # Texts of fewer characters are looked at sooner than they are looked up in the cache.
+    cached_from: ClassVar[int] = 64
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     @abc.abstractmethod
@@ -118,6 +120,28 @@ class MessageDetector(_Declared):
     @abc.abstractmethod
     def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
         """What is in the texts of one message taken together."""
+
+
+class SeveralDetector(MessageDetector):
+    """Looks at the texts of a message together since that is cheaper, or since some say something of others.
+
+    What it finds in a text that is alone depends on that text, its kind, surface and key, and the configuration, so
+    that it may be cached.
+    """
+
+    # Whether findings are told by their scores, the highest first, and not in the order of the texts.
+    surest_first: ClassVar[bool] = False
+
+    def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        return self.judge_some(targets, targets, context)
+
+    @abc.abstractmethod
+    def is_alone(self, segment: Segment) -> bool:
+        """Whether no other text of the message has a say in what is found in this one."""
+
+    @abc.abstractmethod
+    def judge_some(self, asked: Sequence[Target], targets: Sequence[Target], context: Context) -> Sequence[Finding]:
+        """What is in those that are asked about, of all the targets of the message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import cumulative, pieces
 from guardrails.engine.pieces import Reading, windows
 
 Points = npt.NDArray[np.uint32]
@@ -164,20 +165,29 @@ def _rewrite(points: Points, stretches: list[tuple[int, int]], keep: Mask, chang
             texts.append("\n")
             starts.append(ends[-1][-1:] if len(ends[-1]) else np.array([first]))
             ends.append(np.array([first]))
-        kept = np.flatnonzero(keep[first:last]) + first
-        letters = list(points[kept].tobytes().decode("utf-32-le", "replace"))
-        lengths = np.ones(len(kept), dtype=np.intp)
-        for index in np.flatnonzero(changed[kept]).tolist():
-            letter = letters[index]
-            plain = _TWINS.get(letter, letter) if twins[kept[index]] else _plain(letter)
-            letters[index] = plain
-            lengths[index] = len(plain)
-        texts.append("".join(letters))
-        starts.append(np.repeat(kept, lengths))
-        ends.append(np.repeat(kept + 1, lengths))
+        for start, end in pieces(last - first):
+            kept = np.flatnonzero(keep[first + start : first + end]) + first + start
+            text, lengths = _rewrite_piece(points, kept, changed, twins)
+            texts.append(text)
+            starts.append(np.repeat(kept, lengths))
+            ends.append(np.repeat(kept + 1, lengths))
     return Reading(
         "".join(texts), "folded", np.concatenate(starts).astype(np.int32), np.concatenate(ends).astype(np.int32)
     )
+
+
+def _rewrite_piece(
+    points: Points, kept: npt.NDArray[np.intp], changed: Mask, twins: Mask
+) -> tuple[str, npt.NDArray[np.intp]]:
+    """What some characters are made into, and how many characters each of them."""
+    letters = list(points[kept].tobytes().decode("utf-32-le", "replace"))
+    lengths = np.ones(len(kept), dtype=np.intp)
+    for index in np.flatnonzero(changed[kept]).tolist():
+        letter = letters[index]
+        plain = _TWINS.get(letter, letter) if twins[kept[index]] else _plain(letter)
+        letters[index] = plain
+        lengths[index] = len(plain)
+    return "".join(letters), lengths
 
 
 @lru_cache(maxsize=65_536)
@@ -304,7 +314,7 @@ def _standing_in(flags: npt.NDArray[np.uint16], gone: Mask) -> Mask:
     # What is invisible does not end a word.
     inside = letters | gone
     begins = inside & ~np.concatenate((np.zeros(1, dtype=np.bool_), inside[:-1]))
-    word = np.cumsum(begins) * inside
+    word = cumulative(begins, np.intp)[1:] * inside
     counts = int(word.max()) + 1
     of_latin, of_foreign, of_same = (
         np.bincount(word, weights=mask & inside, minlength=counts)

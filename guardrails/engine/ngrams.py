@@ -7,6 +7,7 @@ every window of a long text costs no more than scoring it once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,56 +17,64 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import cumulative, distinct, lower, pieces
+
 Hashes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
-CHARACTER_ORDERS = (1, 2, 3, 4, 5)
-WORD_ORDERS = (1, 2, 3)
 MOST_DOUBTED = 64
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 _P = np.uint32(0x01000193)
 _Q = np.uint32(0x9E3779B1)
 _MAX_WORD = 64
+# Characters of the spans that are summed at a time.
+_MOST_TOGETHER = 262_144
 _POWERS = np.cumprod(np.full(_MAX_WORD, _P, dtype=np.uint32), dtype=np.uint32)
 
 
 class Features:
-    """The n-grams of one text, in lower case. Positions count characters of the lower-case text."""
+    """The n-grams of one text, in lower case. Positions count characters of the lower-case text.
+
+    Each order is made when it is asked for, and kept.
+    """
 
     def __init__(self, text: str) -> None:
-        self._points: Hashes = np.frombuffer(text.lower().encode("utf-32-le", "replace"), dtype=np.uint32)
+        self._points: Hashes = lowered_points(text)
+        self._characters: dict[int, Hashes] = {}
+        self._words: dict[int, tuple[Hashes, Places]] = {}
 
     def __len__(self) -> int:
         return len(self._points)
 
-    @cached_property
-    def characters(self) -> dict[int, Hashes]:
-        """By order: one 32-bit hash for each position at which an n-gram of that order begins."""
-        points, found = self._points, {}
-        rolled = np.zeros(0, dtype=np.uint32)
-        for order in CHARACTER_ORDERS:
-            if len(points) < order:
-                break
-            rolled = points.copy() if order == 1 else rolled[:-1] * _P + points[order - 1 :]
-            found[order] = _mix(rolled, order)
+    def characters(self, order: int) -> Hashes:
+        """One 32-bit hash for each position at which an n-gram of that order begins."""
+        found = self._characters.get(order)
+        if found is None:
+            rolled = self._points
+            for width in range(2, order + 1):
+                rolled = rolled[:-1] * _P + self._points[width - 1 :]
+            found = self._characters[order] = _mix(rolled[: max(0, len(self) - order + 1)], order)
         return found
 
-    @cached_property
-    def words(self) -> dict[int, tuple[Hashes, Places]]:
-        """By order: the hashes of runs of that many words, and the position at which each run begins.
+    def words(self, order: int) -> tuple[Hashes, Places]:
+        """The hashes of runs of that many words, and the position at which each run begins.
 
         A word is a run of letters and digits; an ideograph or kana is a word by itself.
         """
-        starts, hashes = _hash_words(self._points)
-        found: dict[int, tuple[Hashes, Places]] = {}
-        rolled = hashes
-        for order in WORD_ORDERS:
-            if len(hashes) < order:
-                break
-            rolled = hashes if order == 1 else rolled[:-1] * _Q + hashes[order - 1 :]
-            found[order] = (_mix(rolled, 16 + order), starts[: len(rolled)])
+        found = self._words.get(order)
+        if found is None:
+            starts, hashes = self._single_words
+            rolled = hashes
+            for width in range(2, order + 1):
+                rolled = rolled[:-1] * _Q + hashes[width - 1 :]
+            rolled = rolled[: max(0, len(hashes) - order + 1)]
+            found = self._words[order] = (_mix(rolled, 16 + order), starts[: len(rolled)])
         return found
+
+    @cached_property
+    def _single_words(self) -> tuple[Places, Hashes]:
+        return _hash_words(self._points)
 
 
 def _mix(hashes: Hashes, salt: int) -> Hashes:
@@ -105,6 +114,17 @@ def _is_word(points: Hashes) -> npt.NDArray[np.bool_]:
     return digit | letter | other
 
 
+def _cut(hashes: Hashes, shift: np.uint32, first: Places, last: Places) -> tuple[Hashes, Places, Places]:
+    """The buckets from the first that is wanted to the last, and the places in them."""
+    start = int(first[0]) if len(first) else 0
+    return hashes[start : int(last.max(initial=start))] >> shift, first - start, last - start
+
+
+def lowered_points(text: str) -> Hashes:
+    """The code points of a text in lower case."""
+    return np.frombuffer(lower(text).encode("utf-32-le", "replace"), dtype=np.uint32)
+
+
 @dataclass(frozen=True, eq=False)
 class LinearModel:
     """Weights by bucket. A window's score is sigmoid(slope * sum(weights) / sqrt(number of n-grams) + bias).
@@ -133,6 +153,16 @@ class LinearModel:
         """The highest window's score; 0.0 for a text without n-grams."""
         scores = self.windows(features)[1]
         return float(scores.max()) if len(scores) else 0.0
+
+    def score_alone(self, features: Features) -> float:
+        """The score of a text as one window, however long it is: as `score_each`, by a shorter way."""
+        found = buckets(self, features)
+        if self.distinct:
+            found = distinct(found)
+        if not len(found):
+            return 0.0
+        logit = self.slope * float(self.weights[found].sum(dtype=np.float64)) / math.sqrt(len(found)) + self.bias
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
     def windows(self, features: Features) -> tuple[Places, Floats]:
         """Where each window begins, and its score."""
@@ -164,7 +194,7 @@ class LinearModel:
         total = np.zeros(len(begins), dtype=np.float64)
         count = np.zeros(len(begins), dtype=np.float64)
         for buckets, first, last in self._runs(features, begins, ends, apart):
-            sums = np.concatenate(([0.0], np.cumsum(self.weights[buckets], dtype=np.float64)))
+            sums = cumulative(self.weights[buckets])
             total += sums[last] - sums[first]
             count += last - first
         return total, count
@@ -172,7 +202,21 @@ class LinearModel:
     def _sum_distinct(
         self, features: Features, begins: Places, ends: Places, apart: bool = True
     ) -> tuple[Doubles, Doubles]:
-        """As `_sum`, each bucket once in a span. Spans and buckets are sorted as one number."""
+        """As `_sum`, each bucket once in a span; of a long text some spans at a time."""
+        if not len(begins):
+            return np.zeros(0), np.zeros(0)
+        step = max(1, _MOST_TOGETHER // max(1, int((ends - begins).max(initial=1))))
+        totals, counts = [], []
+        for start, end in pieces(len(begins), step):
+            total, count = self._sum_few_distinct(features, begins[start:end], ends[start:end], apart)
+            totals.append(total)
+            counts.append(count)
+        return np.concatenate(totals), np.concatenate(counts)
+
+    def _sum_few_distinct(
+        self, features: Features, begins: Places, ends: Places, apart: bool
+    ) -> tuple[Doubles, Doubles]:
+        """Spans and buckets are sorted as one number."""
         # 32 bits hold both for all but huge texts, and sort faster.
         width: Any = np.uint64 if len(begins) >> (32 - self.bits) else np.uint32
         parts: list[npt.NDArray[Any]] = []
@@ -191,25 +235,24 @@ class LinearModel:
     def _runs(
         self, features: Features, begins: Places, ends: Places, apart: bool
     ) -> Iterator[tuple[Hashes, Places, Places]]:
-        """For each order the buckets of the whole text, and which of them each span holds: from first to last.
+        """For each order the buckets of all spans together, and which of them each span holds: from first to last.
 
         With `apart` no run of words reaches out of a span; else one may that begins in it.
         """
         shift = np.uint32(32 - self.bits)
         for order in self.character_orders:
-            hashes = features.characters.get(order)
-            if hashes is not None:
+            hashes = features.characters(order)
+            if len(hashes):
                 last = np.minimum(np.maximum(ends - order + 1, begins), len(hashes))
-                yield hashes >> shift, np.minimum(begins, last), last
+                yield _cut(hashes, shift, np.minimum(begins, last), last)
         for order in self.word_orders:
-            found = features.words.get(order)
-            if found is not None:
-                hashes, places = found
-                first, last = np.searchsorted(places, begins), np.searchsorted(features.words[1][1], ends)
+            hashes, places = features.words(order)
+            if len(hashes):
+                first, last = np.searchsorted(places, begins), np.searchsorted(features.words(1)[1], ends)
                 if apart:
                     last = last - order + 1
                 last = np.minimum(np.maximum(last, first), len(hashes))
-                yield hashes >> shift, np.minimum(first, last), last
+                yield _cut(hashes, shift, np.minimum(first, last), last)
 
     def save(self, path: Path) -> None:
         """Half-precision, compressed, without pickles."""
@@ -236,6 +279,6 @@ def load(name: str) -> LinearModel:
 def buckets(model: LinearModel, features: Features) -> npt.NDArray[np.uint32]:
     """The buckets of a whole text, for training: what `windows` would sum over one window as long as the text."""
     shift = np.uint32(32 - model.bits)
-    parts = [features.characters[order] >> shift for order in model.character_orders if order in features.characters]
-    parts += [features.words[order][0] >> shift for order in model.word_orders if order in features.words]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)
+    parts = [features.characters(order) for order in model.character_orders]
+    parts += [features.words(order)[0] for order in model.word_orders]
+    return np.concatenate(parts) >> shift

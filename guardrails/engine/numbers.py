@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from guardrails.engine.turns import give_way
 from guardrails.engine.walk import escape
 
 
@@ -26,6 +27,7 @@ def numbers_of(message: Mapping[str, Any]) -> tuple[Number, ...]:
     waiting: list[tuple[Any, str, str]] = [(arguments, "/params/arguments", "")]
     while waiting:
         value, pointer, key = waiting.pop()
+        give_way()
         if isinstance(value, dict):
             waiting += [(each, f"{pointer}/{escape(name)}", name) for name, each in value.items()]
         elif isinstance(value, list):

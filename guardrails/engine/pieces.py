@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import cumulative, repeat
+
 Places = npt.NDArray[np.int32]
 
 
@@ -57,9 +59,9 @@ class Pieces:
 
     def read(self, how: str) -> Reading:
         lengths = np.fromiter(map(len, self._texts), dtype=np.int64, count=len(self._texts))
-        begins = np.cumsum(lengths) - lengths
-        within = np.arange(int(lengths.sum())) - np.repeat(begins, lengths)
-        first, last, step = (np.repeat(np.asarray(each), lengths) for each in (self._starts, self._ends, self._steps))
+        begins = cumulative(lengths, np.int64)[:-1]
+        within = np.arange(int(lengths.sum())) - repeat(begins, lengths)
+        first, last, step = (repeat(np.asarray(each), lengths) for each in (self._starts, self._ends, self._steps))
         starts = np.where(step > 0, first + within * step, np.where(step < 0, last - 1 - within, first))
         ends = np.where(step > 0, starts + step, np.where(step < 0, starts + 1, last))
         return Reading("".join(self._texts), how, starts.astype(np.int32), ends.astype(np.int32))

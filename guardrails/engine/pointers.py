@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import re2
-
 from guardrails.engine.findings import Finding
 
 # A longer or wordier name says more than where something is, in a voice that is ours.
-_PLAIN = re2.compile(r"[A-Za-z0-9_.$-]{0,40}")
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-")
+_LONGEST = 40
 _DEEPEST = 12
 
 
@@ -22,5 +21,9 @@ class Masking:
     def mask(self, pointer: str) -> str:
         """The pointer with `*` for names that were found or are no plain names, cut after twelve."""
         names = pointer.split("/")
-        shown = [name if name not in self._hidden and _PLAIN.fullmatch(name) else "*" for name in names[:_DEEPEST]]
+        shown = [name if name not in self._hidden and _is_plain(name) else "*" for name in names[:_DEEPEST]]
         return "/".join(shown if len(names) <= _DEEPEST else [*shown, "*"])
+
+
+def _is_plain(name: str) -> bool:
+    return len(name) <= _LONGEST and _PLAIN.issuperset(name)

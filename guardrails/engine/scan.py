@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
+from guardrails.engine.apart import Apart, Slot, apart_in, at_once
 from guardrails.engine.detector import (
     ConfigError,
     Context,
@@ -20,6 +22,7 @@ from guardrails.engine.detector import (
     Outbound,
     Provider,
     ProviderError,
+    SeveralDetector,
     Target,
     TextDetector,
     find,
@@ -41,27 +44,33 @@ from guardrails.engine.redact import Unredactable, redact, text_of
 from guardrails.engine.rules import Mode, Policy, Rule
 from guardrails.engine.segments import Segment, Surface
 from guardrails.engine.surfaces import Reading, segments_of
+from guardrails.engine.turns import give_way, working_time
 from guardrails.engine.walk import Unwalkable
 from guardrails.tokens import find_tokens, is_token
 
 # Scanned at once; anything longer goes to the pool, so that no call waits long for another's text.
 INLINE_BYTES = 2_000
-# A message that is still not scanned then is refused.
-_MOST_SECONDS = 30.0
-T = TypeVar("T")
-# A text this short is scanned sooner than it is looked up.
-_CACHED_FROM = 64
+# A message of more texts than these would fill the cache with its own, for nobody to ask about again.
+_MOST_CACHED = 64
 _MAX_FINDINGS = 1_000
 _MAX_DIGESTED = 50
+# More findings than these are made ready for the report in the pool.
+_FEW_FINDINGS = 50
 _DEFINITIONS = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
 
 
 class Cache(Protocol):
     """Findings by text, detector and configuration, apart for each project."""
 
-    def get(self, project: int, detector_id: str, segment: Segment) -> tuple[Finding, ...] | None: ...
+    def name_of(self, project: int, segment: Segment) -> bytes: ...
 
-    def put(self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding]) -> None: ...
+    def get(
+        self, project: int, detector_id: str, segment: Segment, name: bytes = b""
+    ) -> tuple[Finding, ...] | None: ...
+
+    def put(
+        self, project: int, detector_id: str, segment: Segment, findings: Sequence[Finding], name: bytes = b""
+    ) -> None: ...
 
 
 class Tokens(Protocol):
@@ -73,14 +82,6 @@ class Tokens(Protocol):
 
 class VaultUnavailable(Exception):
     """No token can be given or resolved now."""
-
-
-class Slot(Protocol):
-    """A place in the pool, as asyncio.Semaphore has it."""
-
-    async def acquire(self) -> Any: ...
-
-    def release(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Armed:
     detector_id: str
     enforced: bool
     fault: str = ""
+    # Whether it is a service that is asked after all that is here.
+    asks: bool = False
 
 
 @dataclass(slots=True)
@@ -126,8 +129,15 @@ class _Scan:
     failures: list[Failure] = field(default_factory=list)
     milliseconds: dict[str, float] = field(default_factory=dict)
     seen: int = 0
-    # Rules with one detector and configuration share what it found: by detector, and the targets' identities.
-    found: dict[tuple[str, tuple[int, ...]], Sequence[Finding]] = field(default_factory=dict)
+    # The targets of each direction that there are any of, and of each set of directions that some rule is for.
+    present: dict[str, list[Target]] = field(default_factory=dict)
+    directed: dict[frozenset[str], list[Target]] = field(default_factory=dict)
+    # Rules with one detector, configuration and directions share what it found.
+    found: dict[tuple[str, frozenset[str]], Sequence[Finding]] = field(default_factory=dict)
+    # What the cache knows each segment by, by the segment's identity.
+    names: dict[int, bytes] = field(default_factory=dict)
+    # By pointer and whether it is a name; made when the first finding asks for it.
+    texts: dict[tuple[str, bool], str] = field(default_factory=dict)
 
 
 async def inspect(
@@ -149,7 +159,7 @@ async def inspect(
     if not armed:
         return Passed(Report(policy=policy.name, policy_version=policy.version))
     stop = threading.Event()
-    apart = apart_in(services) if size > INLINE_BYTES else _at_once
+    apart = apart_in(services.pool, services.slot) if size > INLINE_BYTES else at_once
     try:
         scan = await apart(_scan_locally, message, policy, context, armed, services, modern, schema, stop)
     except Unwalkable:
@@ -162,36 +172,13 @@ async def inspect(
         raise
     except Exception as error:  # noqa: BLE001  a message that breaks its reader has not been looked at
         return _unreadable(policy, type(error).__name__)
-    if not _blocking(scan):
-        await _ask_providers(scan)
+    if any(each.asks for each in armed):
+        if not _blocking(scan):
+            await _ask_providers(scan)
+        if apart is not at_once:
+            with contextlib.suppress(TimeoutError):
+                await apart(_release, scan)
     return await _decide(scan, message, schema, apart)
-
-
-async def _at_once(function: Callable[..., T], *arguments: Any) -> T:
-    return function(*arguments)
-
-
-def apart_in(services: Services) -> Callable[..., Awaitable[Any]]:
-    """Runs in the pool, so that no other call waits for a long text."""
-    if services.pool is None:
-        return _at_once
-
-    async def run(function: Callable[..., T], *arguments: Any) -> T:
-        async with asyncio.timeout(_MOST_SECONDS):
-            if services.slot is not None:
-                await services.slot.acquire()
-            try:
-                work = asyncio.get_running_loop().run_in_executor(services.pool, function, *arguments)
-            except BaseException:
-                if services.slot is not None:
-                    services.slot.release()
-                raise
-            if (slot := services.slot) is not None:
-                # A thread goes on when nobody waits for it any more, and holds its place until it ends.
-                work.add_done_callback(lambda _: slot.release())
-            return await asyncio.shield(work)
-
-    return run
 
 
 def _unreadable(policy: Policy, cause: str) -> Verdict:
@@ -218,6 +205,24 @@ def arm(policy: Policy) -> tuple[Armed, ...]:
     return known[1]
 
 
+def prepare(policy: Policy) -> None:
+    """Loads the weights and compiles the expressions of a policy, which whoever comes first would have to wait for."""
+    for direction, message in _SPECIMENS.items():
+        context = Context(direction=direction, method="tools/call")
+        _scan_locally(message, policy, context, arm(policy), Services(), False, None, threading.Event())
+
+
+# Something of all that is looked for has a part of its own in a scan.
+_TEXT = (
+    "Dear Ms. Smith, your order 4111 1111 1111 1111 of 2024-01-31 leaves 12 Main Street, Springfield, for Zürich.\n"
+    "Name: Jane Doe\nPhone: +1 202 555 0143\nE-mail: jane.doe@example.com\nIBAN: GB82 WEST 1234 5698 7654 32\n"
+    "password = hunter2hunter2\nAuthorization: Bearer 0123456789abcdef\nhttps://user:word@example.com/a?b=%20c\n"
+    "name,email,city\nJane,jane@example.com,Paris\n<!-- ignore this -->' OR 1=1 -- &lt;b&gt; \\u0041 aGVsbG8gd29ybGQh\n"
+)
+_SPECIMENS: dict[str, dict[str, Any]] = {
+    "input": {"method": "tools/call", "params": {"name": "x", "arguments": {"name": _TEXT[:40], "text": 3 * _TEXT}}},
+    "output": {"result": {"content": [{"type": "text", "text": text} for text in (_TEXT[:40], 3 * _TEXT)]}},
+}
 _MAX_ARMED = 4_096
 _armed: dict[int, tuple[Policy, tuple[Armed, ...]]] = {}
 
@@ -233,7 +238,8 @@ def _arm(rule: Rule, enforced: bool) -> Armed:
     except Exception as error:  # noqa: BLE001  whatever a plug-in raises, its rule fails closed and the others go on
         return Armed(rule, None, "", enforced, type(error).__name__)
     digest = hashlib.sha256(config.encode()).hexdigest()[:32]
-    return Armed(rule, detector, f"{rule.detector}/{detector.version}/{digest}", enforced)
+    detector_id = f"{rule.detector}/{detector.version}/{digest}"
+    return Armed(rule, detector, detector_id, enforced, asks=isinstance(detector, Provider))
 
 
 @lru_cache(maxsize=1_024)
@@ -261,19 +267,43 @@ def _scan_locally(
             segment = replace(segment, text=segment.text[:room])
         scan.seen += len(segment.text)
         if segment.text:
-            scan.targets.append(Target(segment))
-    present = {direction_of(target.segment, known) for target in scan.targets} or {known.direction}
+            target = Target(segment)
+            scan.targets.append(target)
+            scan.present.setdefault(direction_of(segment, known), []).append(target)
+        give_way()
+    present = scan.present.keys() or {known.direction}
     for each in armed:
         if stop.is_set():
             break
-        if not isinstance(each.detector, Provider) and not present.isdisjoint(each.rule.directions):
+        if not each.asks and not each.rule.directions.isdisjoint(present):
             _note(scan, each, *_run(scan, each))
+    if not any(each.asks for each in armed):
+        _release(scan)
     return scan
 
 
-def _directed(scan: _Scan, rule: Rule) -> list[Target]:
-    """The texts that a rule is for."""
-    return [target for target in scan.targets if direction_of(target.segment, scan.context) in rule.directions]
+def _release(scan: _Scan) -> None:
+    """Lets go of what was looked at; to take a large message's parts down takes as long as to put them together."""
+    scan.found.clear()
+    scan.directed.clear()
+    scan.present.clear()
+    for parts in (scan.targets, scan.reading.segments):
+        while parts:
+            parts.pop()
+            give_way()
+
+
+def _directed(scan: _Scan, rule: Rule) -> tuple[frozenset[str], list[Target]]:
+    """The texts that a rule is for, and what they are known by: those of its directions that there are texts of."""
+    directions = rule.directions.intersection(scan.present)
+    if len(scan.present) == len(directions):
+        return directions, scan.targets
+    targets = scan.directed.get(directions)
+    if targets is None:
+        targets = scan.directed[directions] = [
+            target for target in scan.targets if direction_of(target.segment, scan.context) in directions
+        ]
+    return directions, targets
 
 
 def direction_of(segment: Segment, context: Context) -> str:
@@ -284,66 +314,90 @@ def direction_of(segment: Segment, context: Context) -> str:
 # --- looking --------------------------------------------------------------------------------------------
 
 
-def _run(scan: _Scan, armed: Armed) -> tuple[list[Finding], str, float]:
+def _run(scan: _Scan, armed: Armed) -> tuple[Sequence[Finding], str, float]:
     """The findings, the cause of failure or "", and the milliseconds of one rule."""
-    started = time.perf_counter()
+    started = working_time()
     found: list[Finding] = []
     cause = armed.fault
-    targets = _directed(scan, armed.rule)
+    directions, targets = _directed(scan, armed.rule)
+    key = armed.detector_id, directions
+    known = scan.found.get(key)
+    if known is not None:
+        return known, cause, (working_time() - started) * 1000
     detector = armed.detector
     try:
         if isinstance(detector, TextDetector):
             for target in targets:
                 if scan.stop.is_set():
                     break
-                found += _look(scan, armed, detector, target)
+                found += _look_up(scan, armed, detector, target)
+                give_way()
         elif isinstance(detector, MessageDetector) and (targets or scan.context.binaries or scan.context.numbers):
             found += _judge(scan, armed, detector, targets)
+        if detector is not None:
+            scan.found[key] = found
     except Exception as error:  # noqa: BLE001  a detector that breaks cannot answer; that never passes a call
         cause = type(error).__name__
-    taken = time.perf_counter() - started
+    taken = working_time() - started
     if taken > armed.rule.timeout:
         # It cannot be stopped, and what took so long is not to be relied on.
         cause = "timeout"
     return found, cause, taken * 1000
 
 
-def _look(scan: _Scan, armed: Armed, detector: TextDetector, target: Target) -> Sequence[Finding]:
-    key = (armed.detector_id, (id(target),))
-    known = scan.found.get(key)
+def _look_up(scan: _Scan, armed: Armed, detector: TextDetector, target: Target) -> Sequence[Finding]:
+    cache, segment = scan.services.cache, target.segment
+    if cache is None or len(segment.text) < detector.cached_from:
+        return detector.scan(target)
+    project, name = scan.context.project, _name_of(scan, cache, segment)
+    known = cache.get(project, armed.detector_id, segment, name)
     if known is None:
-        known = scan.found[key] = _look_up(scan, armed, detector, target)
+        known = tuple(detector.scan(target))
+        cache.put(project, armed.detector_id, segment, known, name)
     return known
+
+
+def _name_of(scan: _Scan, cache: Cache, segment: Segment) -> bytes:
+    name = scan.names.get(id(segment))
+    if name is None:
+        name = scan.names[id(segment)] = cache.name_of(scan.context.project, segment)
+    return name
 
 
 def _judge(scan: _Scan, armed: Armed, detector: MessageDetector, targets: Sequence[Target]) -> Sequence[Finding]:
-    key = (armed.detector_id, tuple(map(id, targets)))
-    known = scan.found.get(key)
-    if known is None:
-        known = scan.found[key] = detector.judge(targets, scan.context)
-    return known
-
-
-def _look_up(scan: _Scan, armed: Armed, detector: TextDetector, target: Target) -> Sequence[Finding]:
-    cache, segment = scan.services.cache, target.segment
-    if cache is None or len(segment.text) < _CACHED_FROM:
-        return detector.scan(target)
-    known = cache.get(scan.context.project, armed.detector_id, segment)
-    if known is None:
-        known = tuple(detector.scan(target))
-        cache.put(scan.context.project, armed.detector_id, segment, known)
-    return known
+    """In the same order whatever was known."""
+    cache, project = scan.services.cache, scan.context.project
+    if cache is None or not isinstance(detector, SeveralDetector) or len(targets) > _MOST_CACHED:
+        return detector.judge(targets, scan.context)
+    known: list[Sequence[Finding] | None] = [
+        cache.get(project, armed.detector_id, target.segment, _name_of(scan, cache, target.segment))
+        if detector.is_alone(target.segment) else None
+        for target in targets
+    ]
+    asked = [target for target, seen in zip(targets, known, strict=True) if seen is None]
+    by_place: dict[tuple[str, bool], list[Finding]] = {}
+    for finding in detector.judge_some(asked, targets, scan.context) if asked else ():
+        by_place.setdefault((finding.pointer, finding.is_key), []).append(finding)
+    found: list[Finding] = []
+    for target, seen in zip(targets, known, strict=True):
+        segment = target.segment
+        if seen is None:
+            seen = by_place.get((segment.pointer, segment.is_key), ())
+            if detector.is_alone(segment):
+                cache.put(project, armed.detector_id, segment, seen, _name_of(scan, cache, segment))
+        found += seen
+    return sorted(found, key=lambda finding: -finding.score) if detector.surest_first else found
 
 
 async def _ask_providers(scan: _Scan) -> None:
-    asked = [armed for armed in scan.armed if isinstance(armed.detector, Provider)]
+    asked = [armed for armed in scan.armed if armed.asks]
     if asked:
         await asyncio.gather(*(_ask(scan, armed) for armed in asked))
 
 
 async def _ask(scan: _Scan, armed: Armed) -> None:
     provider, started = armed.detector, time.perf_counter()
-    targets = _directed(scan, armed.rule)
+    targets = _directed(scan, armed.rule)[1]
     if not isinstance(provider, Provider) or not targets:
         return
     found: Sequence[Finding] = ()
@@ -363,25 +417,32 @@ async def _ask(scan: _Scan, armed: Armed) -> None:
     _note(scan, armed, list(found), cause, (time.perf_counter() - started) * 1000)
 
 
-def _note(scan: _Scan, armed: Armed, found: list[Finding], cause: str, milliseconds: float) -> None:
+def _note(scan: _Scan, armed: Armed, found: Sequence[Finding], cause: str, milliseconds: float) -> None:
     rule = armed.rule
     scan.milliseconds[rule.id] = milliseconds
     if cause:
         _fail(scan, armed, cause)
-    if not found:
-        return
-    texts = {(target.segment.pointer, target.segment.is_key): target.segment.text for target in scan.targets}
     for each in found:
+        give_way()
         if each.score < rule.threshold or (rule.categories and each.category not in rule.categories):
             continue
         finding = replace(each, rule=rule.id, action=rule.action)
-        text = texts.get((finding.pointer, finding.is_key), "")
+        text = _text_of(scan, finding)
         if scan.services.is_exempt is not None and scan.services.is_exempt(finding, text):
             continue
         if len(scan.findings) < _MAX_DIGESTED and scan.services.digests_of is not None:
             finding = replace(finding, digests=scan.services.digests_of(finding, text))
         if len(scan.findings) < _MAX_FINDINGS or rule.action is not Action.FLAG:
             scan.findings.append(finding)
+
+
+def _text_of(scan: _Scan, finding: Finding) -> str:
+    """Of the segment that the finding is in; "" where it is in none."""
+    if not scan.texts:
+        for target in scan.targets:
+            scan.texts[target.segment.pointer, target.segment.is_key] = target.segment.text
+            give_way()
+    return scan.texts.get((finding.pointer, finding.is_key), "")
 
 
 def _fail(scan: _Scan, armed: Armed, cause: str) -> None:
@@ -412,39 +473,47 @@ def _blocking(scan: _Scan) -> tuple[str, str, str] | None:
 
 
 async def _decide(
-    scan: _Scan, message: Mapping[str, Any], schema: Mapping[str, Any] | None, apart: Callable[..., Awaitable[Any]]
+    scan: _Scan, message: Mapping[str, Any], schema: Mapping[str, Any] | None, apart: Apart
 ) -> Verdict:
     masking = Masking(scan.findings)
-    stopped = _blocking(scan)
-    if stopped is not None:
-        detector, category, pointer = stopped
-        return Blocked(_report(scan, masking), detector, category, masking.mask(pointer))
-    enforced = _enforced(scan)
-    to_change = [
-        finding for finding in scan.findings
-        if finding.rule in enforced and finding.action in (Action.REDACT, Action.TOKENISE)
-    ]  # fmt: skip
+    shown: tuple[Finding, ...] = ()
     try:
+        shown = await (apart if len(scan.findings) > _FEW_FINDINGS else at_once)(_shown, scan, masking)
+        stopped = _blocking(scan)
+        if stopped is not None:
+            detector, category, pointer = stopped
+            return Blocked(_report(scan, shown), detector, category, masking.mask(pointer))
+        enforced = _enforced(scan)
+        to_change = [
+            finding for finding in scan.findings
+            if finding.rule in enforced and finding.action in (Action.REDACT, Action.TOKENISE)
+        ]  # fmt: skip
         if scan.services.tokens is not None and to_change:
             to_change = await apart(_outside_tokens, message, to_change)
-    except TimeoutError:
-        return Blocked(_report(scan, masking), "redaction", "UNAVAILABLE", "")
-    if not to_change:
-        return Passed(_report(scan, masking))
-    try:
-        tokens = await _issue_tokens(scan, message, to_change)
+        if not to_change:
+            return Passed(_report(scan, shown))
+        tokens = await _issue_tokens(scan, message, to_change, apart)
         value = await apart(
             redact, message, to_change, lambda finding, _: tokens.get(_place(finding), f"<{finding.category}>"), schema
         )
     except Unredactable as error:
-        return Blocked(_report(scan, masking), "redaction", "NOT_REDACTABLE", masking.mask(error.pointer))
+        return Blocked(_report(scan, shown), "redaction", "NOT_REDACTABLE", masking.mask(error.pointer))
     except TimeoutError:
-        return Blocked(_report(scan, masking), "redaction", "UNAVAILABLE", "")
+        return Blocked(_report(scan, shown), "redaction", "UNAVAILABLE", "")
     except VaultUnavailable:
         rule = next(finding for finding in to_change if finding.action is Action.TOKENISE)
         scan.failures.append(Failure(rule.rule, "tokens", "vault", Action.BLOCK.value))
-        return Blocked(_report(scan, masking), "tokens", "UNAVAILABLE", "")
-    return Rewritten(_report(scan, masking), value)
+        return Blocked(_report(scan, shown), "tokens", "UNAVAILABLE", "")
+    return Rewritten(_report(scan, shown), value)
+
+
+def _shown(scan: _Scan, masking: Masking) -> tuple[Finding, ...]:
+    """The findings as they may be told of."""
+    shown = []
+    for finding in scan.findings:
+        shown.append(replace(finding, pointer=masking.mask(finding.pointer)))
+        give_way()
+    return tuple(shown)
 
 
 def _outside_tokens(message: Mapping[str, Any], findings: Sequence[Finding]) -> list[Finding]:
@@ -456,6 +525,7 @@ def _outside_tokens(message: Mapping[str, Any], findings: Sequence[Finding]) -> 
         if place not in places:
             text = text_of(message, *place)
             places[place] = [(start, end) for start, end, _ in find_tokens(text) if is_token(text[start:end])]
+        give_way()
         if not any(start <= finding.start and finding.end <= end for start, end in places[place]):
             kept.append(finding)
     return kept
@@ -466,24 +536,32 @@ def _place(finding: Finding) -> tuple[str, bool, int, int]:
 
 
 async def _issue_tokens(
-    scan: _Scan, message: Mapping[str, Any], findings: Sequence[Finding]
+    scan: _Scan, message: Mapping[str, Any], findings: Sequence[Finding], apart: Apart
 ) -> dict[tuple[str, bool, int, int], str]:
     """Tokens by place. A finding in a decoded view, or without a vault, is redacted for good."""
     wanted = [finding for finding in findings if finding.action is Action.TOKENISE and not finding.how]
     if not wanted or scan.services.tokens is None:
         return {}
-    places = {(finding.pointer, finding.is_key) for finding in wanted}
-    texts = {place: text_of(message, *place) for place in places}
-    values = [
-        (each.category, texts[each.pointer, each.is_key][each.start : each.end]) for each in wanted
-    ]  # fmt: skip
-    issued = await scan.services.tokens.issue(values)
+    issued = await scan.services.tokens.issue(await apart(_values, message, wanted))
     return {_place(finding): token for finding, token in zip(wanted, issued, strict=True)}
 
 
-def _report(scan: _Scan, masking: Masking) -> Report:
+def _values(message: Mapping[str, Any], findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Category and text of each finding."""
+    texts: dict[tuple[str, bool], str] = {}
+    values = []
+    for finding in findings:
+        place = finding.pointer, finding.is_key
+        if place not in texts:
+            texts[place] = text_of(message, *place)
+        values.append((finding.category, texts[place][finding.start : finding.end]))
+        give_way()
+    return values
+
+
+def _report(scan: _Scan, shown: tuple[Finding, ...]) -> Report:
     return Report(
-        findings=tuple(replace(finding, pointer=masking.mask(finding.pointer)) for finding in scan.findings),
+        findings=shown,
         failures=tuple(scan.failures),
         coverage=Coverage(scan.seen, scan.reading.characters),
         milliseconds=scan.milliseconds,

@@ -14,6 +14,7 @@ import numpy as np
 from guardrails.engine.decoding import decodings
 from guardrails.engine.folding import fold, is_plain
 from guardrails.engine.pieces import Places, Reading
+from guardrails.engine.turns import give_way
 
 MAX_DEPTH = 3
 MAX_VIEWS = 32
@@ -57,6 +58,7 @@ def views(text: str) -> tuple[View, ...]:
     # The list grows while it is gone through: what was decoded is decoded again.
     for view, depth in zip(found, depths, strict=False):
         for reading in _readings(view):
+            give_way()
             if reading.text in seen:
                 continue
             room -= len(reading.text) if reading.how != _FOLDED else 0

@@ -11,6 +11,7 @@ from typing import Any
 from guardrails.engine.kinds import hint_of, kind_of, kind_of_name
 from guardrails.engine.schemas import Descent, Places
 from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.engine.turns import give_way
 
 MAX_DEPTH = 64
 # Pointers repeat the names above a leaf. A long name over many leaves would make more text than the message has.
@@ -89,6 +90,7 @@ def visit(
         above, token, item, key, depth, places, override, media_type = stack.pop()
         pointer = above if token is None else f"{above}/{escape(token)}"
         budget -= len(pointer)
+        give_way()
         if budget < 0:
             raise Unwalkable("the member names above the texts are too long")
         if kinds is not None and token is not None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import re2
 
+from guardrails.engine.turns import give_way
+
 # Places of one pattern in one text; more of them tell nothing new.
 _MOST = 20
 _MEMORY_BYTES = 64 * 1024 * 1024
@@ -53,6 +55,7 @@ class Signs:
         """The first places of each pattern, by pattern. `which` are those to look for, if that is known."""
         for index in self.among(text) if which is None else which:
             sign = self._signs[index]
+            give_way()
             for count, match in enumerate(self._each[index].finditer(text)):
                 if count == _MOST:
                     break

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import cumulative
 from guardrails.engine.ngrams import Features
 from guardrails.language.lexicon import GRAM_BITS, Doubles
 from guardrails.language.sentences import split_sentences
@@ -136,8 +137,8 @@ class Examples:
     def _choose(self, spans: list[tuple[int, int]], features: Features, evenly: bool) -> list[tuple[int, int]]:
         if evenly:
             return [spans[int(index)] for index in np.linspace(0, len(spans) - 1, MOST_PASSAGES)]
-        hashes = features.characters[GRAM]
-        sums = np.concatenate(([0.0], np.cumsum(self._quick[hashes >> np.uint32(32 - GRAM_BITS)], dtype=np.float64)))
+        hashes = features.characters(GRAM)
+        sums = cumulative(self._quick[hashes >> np.uint32(32 - GRAM_BITS)])
         bounds = np.minimum(np.array(spans), len(hashes))
         quick = (sums[bounds[:, 1]] - sums[bounds[:, 0]]) / np.sqrt(np.maximum(bounds[:, 1] - bounds[:, 0], 1))
         return [spans[index] for index in sorted(np.argsort(-quick)[:MOST_PASSAGES])]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import re2
 
+from guardrails.engine.arrays import cumulative, distinct, distinct_and_places, repeat
+from guardrails.engine.turns import give_way
 from guardrails.language.lexicon import Doubles, load_lexicon
 from guardrails.language.sentences import readable, split_sentences
 from guardrails.language.tokens import Hashes, Places, Tokens, among
@@ -38,13 +41,13 @@ class Grounds:
     def __init__(self, text: str) -> None:
         self._lexicon = load_lexicon()
         tokens = Tokens(text)
-        self._known = np.unique(tokens.stems)
-        self._pairs = np.unique(_runs(tokens.stems[tokens.is_content], 2))
-        self._runs = np.unique(_runs(tokens.stems, 3))
+        self._known = distinct(tokens.stems)
+        self._pairs = distinct(_runs(tokens.stems[tokens.is_content], 2))
+        self._runs = distinct(_runs(tokens.stems, 3))
         bounds = np.array([start for start, _ in split_sentences(text)], dtype=np.intp)
         sentence = np.searchsorted(bounds, tokens.starts, side="right")
         # Each word with each sentence that it stands in, in the order of the words' hashes.
-        places = np.unique(_pack(tokens.stems, sentence))
+        places = distinct(_pack(tokens.stems, sentence))
         self._stems = (places >> _HALF).astype(np.uint32)
         self._sentence = (places & _LOWER).astype(np.intp)
         self._numbers = _numbers(text) | _loose_numbers(text)
@@ -68,7 +71,7 @@ class Grounds:
         is_content = tokens.is_content[kept]
         content, of_content = stems[is_content], of[is_content]
         # Each word once in a part.
-        keys = np.unique(_pack(of_content, content))
+        keys = distinct(_pack(of_content, content))
         words, of_word = (keys & _LOWER).astype(np.uint32), (keys >> _HALF).astype(np.intp)
         rarities = self._lexicon.rarity(words)
         total = np.maximum(np.bincount(of_word, weights=rarities, minlength=count), 1e-9)
@@ -89,9 +92,9 @@ class Grounds:
         sizes = np.searchsorted(self._stems, words, side="right") - first
         if sizes.sum() > _MOST_PLACES:
             return None
-        word = np.repeat(np.arange(len(words)), sizes)
-        place = np.arange(len(word)) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
-        keys, which = np.unique(_pack(of[word], self._sentence[place]), return_inverse=True)
+        word = repeat(np.arange(len(words)), sizes)
+        place = np.arange(len(word)) + repeat(first - cumulative(sizes, np.intp)[:-1], sizes)
+        keys, which = distinct_and_places(_pack(of[word], self._sentence[place]))
         sums = np.bincount(which, weights=rarities[word], minlength=len(keys))
         found = np.zeros(count)
         np.maximum.at(found, (keys >> _HALF).astype(np.intp), sums)
@@ -101,8 +104,8 @@ class Grounds:
         """The share of each part's numbers and names that are not here."""
         plain = readable(text)
         missing, facts = np.zeros(len(ends)), np.zeros(len(ends))
-        places = [(match.start(), _plain(match.group()) not in self._numbers) for match in _NUMBER.finditer(plain)]
-        for match in _NAME.finditer(plain):
+        places = [(match.start(), _plain(match.group()) not in self._numbers) for match in _each(_NUMBER, plain)]
+        for match in _each(_NAME, plain):
             index = int(np.searchsorted(tokens.starts, match.start(1)))
             if index < len(tokens):
                 places.append((match.start(1), not among(tokens.stems[index : index + 1], self._known)[0]))
@@ -146,7 +149,13 @@ def _share_of_runs(stems: Hashes, of: Places, order: int, known: Hashes, otherwi
 
 
 def _numbers(text: str) -> frozenset[str]:
-    return frozenset(_plain(number) for number in _NUMBER.findall(readable(text)))
+    return frozenset(_plain(match.group()) for match in _each(_NUMBER, readable(text)))
+
+
+def _each(compiled: Any, text: str) -> Iterator[Any]:
+    for match in compiled.finditer(text):
+        yield match
+        give_way()
 
 
 def _plain(number: str) -> str:
@@ -155,5 +164,5 @@ def _plain(number: str) -> str:
 
 def _loose_numbers(text: str) -> frozenset[str]:
     """What else of a text could be meant by a number in digits."""
-    found = {_plain(number) for number in _LOOSE_NUMBER.findall(readable(text))}
+    found = {_plain(match.group()) for match in _each(_LOOSE_NUMBER, readable(text))}
     return frozenset(found | {_NUMERALS[word] for word in _NUMERALS.keys() & set(split_words(text))})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re2
 
+from guardrails.engine.turns import give_way
 from guardrails.language.words import word_set
 
 # An end is a mark with what closes around it and a space behind it, an empty line, or the beginning of a list item.
@@ -22,6 +23,7 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     start = 0
     for match in _END.finditer(readable(text)):
+        give_way()
         begin, end = match.span()
         mark = text[begin]
         if mark == "." and _is_abbreviation(text, start, begin, end):

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import distinct_and_counts
 from guardrails.engine.ngrams import Features
 from guardrails.language.lexicon import GRAM_BITS, Doubles, Lexicon, load_lexicon
 from guardrails.language.tokens import Hashes, Tokens, among
@@ -27,7 +28,7 @@ class Reading:
     @cached_property
     def words(self) -> tuple[Hashes, npt.NDArray[np.intp]]:
         """The different content words and how often each occurs."""
-        return np.unique(self._content, return_counts=True)
+        return distinct_and_counts(self._content)
 
     @cached_property
     def rarities(self) -> Doubles:
@@ -42,7 +43,7 @@ class Reading:
     @cached_property
     def grams(self) -> tuple[Hashes, Doubles]:
         """The buckets of character 4-grams, and their weights together of length 1."""
-        found, counts = np.unique(self._grams >> np.uint32(32 - GRAM_BITS), return_counts=True)
+        found, counts = distinct_and_counts(self._grams >> np.uint32(32 - GRAM_BITS))
         weights = (1 + np.log(counts)) * self.lexicon.gram_rarities[found]
         return found, weights / max(float(np.linalg.norm(weights)), 1e-9)
 
@@ -62,7 +63,7 @@ def read_passages(
     """Each passage of a text, given by start and end; `features` are those of the text."""
     lexicon = lexicon or load_lexicon()
     tokens = Tokens(text)
-    grams = features.characters.get(GRAM, np.zeros(0, dtype=np.uint32))
+    grams = features.characters(GRAM)
     bounds = np.searchsorted(tokens.starts, np.array(spans, dtype=np.intp).reshape(-1, 2))
     found = []
     for (start, end), (first, last) in zip(spans, bounds, strict=True):

@@ -7,6 +7,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import distinct
+from guardrails.engine.ngrams import lowered_points
 from guardrails.language.words import STOPWORDS, is_letter
 
 Hashes = npt.NDArray[np.uint32]
@@ -23,7 +25,7 @@ class Tokens:
     """The words of one text, in their order. Positions are those of the text in lower case."""
 
     def __init__(self, text: str) -> None:
-        points = np.frombuffer(text.lower().encode("utf-32-le", "replace"), dtype=np.uint32)
+        points = lowered_points(text)
         inside = is_letter(points)
         before = np.zeros_like(inside)
         before[1:] = inside[:-1]
@@ -64,4 +66,4 @@ def _hash(points: Hashes, starts: Places, ends: Places) -> Hashes:
 
 @lru_cache(maxsize=1)
 def _stop_stems() -> Hashes:
-    return np.unique(Tokens(" ".join(sorted(STOPWORDS | _CLITICS))).stems)
+    return distinct(Tokens(" ".join(sorted(STOPWORDS | _CLITICS))).stems)

@@ -8,6 +8,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import between_words
+
 
 def word_set(text: str) -> frozenset[str]:
     """The words of a list that is written as a text."""
@@ -48,6 +50,10 @@ def _in_words() -> npt.NDArray[np.bool_]:
 
 def split_words(text: str) -> list[str]:
     """All words in lower case, in their order. "Don't" is "dont"; ideographs stay together up to the next space."""
+    return [word for start, end in between_words(text) for word in _split(text[start:end])]
+
+
+def _split(text: str) -> list[str]:
     text = text.lower()
     if text.isascii():
         return text.translate(_TO_SPACE).split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from guardrails.pii.reading import Reading, pattern
@@ -80,8 +81,11 @@ def card_fields(reading: Reading) -> Iterator[Field]:
 
 def field_of(key: str) -> tuple[str, str] | None:
     """Category and qualifier of a member's name; None for one that says nothing of a person."""
-    if len(key) > 60:
-        return None
+    return _field_of(key) if len(key) <= 60 else None
+
+
+@lru_cache(maxsize=4_096)
+def _field_of(key: str) -> tuple[str, str] | None:
     known = phrases()
     category = known.get(normalise(key))
     if category is not None:

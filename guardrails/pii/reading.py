@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import re2
+
+from guardrails.engine.arrays import cumulative, pieces
+from guardrails.engine.turns import give_way
 
 _MAX_PATTERN_BYTES = 64 << 20
 # Letters in as few ranges as will do: the full classes of Unicode make automata of megabytes. What they find is looked
@@ -52,7 +56,7 @@ class Reading:
             self.data = text.encode("utf-8", "replace")
             text = self.data.decode()
             first = (np.frombuffer(self.data, dtype=np.uint8) & 0xC0) != 0x80
-            self._starts = np.concatenate(([0], np.cumsum(first, dtype=np.int64)))
+            self._starts = cumulative(first, np.int64)
         self.text = text
 
     def find(self, compiled: Any, place: int = 0) -> Iterator[tuple[int, int]]:
@@ -61,19 +65,23 @@ class Reading:
         if starts is None:
             for match in compiled.finditer(self.data, place):
                 yield match.span()
+                give_way()
         else:
             first = int(np.searchsorted(starts, place, side="right")) - 1 if place else 0
             for match in compiled.finditer(self.data, first):
                 start, end = match.span()
                 yield int(starts[start]), int(starts[end])
+                give_way()
 
     def places(self, marks: bytes) -> list[int]:
         """Where any of these ASCII characters stand."""
         found = np.flatnonzero(_table(marks)[np.frombuffer(self.data, dtype=np.uint8)])
-        return found.tolist() if self._starts is None else self._starts[found].tolist()
+        found = found if self._starts is None else self._starts[found]
+        return list(chain.from_iterable(found[start:end].tolist() for start, end in pieces(len(found))))
 
     def follows(self, compiled: Any, place: int, reach: int = 200) -> int:
         """Where a match that begins exactly at `place` ends, or -1. Looks at `reach` characters only."""
+        give_way()
         match = compiled.match(self.text[place : place + reach].encode())
         if match is None:
             return -1

@@ -86,7 +86,7 @@ def make_lexicon(prose: Sequence[str], requests: Sequence[str]) -> Lexicon:
     ])  # fmt: skip
     grams = np.zeros(1 << GRAM_BITS)
     for text in (*prose, *requests):
-        hashes4 = Features(text).characters.get(4)
+        hashes4 = Features(text).characters(4)
         if hashes4 is not None:
             grams[np.unique(hashes4 >> np.uint32(32 - GRAM_BITS))] += 1
     return Lexicon(

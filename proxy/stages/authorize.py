@@ -9,6 +9,8 @@ from projects.authentication import Principal, is_expired
 from proxy import protocol
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
+from proxy.lifetimes import CACHEABLE, keep_private
+from proxy.overlay import show
 from proxy.sightings import LISTS, MEMBERS
 from proxy.snapshot import Snapshot
 from servers import rights
@@ -28,7 +30,7 @@ async def authorize(call: Call, call_next: CallNext) -> Answer:
     answer = await call_next(call)
     if answer.message is not None:
         filter_message(call, answer.message)
-    if answer.events is not None and (call.http_method == "GET" or call.method in LISTS):
+    if answer.events is not None and (call.http_method == "GET" or call.method in CACHEABLE):
         answer.events = _filtered(call, answer.events)
     return answer
 
@@ -41,8 +43,14 @@ def decide(call: Call, snapshot: Snapshot, principal: Principal, kind: str, name
 def check(call: Call) -> None:
     """Raises Refusal with the answer that an unknown name would get."""
     kind, name = call.subject
-    if not decide(call, call.snapshot, call.principal, kind, name):
-        raise not_there(kind, name)
+    if call.aggregate is not None and call.modern and call.method in protocol.REMOVED:
+        raise Refusal("unknown_method")
+    if call.is_whole:
+        # Where nothing has the name that was asked for; what is about all servers is about those of the key.
+        if kind:
+            raise not_there(kind, name)
+    elif call.is_nowhere or not decide(call, call.snapshot, call.principal, kind, name):
+        raise missing(call)
     if not call.principal.key.unrestricted and not _is_open_to_restricted(call.method):
         raise Refusal("unknown_method")
     for uri in _listened(call):
@@ -55,7 +63,7 @@ def check_again(call: Call) -> None:
     newest = call.state.snapshots.current(call.principal.project_id)
     kind, name = call.subject
     if newest is None or not decide(call, newest, call.principal, kind, name):
-        raise not_there(kind, name)
+        raise missing(call)
 
 
 def _is_open_to_restricted(method: str) -> bool:
@@ -65,16 +73,24 @@ def _is_open_to_restricted(method: str) -> bool:
     return protocol.known_parameters(method) is not None and not method.startswith("tasks/")
 
 
+def missing(call: Call) -> Refusal:
+    """What the call is about does not exist, by the name that its client has for it."""
+    kind, name = call.subject
+    return not_there(kind, call.named or name)
+
+
 def not_there(kind: str, name: str) -> Refusal:
     """One answer for what does not exist and for what this key may not see."""
     if not kind:
         return Refusal("not_found")
-    return Refusal(_REFUSED[kind], f"Unknown {kind}: {name[:256]}", reason="not_permitted")
+    # 2026-07-28: what was asked for is repeated as data, for resources.
+    data = {"uri": name[:256]} if kind == "resource" else None
+    return Refusal(_REFUSED[kind], f"Unknown {kind}: {name[:256]}", data=data, reason="not_permitted")
 
 
 def _listened(call: Call) -> list[str]:
-    """The resources whose changes a listening call asks for."""
-    if call.method != "subscriptions/listen":
+    """The resources of one server whose changes a listening call asks for."""
+    if call.method != "subscriptions/listen" or call.is_whole:
         return []
     wanted = call.params.get("notifications", {})
     uris = wanted.get("resourceSubscriptions", []) if isinstance(wanted, dict) else []
@@ -86,9 +102,12 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
     if snapshot is None or not snapshot.enabled:
         return False
     key = snapshot.keys.get(call.principal.key.key_id)
-    upstream = snapshot.upstreams.get(call.upstream.slug)
     if key is None or is_expired(key) or not key.allows_address(call.address):
         return False
+    if call.is_whole:
+        parts = call.aggregate.parts if call.aggregate is not None else ()
+        return all(still_allowed(part, snapshot) for part in parts)
+    upstream = snapshot.upstreams.get(call.upstream.slug)
     if upstream is None or upstream.server_id != call.upstream.server_id:
         return False
     if call.upstream.config_hash != upstream.config_hash and call.is_stream:
@@ -102,7 +121,7 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
 
 
 def filter_message(call: Call, message: dict[str, Any]) -> None:
-    """Takes out of a list what this key may not use; the list is then no longer for everybody."""
+    """Takes out of a list what this key may not use; what comes through a key is for nobody else."""
     result = message.get("result")
     if not isinstance(result, dict):
         return
@@ -110,19 +129,22 @@ def filter_message(call: Call, message: dict[str, Any]) -> None:
     members = [LISTS[call.method]] if call.method in LISTS else []
     if call.http_method == "GET":
         members = [member for member in MEMBERS if isinstance(result.get(member), list)]
+    if members or call.method in CACHEABLE:
+        keep_private(result)
     for member in members:
         kind, name_of = MEMBERS[member]
         entries = result.get(member)
         if isinstance(entries, list):
-            result[member] = [entry for entry in entries if _may_see(call, kind, entry, name_of)]
-            if "cacheScope" in result:
-                result["cacheScope"] = "private"
+            seen = [entry for entry in entries if _may_see(call, kind, entry, name_of)]
+            result[member] = show(call, seen) if kind == "tool" else seen
 
 
 def _may_see(call: Call, kind: str, entry: Any, name_of: str) -> bool:
     name = entry.get(name_of) if isinstance(entry, dict) else None
+    if not isinstance(name, str) or (kind, name) in call.unapproved:
+        return False
     newest = call.state.snapshots.current(call.principal.project_id)
-    return isinstance(name, str) and newest is not None and decide(call, newest, call.principal, kind, name)
+    return newest is not None and decide(call, newest, call.principal, kind, name)
 
 
 async def _filtered(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:

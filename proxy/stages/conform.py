@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from proxy.call import Answer, Call
 from proxy.errors import Refusal
-from proxy.stages.authorize import check_again, not_there
+from proxy.lifetimes import good_for
+from proxy.overlay import Misfit, is_laid, lay
+from proxy.stages.authorize import check_again, missing
 from proxy.stages.forward import ask_upstream
 from servers.catalogue import (
     MAX_LIST_BYTES,
@@ -16,11 +19,21 @@ from servers.catalogue import (
     Definition,
     Table,
 )
+from servers.overlays import OverlayViolation, real_arguments, shown_pointer
+from servers.overlays import violation as violation_of_overlay
 from servers.schemas import UnusableSchema, Violation
 from servers.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from proxy.call import CallNext
+
+
+# What is listed, the result's member that lists it, and the entry's member that names it.
+_LISTS = {
+    "tools/list": ("tool", "tools", "name"),
+    "prompts/list": ("prompt", "prompts", "name"),
+    "resources/list": ("resource", "resources", "uri"),
+}
 
 
 async def conform(call: Call, call_next: CallNext) -> Answer:
@@ -30,13 +43,13 @@ async def conform(call: Call, call_next: CallNext) -> Answer:
         if violation is not None:
             return _tool_error(call, violation)
     answer = await call_next(call)
-    if call.method == "tools/list" and answer.message is not None:
+    if call.method in _LISTS and answer.message is not None:
         _learn(call, answer.message)
     return answer
 
 
 async def _check(call: Call) -> Violation | None:
-    table, caller = _table(call), call.principal.key.key_id
+    table, caller = call.state.catalogue.look_up(call.upstream, call.modern), call.principal.key.key_id
     name = call.params["name"]
     definition = table.definitions.get(name)
     if not table.is_fresh() or (definition is None and table.may_relearn(caller)):
@@ -45,30 +58,63 @@ async def _check(call: Call) -> Violation | None:
         check_again(call)
         definition = table.definitions.get(name)
     if definition is None:
-        if table.unlistable:
+        if table.unlistable and not is_laid(call):
             return None
-        raise not_there("tool", name)
-    violation = _violation(call, definition)
+        raise missing(call)
+    given = call.params.get("arguments") or {}
+    violation = await _violation(call, definition, given)
     if violation is not None and table.may_relearn(caller):
         await _relearn(call, table)
         check_again(call)
         definition = table.definitions.get(name)
         if definition is None:
-            raise not_there("tool", name)
-        violation = _violation(call, definition)
+            raise missing(call)
+        violation = await _violation(call, definition, given)
     return violation
 
 
-def _violation(call: Call, definition: Definition) -> Violation | None:
-    arguments = call.params.get("arguments") or {}
+async def _violation(call: Call, definition: Definition, given: dict[str, Any]) -> Violation | None:
+    try:
+        laid = lay(call, definition)
+    except Misfit:
+        raise missing(call) from None
+    if laid is None:
+        return await _violation_of_schema(call, definition, given)
+    try:
+        arguments = real_arguments(laid.overlay, given)
+        violation = await call.state.guards.apart(
+            call.principal.project_id, call.bytes_in, violation_of_overlay, laid.overlay, arguments
+        )
+    except OverlayViolation as error:
+        return Violation(error.pointer, "an argument of the tool")
+    except UnusableSchema as error:
+        raise _cannot_be_evaluated(error) from error
+    call.message = {**(call.message or {}), "params": {**call.params, "arguments": arguments}}
+    if call.modern:
+        # Its client knows of no argument that it does not see.
+        call.headers = {**definition.headers_of(arguments)[1], **call.headers}
+    violation = violation or await _violation_of_schema(call, definition, arguments)
+    return violation and Violation(shown_pointer(laid.overlay, violation.pointer), violation.keyword)
+
+
+async def _violation_of_schema(call: Call, definition: Definition, arguments: dict[str, Any]) -> Violation | None:
+    if call.modern and call.aggregate is not None and not call.aggregate.modern:
+        # Its client knows of no such headers.
+        call.headers = {**call.headers, **definition.headers_of(arguments)[1]}
     if call.modern:
         mismatch = definition.header_mismatch(arguments, call.headers)
         if mismatch is not None:
             raise Refusal("header_mismatch", mismatch)
     try:
-        return definition.violation(arguments)
+        return await call.state.guards.apart(
+            call.principal.project_id, call.bytes_in, definition.violation, arguments
+        )
     except UnusableSchema as error:
-        raise Refusal("upstream_invalid", "The tool's input schema cannot be evaluated", reason=str(error)) from error
+        raise _cannot_be_evaluated(error) from error
+
+
+def _cannot_be_evaluated(error: UnusableSchema) -> Refusal:
+    return Refusal("upstream_invalid", "The tool's input schema cannot be evaluated", reason=str(error))
 
 
 def _tool_error(call: Call, violation: Violation) -> Answer:
@@ -82,9 +128,18 @@ def _tool_error(call: Call, violation: Violation) -> Answer:
 
 
 async def _relearn(call: Call, table: Table) -> None:
+    """Reads the server's list again, once for all calls that want it at the same time."""
+    # A legacy server may list in each session what is for that session.
+    key = (id(table), call.upstream.config_hash, call.modern, None if call.modern else call.session)
+    await call.state.flights.join(key, partial(_read_list, call, table))
+
+
+async def _read_list(call: Call, table: Table) -> None:
     """Asks the server for its list in the caller's own era and session; it then is what the caller would see."""
     catalogue: Catalogue = call.state.catalogue
+    as_of = table.changes
     tools: list[Any] = []
+    limits: list[float] = []
     cursor: str | None = None
     budget = MAX_LIST_BYTES
     for _ in range(MAX_PAGES):
@@ -99,23 +154,32 @@ async def _relearn(call: Call, table: Table) -> None:
         if not isinstance(page, list):
             raise UpstreamError("invalid", "tools/list without tools")
         tools += page
+        limit = good_for(result)
+        if limit is not None:
+            limits.append(limit)
         budget -= size
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(tools) > MAX_TOOLS:
             break
         if budget <= 0:
             raise UpstreamError("too_large", "tools/list")
-    await call.state.sightings.note(call, "tools", tools, whole=len(tools) <= MAX_TOOLS)
-    catalogue.replace(table, tools)
+    await call.state.sightings.note(call, "tools", tools)
+    catalogue.replace(table, tools, good_for=min(limits, default=None), as_of=as_of)
 
 
 def _learn(call: Call, message: dict[str, Any]) -> None:
+    kind, member, name_of = _LISTS[call.method]
     result = message.get("result")
-    tools = result.get("tools") if isinstance(result, dict) else None
-    if isinstance(tools, list):
-        call.state.catalogue.learn(_table(call), tools)
+    entries = result.get(member) if isinstance(result, dict) else None
+    if not isinstance(entries, list):
+        return
+    if kind == "tool":
+        call.state.catalogue.learn(_table(call), entries)
+    else:
+        names = [entry.get(name_of) for entry in entries if isinstance(entry, dict)]
+        call.state.catalogue.learn_others(_table(call), kind, names)
 
 
 def _table(call: Call) -> Table:
     """By era too: what a server offers in one says nothing of the other."""
-    return call.state.catalogue.table(call.upstream.server_id, call.upstream.config_hash, call.modern)
+    return call.state.catalogue.table(call.upstream, call.modern)

@@ -15,7 +15,8 @@ from gateway_site.lib.jsontext import encode
 from proxy import session
 from proxy.call import Answer, Call, Event
 from proxy.errors import KINDS, Refusal, of_upstream
-from proxy.protocol import METHOD_NOT_FOUND, modern_headers
+from proxy.metrics import method_label
+from proxy.protocol import LIST_CHANGED, METHOD_NOT_FOUND, PROTOCOL_VERSION_KEY, envelope, modern_headers
 from proxy.wire import is_response
 from servers.events import RawEvent
 from servers.upstream import Exchange, UpstreamError
@@ -23,12 +24,11 @@ from servers.upstream import Exchange, UpstreamError
 if TYPE_CHECKING:
     from proxy.call import CallNext
 
-_BOTH = "application/json, text/event-stream"
+BOTH = "application/json, text/event-stream"
 _MAX_STREAM_SECONDS = 3600.0
 _META_KEPT = 8192
 _NO_LIMIT = contextlib.nullcontext()
-_ENVELOPE_PREFIX = "io.modelcontextprotocol/"
-_OURSELVES = {"name": "secure-mcp-gateway", "version": "1"}
+OURSELVES = {"name": "secure-mcp-gateway", "version": "1"}
 _NOTICE_SECONDS = 2.0
 # Notices under way, kept here so that none is collected before it is sent.
 _notices: set[asyncio.Task[None]] = set()
@@ -36,7 +36,8 @@ _notices: set[asyncio.Task[None]] = set()
 
 async def forward(call: Call, _: CallNext) -> Answer:
     """Raises Refusal and UpstreamError."""
-    with tracing.span("mcpgw.forward", **{"mcp.method.name": call.method, "mcpgw.server": call.upstream.slug}):
+    attributes = {"mcp.method.name": method_label(call.method), "mcpgw.server": call.upstream.slug}
+    with tracing.span("mcpgw.forward", **attributes):
         if call.message is not None and call.modern and not call.is_request:
             # 2026-07-28 has no notifications from clients over HTTP.
             return Answer(202)
@@ -63,16 +64,16 @@ def _note_given_up(call: Call, error: UpstreamError) -> None:
     """2025-11-25 and earlier: who stops waiting says so."""
     if error.kind == "timeout" and call.is_request and call.session and call.method != "initialize":
         params = {"requestId": call.message_id, "reason": "No answer in time"}
-        _tell(call, {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+        tell_upstream(call, {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
 
 def refuse_upstream(call: Call, message_id: Any) -> None:
     """The answer to a request of the server that its client must not see, so that it does not wait for one."""
     error = {"code": KINDS["blocked"].code, "message": KINDS["blocked"].message}
-    _tell(call, {"jsonrpc": "2.0", "id": message_id, "error": error})
+    tell_upstream(call, {"jsonrpc": "2.0", "id": message_id, "error": error})
 
 
-def _tell(call: Call, message: dict[str, Any]) -> None:
+def tell_upstream(call: Call, message: dict[str, Any]) -> None:
     """Nobody waits for a notice, or is told when it fails."""
     notice = asyncio.create_task(_send_notice(call, message), name="tell-upstream")
     _notices.add(notice)
@@ -101,16 +102,12 @@ async def ask_upstream(
     }  # fmt: skip
     if call.modern:
         # Nothing of the caller's own: it has not been looked at yet.
-        message["params"]["_meta"] = {
-            f"{_ENVELOPE_PREFIX}protocolVersion": call.version,
-            f"{_ENVELOPE_PREFIX}clientInfo": _OURSELVES,
-            f"{_ENVELOPE_PREFIX}clientCapabilities": {},
-        }
+        message["params"]["_meta"] = {**envelope(OURSELVES), PROTOCOL_VERSION_KEY: call.version}
     exchange = await _send(call, "POST", _message_headers(call, message), encode(message))
     try:
         if exchange.status == 404 and call.session:
             raise Refusal("session_not_found")
-        answer, size = await _find_response(exchange, message["id"], limit)
+        answer, size = await find_response(exchange, message["id"], limit)
     finally:
         exchange.close()
     result, error = answer.get("result"), answer.get("error")
@@ -123,7 +120,8 @@ async def ask_upstream(
     return result, size
 
 
-async def _find_response(exchange: Exchange, message_id: Any, limit: int) -> tuple[dict[str, Any], int]:
+async def find_response(exchange: Exchange, message_id: Any, limit: int) -> tuple[dict[str, Any], int]:
+    """The answer to a request of ours, and its size. Raises UpstreamError."""
     if exchange.content_type == "text/event-stream":
         async for raw in exchange.events(limit):
             message = _parse(raw.data) if raw.data else None
@@ -150,6 +148,16 @@ def _unusable(status: int) -> UpstreamError:
 
 async def _send(call: Call, method: str, headers: dict[str, str], body: bytes | None) -> Exchange:
     exchange = await call.state.connections.send(call.upstream, method, headers, body, alone=call.is_stream)
+    if exchange.status == 404 and call.reopen is not None:
+        reopen, call.reopen = call.reopen, None
+        exchange.close()
+        headers = {**headers, **await reopen()}
+        exchange = await call.state.connections.send(call.upstream, method, headers, body, alone=call.is_stream)
+    return refuse_encoded(exchange)
+
+
+def refuse_encoded(exchange: Exchange) -> Exchange:
+    """The same exchange. Raises UpstreamError for a compressed body, which nothing would bound."""
     if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
         exchange.close()
         raise UpstreamError("encoded", "encoded answer", exchange.status)
@@ -182,7 +190,7 @@ def _headers(call: Call) -> dict[str, str]:
 
 
 def _message_headers(call: Call, message: dict[str, Any]) -> dict[str, str]:
-    headers = {"Accept": _BOTH, "Accept-Encoding": "identity", "Content-Type": "application/json"}
+    headers = {"Accept": BOTH, "Accept-Encoding": "identity", "Content-Type": "application/json"}
     if not call.modern:
         return {**headers, **_legacy_headers(call)}
     headers.update(modern_headers(message, call.version or ""))
@@ -212,8 +220,8 @@ async def _answer(call: Call, exchange: Exchange) -> Answer:
         raise UpstreamError("invalid", "redirect", status)
     if not call.is_request:
         return await _bare(call, exchange)
-    message = await _read_message(call, exchange)
-    return Answer(status, message, headers=_session_header(call, exchange), upstream_status=status)
+    message, size = await _read_message(call, exchange)
+    return Answer(status, message, headers=_session_header(call, exchange), upstream_status=status, size=size)
 
 
 async def _bare(call: Call, exchange: Exchange) -> Answer:
@@ -236,14 +244,16 @@ async def _bare(call: Call, exchange: Exchange) -> Answer:
     return Answer(202 if call.message is not None else status, upstream_status=status)
 
 
-async def _read_message(call: Call, exchange: Exchange) -> dict[str, Any]:
+async def _read_message(call: Call, exchange: Exchange) -> tuple[dict[str, Any], int]:
+    """The message, and the bytes that it came in."""
     status = exchange.status
-    message = _parse_or_none(await exchange.read(settings.MAX_RESPONSE_BYTES))
+    body = await exchange.read(settings.MAX_RESPONSE_BYTES)
+    message = await _parse_apart(call, body)
     if message is not None and is_response(message):
         if message.get("jsonrpc") == "2.0" and _answers(call, message, status):
             if status == 404 and call.session and message.get("id") is None:
                 raise Refusal("session_not_found", upstream_status=status)
-            return message
+            return message, len(body)
         raise UpstreamError("invalid", "answer to something else", status)
     if status == 404 and call.session:
         raise Refusal("session_not_found", upstream_status=status)
@@ -277,7 +287,7 @@ async def _events(call: Call, exchange: Exchange) -> AsyncGenerator[Event, None]
         async with asyncio.timeout(_MAX_STREAM_SECONDS) if _is_bounded(call) else _NO_LIMIT:
             async for raw in exchange.events(settings.MAX_RESPONSE_BYTES):
                 resumable = resumable or (raw.id is not None and not call.modern)
-                event = _check_event(call, raw)
+                event = await _check_event(call, raw)
                 yield event
                 if call.is_request and is_response(event.message):
                     await _finish(exchange)
@@ -301,14 +311,17 @@ def _is_bounded(call: Call) -> bool:
     return call.is_request and call.method != "subscriptions/listen"
 
 
-def _check_event(call: Call, raw: RawEvent) -> Event:
+async def _check_event(call: Call, raw: RawEvent) -> Event:
     if not raw.data:
         return Event(raw, None)
-    message = _parse(raw.data)
+    message = await _parse_apart(call, raw.data)
+    if message is None:
+        raise UpstreamError("invalid", "not a JSON-RPC message")
     if call.is_request and is_response(message) and not _same_id(message.get("id"), call.message_id):
         raise UpstreamError("invalid", "answer to something else")
-    if message.get("method") == "notifications/tools/list_changed":
-        call.state.catalogue.mark_stale(call.upstream.server_id, call.upstream.config_hash)
+    if message.get("method") in LIST_CHANGED:
+        call.state.catalogue.mark_stale(call.upstream)
+        call.state.rediscovery.note(call.upstream)
     return Event(raw, message)
 
 
@@ -324,6 +337,11 @@ async def _finish(exchange: Exchange) -> None:
 
 def _error_event(call: Call, error: UpstreamError) -> Event:
     return Event(RawEvent(), of_upstream(error).body(call.request_id, call.message_id))
+
+
+async def _parse_apart(call: Call, data: bytes | str) -> dict[str, Any] | None:
+    """As `_parse_or_none`, where a long text keeps nobody waiting."""
+    return await call.state.guards.apart(call.principal.project_id, len(data), _parse_or_none, data)
 
 
 def _parse(data: bytes | str) -> dict[str, Any]:

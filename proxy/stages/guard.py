@@ -10,7 +10,7 @@ from gateway_site.lib import tracing
 from guardrails.engine.findings import Blocked, Rewritten
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
-from proxy.inspection import Inspection, explain
+from proxy.inspection import Inspection, explain, inspection_of
 from proxy.pace import Pace
 from proxy.stages.forward import refuse_upstream
 from proxy.wire import is_response
@@ -26,11 +26,7 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9_.:~+/=|-]{1,128}")
 
 async def guard(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal blocked for what expects no result; a blocked tool call is answered as a tool error."""
-    policies = call.snapshot.policies
-    inspection = Inspection(
-        call, policies.policy_for(call.upstream.server_id, "input"),
-        policies.policy_for(call.upstream.server_id, "output"),
-    )  # fmt: skip
+    inspection = inspection_of(call)
     if inspection.is_off:
         return await call_next(call)
     if call.last_event_id is not None and not _EVENT_ID.fullmatch(call.last_event_id):
@@ -45,14 +41,16 @@ async def guard(call: Call, call_next: CallNext) -> Answer:
     answer = await call_next(call)
     if answer.message is not None:
         with tracing.span("mcpgw.guard", **{"mcpgw.direction": "output"}):
-            answer.message = await _check_answer(call, inspection, answer.message)
+            answer.message = await _check_answer(call, inspection, answer.message, answer.size)
     if answer.events is not None:
         answer.events = _checked(call, inspection, answer.events)
     return answer
 
 
-async def _check_answer(call: Call, inspection: Inspection, message: dict[str, Any]) -> dict[str, Any]:
-    verdict = await inspection.check_outgoing(message)
+async def _check_answer(
+    call: Call, inspection: Inspection, message: dict[str, Any], size: int
+) -> dict[str, Any]:
+    verdict = await inspection.check_outgoing(message, size)
     if isinstance(verdict, Blocked):
         call.blocked = "blocked_output"
         # On a stream that is taken up again the request is another's; its id is what the client waits for.
@@ -74,11 +72,12 @@ async def _checked(
             if message is None:
                 yield event
                 continue
+            size = len(event.raw.data or "")
             if is_response(message):
-                event.message = await _check_answer(call, inspection, message)
+                event.message = await _check_answer(call, inspection, message, size)
                 yield event
                 continue
-            verdict = await inspection.check_outgoing(message)
+            verdict = await inspection.check_outgoing(message, size)
             if isinstance(verdict, Blocked):
                 if "id" in message:
                     refuse_upstream(call, message["id"])

@@ -16,6 +16,7 @@ from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
 from gateway_site.lib import tracing
 from gateway_site.lib.jsontext import encode
+from proxy import naming
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
 from proxy.inspection import summarise
@@ -34,6 +35,7 @@ async def record(call: Call, call_next: CallNext) -> Answer:
     with tracing.span("mcpgw.record"):
         call.call_id = new_id()
         try:
+            await naming.look_up(call)
             await _commit(_intent(call))
         except Refusal:
             # A slow store may commit the intent after all; it must not stay open.
@@ -112,7 +114,7 @@ class _Outcome:
             http_status=answer.status,
             rpc_code=code,
             upstream_status=answer.upstream_status,
-            result_digest=_digest(self._call, message.get("result")) if message is not None else "",
+            result_digest=_digest(self._call, message.get("result")) if message is not None else answer.digest,
         )
 
     async def refused(self, refusal: Refusal) -> None:
@@ -133,6 +135,8 @@ class _Outcome:
 
     async def _write(self, **fields: Any) -> None:
         self.written = True
+        # By now the server's list may have been read.
+        await naming.look_up(self._call)
         await _commit(self._entry(**fields))
 
     def _entry(self, **fields: Any) -> Entry:
@@ -148,7 +152,7 @@ def _intent(call: Call) -> Entry:
 
 
 def _entry(call: Call, kind: str, **fields: Any) -> Entry:
-    key, (_, name) = call.principal.key, call.subject
+    key = call.principal.key
     return Entry(
         id=new_id(),
         at=now(),
@@ -162,10 +166,10 @@ def _entry(call: Call, kind: str, **fields: Any) -> Entry:
         request_id=call.request_id,
         trace_id=call.trace_id,
         session=_session_digest(call),
-        server_ref=call.upstream.server_id,
+        server_ref=call.upstream.server_id or None,
         server=call.upstream.slug,
-        method=call.method,
-        subject=name.encode("utf-8", "replace").decode(),
+        method=naming.shown_method(call),
+        subject=naming.shown_subject(call).encode("utf-8", "replace").decode(),
         policy_version=call.policy_version,
         bytes_in=call.bytes_in,
         **fields,
@@ -193,9 +197,10 @@ def _digest(call: Call, value: Any) -> str:
 
 
 def _session_digest(call: Call) -> str:
-    if not call.session:
+    session = call.session if call.aggregate is None else call.aggregate.owner
+    if not session:
         return ""
-    return hmac.digest(call.snapshot.digest_key, call.session.encode(), "sha256").hex()[:32]
+    return hmac.digest(call.snapshot.digest_key, session.encode(), "sha256").hex()[:32]
 
 
 async def _commit(entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""Takes out of a server's lists what nobody has approved, and has the catalogue learn what the server lists now."""
+"""Has the catalogue learn what a server lists now, and marks what of it nobody has approved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 async def review(call: Call, call_next: CallNext) -> Answer:
-    """Next to the server, so that what is compared is what the server said. Raises Refusal."""
+    """Next to the server, so that what is compared is what the server said. Raises Refusal.
+
+    What is marked stays in the list until the guardrails have looked at it: its reviewer wants to know what they found.
+    """
     answer = await call_next(call)
     if answer.message is not None:
         await review_message(call, answer.message)
@@ -24,23 +27,19 @@ async def review(call: Call, call_next: CallNext) -> Answer:
 
 
 async def review_message(call: Call, message: dict[str, Any]) -> None:
-    """Leaves in a list what is approved."""
+    """Marks the entries of a list that are not approved, by kind and name."""
     result = message.get("result")
     if not isinstance(result, dict):
         return
     if call.http_method == "GET":
         # On a stream that is taken up again the method of an answer is not known, so any list is one.
         members = [member for member in sightings.MEMBERS if isinstance(result.get(member), list)]
-        whole = False
     else:
         listed = sightings.LISTS.get(call.method)
         members = [listed] if listed is not None and isinstance(result.get(listed), list) else []
-        whole = not call.params.get("cursor") and not result.get("nextCursor")
     for member in members:
-        offer = await call.state.sightings.note(call, member, result[member], whole=whole)
-        result[member] = sightings.shown(offer, member, result[member])
-        if "cacheScope" in result:
-            result["cacheScope"] = "private"
+        offer = await call.state.sightings.note(call, member, result[member])
+        call.unapproved |= sightings.unapproved(offer, member, result[member])
 
 
 async def _reviewed(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:

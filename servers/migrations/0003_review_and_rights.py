@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('first_seen_at', models.DateTimeField(auto_now_add=True)),
                 ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='projects.project')),
-                ('tool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='servers.tool')),
+                ('tool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='servers.tool')),
             ],
             options={
                 'ordering': ['tool_id', '-id'],

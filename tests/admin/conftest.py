@@ -15,11 +15,12 @@ from gateway_site.lib.actor import Actor, acting_as
 from guardrails import services as guardrails
 from guardrails.models import Policy
 from guardrails.specs import Spec
+from projects import jobs
 from projects import services as projects
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped
 from servers import services as servers
-from servers.models import CommandTemplate, Server, Tool, Transport
+from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, ToolVersion, Transport
 
 PASSWORD = "a long enough passphrase"
 HOSTILE = '<script>alert("tool")</script><img src=x onerror=alert(1)>'
@@ -64,6 +65,9 @@ class Stored:
     server: Server
     stdio: Server
     tool: Tool
+    version: ToolVersion
+    grant: Grant
+    overlay: Overlay
     policy: Policy
 
 
@@ -99,6 +103,12 @@ def stored(db: None) -> Stored:
             definition={"description": HOSTILE, "hidden": "safe\u202etxt.exe\u200b"},
             digest="0" * 64,
         )
+        jobs.enqueue(project=project, kind="tests.nothing", subject_ref=1, label=f"nothing {HOSTILE}")
+        version = ToolVersion.objects.create(
+            project=project, tool=tool, digest=tool.digest, definition=tool.definition, modern=True
+        )
+        grant = servers.save_grant(grant=Grant(project=project, server=server, pattern="read*"))
+        overlay = Overlay.objects.create(project=project, server=server, tool="echo", title="Echo")
         words = Spec("keywords", config={"words": [HOSTILE]})
         policy = guardrails.create_policy(project=project, slug="tools", guardrails=[words])
         guardrails.save_floor_guardrail(spec=words)
@@ -106,7 +116,9 @@ def stored(db: None) -> Stored:
             project=project, detector="keywords", text="canary-text", reason=HOSTILE,
             expires_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
-    return Stored(project, user, membership, key, text, template, server, stdio, tool, policy)
+    return Stored(
+        project, user, membership, key, text, template, server, stdio, tool, version, grant, overlay, policy
+    )
 
 
 def everything_stored() -> str:

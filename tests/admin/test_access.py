@@ -32,7 +32,17 @@ def paths(stored: Stored) -> list[str]:
         found += [reverse(f"{prefix}_{page}", args=[pk]) for page in ("change", "delete", "history")]
     found.append(reverse("admin:auth_user_password_change", args=[stored.user.pk]))
     found.append(reverse("admin:autocomplete") + "?app_label=projects&model_name=membership&field_name=user&term=ada")
+    found.append(reverse("admin:servers_grant_why"))
     return found
+
+
+def deciding(stored: Stored) -> list[str]:
+    """What only takes a decision and shows nothing."""
+    return [
+        reverse("admin:servers_server_allow", args=[stored.server.pk]), reverse("admin:servers_tool_decide"),
+        reverse("admin:servers_toolversion_decide", args=[stored.version.pk]),
+        reverse("admin:servers_overlay_preview"), reverse("admin:servers_overlay_preview", args=[stored.overlay.pk]),
+    ]  # fmt: skip
 
 
 def pages_of_models(stored: Stored) -> list[str]:
@@ -48,14 +58,16 @@ def stored_with_event(stored: Stored) -> Stored:
 def test_every_model_with_pages_was_meant_to_have_them() -> None:
     assert NAMES == [
         "audit.event", "guardrails.findingexception", "guardrails.floorguardrail", "guardrails.policy",
-        "guardrails.policyversion", "projects.apikey", "projects.membership", "projects.project", "projects.user",
-        "servers.commandtemplate", "servers.server", "servers.tool",
+        "guardrails.policyversion", "projects.apikey", "projects.job", "projects.membership", "projects.project",
+        "projects.user", "servers.commandtemplate", "servers.grant", "servers.overlay", "servers.server",
+        "servers.tool", "servers.toolversion",
     ]  # fmt: skip
     assert Group not in admin.site._registry
 
 
 def test_an_operator_can_open_them_all(pages: Client, stored_with_event: Stored) -> None:
-    read_only = ("/audit/event/", "/guardrails/policyversion/", "/servers/tool/")
+    read_only = ("/audit/event/", "/guardrails/policyversion/", "/projects/job/", "/servers/tool/",
+                 "/servers/toolversion/")  # fmt: skip
     for path in paths(stored_with_event):
         status = pages.get(path).status_code
         refused = any(part in path for part in read_only) and path.endswith(("/add/", "/delete/"))
@@ -64,7 +76,7 @@ def test_an_operator_can_open_them_all(pages: Client, stored_with_event: Stored)
 
 def test_nobody_else_finds_anything(stored_with_event: Stored) -> None:
     client = Client()
-    for path in paths(stored_with_event):
+    for path in [*paths(stored_with_event), *deciding(stored_with_event)]:
         for response in (client.get(path), client.post(path, {"post": "yes", "action": "delete_selected"})):
             assert response.status_code == 302, path
             assert response["Location"].startswith(reverse("admin:login")), path
@@ -73,7 +85,7 @@ def test_nobody_else_finds_anything(stored_with_event: Stored) -> None:
 def test_staff_without_operators_rights_are_refused_everywhere(stored_with_event: Stored, staff: User) -> None:
     client = Client()
     client.force_login(staff)
-    for path in pages_of_models(stored_with_event):
+    for path in [*pages_of_models(stored_with_event), *deciding(stored_with_event)]:
         for response in (client.get(path), client.post(path, {"post": "yes", "action": "delete_selected"})):
             assert response.status_code in (403, 405), (path, response.status_code)
     assert client.get(reverse("admin:index")).status_code == 200
@@ -83,9 +95,27 @@ def test_staff_without_operators_rights_are_refused_everywhere(stored_with_event
 def test_staff_cannot_act_on_rows(stored: Stored, staff: User) -> None:
     client = Client()
     client.force_login(staff)
-    for model, action in (("projects_apikey", "rotate_keys"), ("servers_server", "disable_servers")):
+    for model, action in (("projects_apikey", "rotate_keys"), ("servers_server", "disable_servers"),
+                          ("servers_tool", "approve_selected")):  # fmt: skip
         data = {"action": action, "_selected_action": "1", "confirmed": "yes"}
         assert client.post(reverse(f"admin:{model}_changelist"), data).status_code == 403
+    before = Event.objects.count()
+    for path in deciding(stored):
+        data = {"act": "approve", "version": str(stored.version.pk)}
+        assert client.post(path, data).status_code == 403
+    assert Event.objects.count() == before
+
+
+def test_what_decides_is_not_done_by_a_link(pages: Client, stored: Stored) -> None:
+    for path in deciding(stored):
+        assert pages.get(path + f"?act=approve&version={stored.version.pk}").status_code == 405
+
+
+def test_what_decides_needs_the_pages_own_token(operator: User, stored: Stored) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(operator)
+    for path in [*deciding(stored), reverse("admin:servers_grant_why")]:
+        assert client.post(path, {"act": "approve", "version": str(stored.version.pk)}).status_code == 403
 
 
 def test_an_operator_who_was_deactivated_is_out_at_once(pages: Client, operator: User) -> None:
@@ -97,7 +127,8 @@ def test_an_operator_who_was_deactivated_is_out_at_once(pages: Client, operator:
 def test_events_and_tools_cannot_be_touched(pages: Client, stored_with_event: Stored) -> None:
     event, tool = Event.objects.latest("ord"), stored_with_event.tool
     before = Event.objects.count()
-    for prefix, pk in (("admin:audit_event", event.pk), ("admin:servers_tool", tool.pk)):
+    rows = (("audit_event", event.pk), ("servers_tool", tool.pk), ("servers_toolversion", stored_with_event.version.pk))
+    for prefix, pk in ((f"admin:{name}", pk) for name, pk in rows):
         assert pages.post(reverse(f"{prefix}_add"), {"kind": "forged"}).status_code == 403
         assert pages.post(reverse(f"{prefix}_change", args=[pk]), {"kind": "forged"}).status_code == 403
         assert pages.post(reverse(f"{prefix}_delete", args=[pk]), {"post": "yes"}).status_code == 403

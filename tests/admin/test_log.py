@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,6 +15,7 @@ from django.urls import reverse
 from audit import storage
 from audit.entry import Entry, new_id, now
 from audit.models import Event
+from audit.naming import digest_name
 from projects.models import Project
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.log")]
@@ -115,6 +117,16 @@ def test_a_call_is_found_by_its_id_however_old(pages: Client) -> None:
     assert listed(pages, "?q=r-1&within=all") == ["old"]
     assert listed(pages, "?q=ada@acme.test&within=all") == ["old"]
     assert listed(pages, "?q=ada") == []
+
+
+@pytest.mark.claim("audit.names")
+def test_a_subject_that_is_not_written_down_is_found_by_its_name(pages: Client) -> None:
+    project, other = Project.objects.create(slug="acme"), Project.objects.create(slug="globex")
+    shown = [digest_name(settings.KEYRING.project_digest_key(each.pk), "docs://secret") for each in (project, other)]
+    for subject in (*shown, "docs://secret", digest_name(b"x", "docs://secret")):
+        write(subject=subject)
+    assert len(set(shown)) == 2, "equal names differ between tenants"
+    assert listed(pages, "?q=docs://secret&within=all") == ["docs://secret", *reversed(shown)]
 
 
 def test_intent_and_outcome_stand_side_by_side_on_both_pages(pages: Client) -> None:

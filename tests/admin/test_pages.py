@@ -31,6 +31,9 @@ SERVER = {
     "url": "http://127.0.0.1:9001/mcp",
     "timeout_seconds": 60,
     "enabled": "on",
+    "review": "review",
+    "grants-TOTAL_FORMS": 0,
+    "grants-INITIAL_FORMS": 0,
 }
 TEMPLATE = {"slug": "clock", "executable": "{python}", "memory_mb": 512, "max_processes": 4, "idle_seconds": 60}
 

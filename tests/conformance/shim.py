@@ -5,6 +5,8 @@ can put one `Authorization` line after each request line on a connection that st
 order, white space, duplicates, bodies and answers pass exactly as they came, and a side that hangs up is hung
 up on at once. A proxy built on an HTTP library would tidy up the very things that the suite tests; one that
 closed the connection after each request would hide faults of kept-alive connections.
+
+At the address of all servers, where the suite's names have a prefix, it renames too, and nothing else of a message.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from tests.conformance.renaming import Renaming
+
 HEAD_LIMIT = 256 * 1024
 PIECE = 64 * 1024
 START_TIMEOUT = 10.0
@@ -26,7 +30,7 @@ STOP_TIMEOUT = 10.0
 class Shim:
     """A running shim; a context manager that serves from a thread of its own."""
 
-    def __init__(self, target: str, key: str, port: int = 0) -> None:
+    def __init__(self, target: str, key: str, port: int = 0, renaming: Renaming | None = None) -> None:
         parts = urlsplit(target)
         if parts.hostname is None or parts.port is None:
             raise ValueError("the target needs a host and a port")
@@ -34,6 +38,7 @@ class Shim:
         self._path = parts.path
         self._line = f"Authorization: Bearer {key}\r\n".encode("ascii")
         self._port = port
+        self._renaming = renaming
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -69,8 +74,8 @@ class Shim:
         with contextlib.suppress(OSError):
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
             async with closing(writer), closing(upstream_writer):
-                requests = asyncio.create_task(copy_requests(reader, upstream_writer, self._line))
-                answers = asyncio.create_task(copy_bytes(upstream_reader, writer))
+                requests = asyncio.create_task(copy_requests(reader, upstream_writer, self._line, self._renaming))
+                answers = asyncio.create_task(copy_bytes(upstream_reader, writer, self._renaming))
                 await first_of(requests, answers)
             return
         writer.close()
@@ -92,13 +97,18 @@ async def first_of(*tasks: asyncio.Task[None]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def copy_bytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy_bytes(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, renaming: Renaming | None = None
+) -> None:
+    rename = renaming.answers() if renaming is not None else None
     while piece := await reader.read(PIECE):
-        writer.write(piece)
+        writer.write(piece if rename is None else rename(piece))
         await writer.drain()
 
 
-async def copy_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes) -> None:
+async def copy_requests(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes, renaming: Renaming | None = None
+) -> None:
     """Copy request after request, with `line` as the first header of each."""
     while True:
         try:
@@ -106,6 +116,12 @@ async def copy_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         except asyncio.IncompleteReadError:
             return
         request_line, rest = head.split(b"\r\n", 1)
+        length = header_values(rest).get(b"content-length", b"0")
+        if renaming is not None and length.isdigit() and int(length):
+            rest, body = renaming.request(rest, await reader.readexactly(int(length)))
+            writer.write(request_line + b"\r\n" + line + rest + body)
+            await writer.drain()
+            continue
         writer.write(request_line + b"\r\n" + line + rest)
         await writer.drain()
         await copy_body(reader, writer, rest)

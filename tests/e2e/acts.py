@@ -59,7 +59,7 @@ def perform(act: str, project: str) -> float:
 
     row = Project.objects.get(slug=project)
     with with_project(row.pk):
-        return ACTS[act](row) or time.time()
+        return {**ACTS, **CHANGES}[act](row) or time.time()
 
 
 def _disable_key(project: Any) -> None:
@@ -137,6 +137,103 @@ def _delete_project(project: Any) -> None:
     from projects.services import delete_project
 
     delete_project(project=project)
+
+
+def _deny(pattern: str) -> Any:
+    def deny(project: Any) -> None:
+        from servers.models import Grant
+        from servers.services import save_grant
+
+        save_grant(grant=Grant(project=project, server=None, effect="deny", pattern=pattern))
+
+    return deny
+
+
+def _lift_denials(project: Any) -> None:
+    from servers.models import Grant
+    from servers.services import delete_grant
+
+    for grant in Grant.objects.filter(effect="deny"):
+        delete_grant(grant=grant)
+
+
+def _decide(decision: str) -> Any:
+    def decide(project: Any) -> None:
+        from servers import review
+        from servers.models import ToolVersion
+
+        version = ToolVersion.objects.select_related("tool__server__project").get(
+            tool__name="echo", tool__server__slug="docs"
+        )
+        getattr(review, decision)(version=version)
+
+    return decide
+
+
+def _scope(*tools: str) -> Any:
+    def scope(project: Any) -> None:
+        from projects.services import update_key
+
+        update_key(key=_key(), tools=list(tools))
+
+    return scope
+
+
+def _attach(slug: str | None) -> Any:
+    def attach(project: Any) -> None:
+        from guardrails.models import Policy
+        from servers.services import save_server
+
+        server = _server()
+        server.output_policy = Policy.objects.get(slug=slug) if slug else None
+        save_server(server=server)
+
+    return attach
+
+
+def _stay_here(project: Any) -> None:
+    from projects.services import update_key
+
+    update_key(key=_key(), networks=["127.0.0.0/8"])
+
+
+def _add_server(project: Any) -> None:
+    from servers.services import GrantSpec, new_server, save_server, set_grants
+
+    server = save_server(server=new_server(project=project, slug=f"new-{time.time_ns()}", url=_server().url))
+    set_grants(server=server, grants=[GrantSpec("allow")])
+
+
+def _clear(kind: str, slug: str | None = None) -> Any:
+    def clear(project: Any) -> None:
+        from servers.freshness import clear_cache
+        from servers.models import Server
+
+        clear_cache(project=project, server=Server.objects.get(slug=slug) if slug else None, kind=kind)
+
+    return clear
+
+
+# What changes what the key of "doomed" may see of the server "docs", and what does not.
+CHANGES: dict[str, Any] = {
+    "deny echo": _deny("echo"),
+    "deny nothing that there is": _deny("no-such-tool"),
+    "lift the denials": _lift_denials,
+    "reject echo": _decide("reject"),
+    "approve echo": _decide("approve"),
+    "narrow the key to stream": _scope("stream"),
+    "widen the key": _scope("*"),
+    "attach the policy that blocks echo": _attach("no-echo"),
+    "attach a policy that blocks nothing": _attach("harmless"),
+    "attach no policy": _attach(None),
+    "allow the key from here only": _stay_here,
+    "add a server": _add_server,
+    "clear the tools of docs": _clear("tools", "docs"),
+    "clear the tools of other": _clear("tools", "other"),
+    "clear config": _clear("config"),
+    "clear verdicts": _clear("verdicts"),
+    "clear all": _clear("all"),
+}
 
 
 ACTS: dict[str, Any] = {

@@ -6,8 +6,10 @@ import contextlib
 import http.client
 import json
 import os
+import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,10 +87,12 @@ class Client:
         headers = {"Accept": "text/event-stream", "MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": session}
         return Stream(self._start("GET", None, headers))
 
-    def listen(self) -> Stream:
-        return Stream(
-            self._start("POST", *self._modern("subscriptions/listen", {"notifications": {"toolsListChanged": True}}))
-        )
+    def listen(self, *wanted: str, resources: list[str] | None = None) -> Stream:
+        """Wants to hear of tools, unless said otherwise: of `prompts` or `resources`, or of some of these."""
+        filters: dict[str, Any] = {f"{each}ListChanged": True for each in wanted or ("tools",)}
+        if resources is not None:
+            filters["resourceSubscriptions"] = resources
+        return Stream(self._start("POST", *self._modern("subscriptions/listen", {"notifications": filters})))
 
     def send(self, method: str, message: Any, headers: dict[str, str]) -> Reply:
         response = self._start(method, message, headers)
@@ -136,9 +140,25 @@ class Stream:
             self.ended_at = time.time()
             self._changed.notify_all()
 
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """What has come whole so far."""
+        events = self.received.replace(b"\r\n", b"\n").split(b"\n\n")[:-1]
+        lines = [line for event in events for line in event.split(b"\n") if line.startswith(b"data: ")]
+        return [dict(json.loads(line[6:])) for line in lines]
+
     def wait_for_bytes(self, expected: bytes, seconds: float = 5.0) -> None:
+        self.wait_until(lambda: expected in self.received, seconds)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+        """Asked whenever something has come."""
         with self._changed:
-            assert self._changed.wait_for(lambda: expected in self.received, seconds), self.received
+            assert self._changed.wait_for(condition, seconds), self.received
+
+    def close(self) -> None:
+        """The client leaves."""
+        raw: Any = self._response.fp
+        raw.raw._sock.shutdown(socket.SHUT_RDWR)
 
     def wait_for_end(self, seconds: float = 5.0) -> float:
         """When it ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,23 +110,25 @@ def _project(slug: str, upstream: Upstream, people: dict[str, str], servers: lis
 
 
 @contextmanager
-def scene(kind: str, home: Path) -> Iterator[Scene]:
+def scene(kind: str, home: Path, declare: Callable[[Upstream], dict[str, Any]] = declarations) -> Iterator[Scene]:
     if kind == "sqlite":
-        with _scene(f"sqlite:///{home / 'gateway.sqlite3'}", {}, home) as made:
+        with _scene(f"sqlite:///{home / 'gateway.sqlite3'}", {}, home, declare) as made:
             yield made
         return
     with own_database() as database:
         redis = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/7"))
-        with _scene(database, {"DATABASE_URL": database, "REDIS_URL": redis}, home) as made:
+        with _scene(database, {"DATABASE_URL": database, "REDIS_URL": redis}, home, declare) as made:
             yield made
 
 
 @contextmanager
-def _scene(database: str, environment: dict[str, str], home: Path) -> Iterator[Scene]:
+def _scene(
+    database: str, environment: dict[str, str], home: Path, declare: Callable[[Upstream], dict[str, Any]]
+) -> Iterator[Scene]:
     settings = {"GATEWAY_LOG_LEVEL": "INFO", "GATEWAY_KEY_RATE": "0", **environment}
     with (
         running() as upstream,
-        Gateway(home, declarations(upstream), workers=WORKERS, environment=settings) as gateway,
+        Gateway(home, declare(upstream), workers=WORKERS, environment=settings) as gateway,
         Acts(gateway) as acts,
     ):
         yield Scene(gateway, upstream, acts, database)

@@ -257,6 +257,33 @@ def test_what_headers_say_beside_the_trace_reaches_neither_server_nor_collector(
     assert WORD not in "".join(map(str, spans.values()))
 
 
+@pytest.mark.claim("audit.names")
+def test_a_method_of_no_revision_is_in_no_span(gateway: Gateway, collector: Collector) -> None:
+    trace = "3af7651916cd43dd8448eb211c80319c"
+    method = f"acme/{WORD}"
+    body = {
+        "jsonrpc": "2.0", "id": 1, "method": method,
+        "params": {
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {},
+                "traceparent": f"00-{trace}-b7ad6b7169203331-01",
+            },
+        },
+    }  # fmt: skip
+    request = urllib.request.Request(
+        gateway.url("acme", "docs"), json.dumps(body).encode(), method="POST",
+        headers={
+            "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+            "MCP-Protocol-Version": MODERN, "Mcp-Method": method,
+            "Authorization": f"Bearer {gateway.key('acme', 'laptop')}",
+        },
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 200
+    assert WORD not in "".join(map(str, collector.trace(trace, "mcp other").values()))
+    assert WORD not in gateway.log.read_text()
+
+
 @pytest.mark.claim("observability.trace-inspected")
 def test_a_messages_trace_goes_upstream_as_the_guardrails_left_it(
     gateway: Gateway, upstream: Upstream, collector: Collector

@@ -108,7 +108,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         servers: list[dict[str, Any]] = [{"slug": slug, "url": upstream.url(slug)} for slug in slugs]
         servers += [{"slug": slug, "url": upstream.url(slug), "review": mode} for slug, mode in MODES.items()]
         for server in servers:
-            upstream.tools[server["slug"]] = [copy.deepcopy(TOOL)]
+            upstream.tools[f"/{server['slug']}"] = [copy.deepcopy(TOOL)]
         config = {
             "version": 1,
             "projects": [
@@ -134,7 +134,7 @@ def test_a_changed_definition_is_refused_from_the_next_call_on(stage: Stage, how
     caller = stage.caller(server, era)
     for number in range(3):
         assert caller.call(f"{server} {number}").text == f"{server} {number}"
-    CHANGES[place](stage.upstream.tools[server][0])
+    CHANGES[place](stage.upstream.tools[f"/{server}"][0])
     if how == "list":
         assert caller.names() == []
     else:
@@ -171,7 +171,7 @@ def test_under_review_nothing_is_offered_before_somebody_approves(stage: Stage, 
 def test_changes_of_a_trusted_server_pass_and_are_recorded(stage: Stage) -> None:
     caller = stage.caller("trusted", "modern")
     assert caller.names() == ["echo"]
-    CHANGES["description"](stage.upstream.tools["trusted"][0])
+    CHANGES["description"](stage.upstream.tools["/trusted"][0])
     assert caller.names() == ["echo"]
     assert caller.call("still trusted").text == "still trusted"
     assert len(stage.events("trusted", "definition.changed")) == 1

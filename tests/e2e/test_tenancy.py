@@ -66,10 +66,12 @@ def test_a_server_of_another_project_is_unknown_in_ones_own(stage: Scene) -> Non
 
 
 @pytest.mark.claim("tenancy.outsider")
-def test_the_way_to_ones_servers_names_no_others(stage: Scene) -> None:
-    reply = stage.client("globex", "globex", "mallory").modern("tools/list")
-    assert reply.message["error"]["data"]["addresses"] == ["/mcp/globex/shared", "/mcp/globex/vault"]
-    assert b"acme" not in reply.body
+def test_the_address_of_all_servers_is_that_of_ones_own(stage: Scene) -> None:
+    outsider = stage.client("globex", "globex", "mallory")
+    tools = [tool["name"] for tool in outsider.modern("tools/list").message["result"]["tools"]]
+    assert {name.split("__")[0] for name in tools} == {"shared", "vault"}
+    assert b"acme" not in outsider.modern("server/discover").body
+    assert stage.client("acme", "globex", "mallory").modern("tools/list").status == 404
 
 
 @pytest.mark.claim("sessions.sealed")

@@ -49,16 +49,21 @@ class Upstream:
 
     seen: list[Seen] = field(default_factory=list)
     before_answer: Callable[[Seen], None] | None = None
-    # Paths of open streams and of calls that wait, with what they wait for.
-    streams: list[str] = field(default_factory=list)
     # What is listed at a path instead of the usual tools.
     tools: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    ttl: int = 60_000
+    # What it honours of what a client wants to listen to.
+    honours: tuple[str, ...] = ("toolsListChanged",)
+    # Paths of open streams and of calls that wait, with what they wait for.
+    streams: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     _queues: list[asyncio.Queue[dict[str, Any]]] = field(default_factory=list)
     _sessions: set[str] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
     port: int = 0
+    # What the tool echo is said to do, by path, and how long a list is good.
+    descriptions: dict[str, str] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
@@ -69,6 +74,9 @@ class Upstream:
     def wait_for(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
         with self.changed:
             assert self.changed.wait_for(condition, seconds), "the upstream did not see it in time"
+
+    def forget_sessions(self) -> None:
+        self._sessions.clear()
 
     def push(self, message: dict[str, Any]) -> None:
         """To every open stream."""
@@ -86,10 +94,13 @@ class Upstream:
         if self.before_answer is not None:
             await asyncio.to_thread(self.before_answer, seen)
         modern = f"{META_PREFIX}protocolVersion" in (message.get("params") or {}).get("_meta", {})
-        if not modern and message.get("method") != "initialize" and headers.get("mcp-session-id") not in self._sessions:
+        if scope["path"].startswith("/legacy-" if modern else "/modern-"):
+            # It speaks the other era only.
+            await _json(send, 400, _error(message.get("id"), -32600, "Bad request"))
+        elif not (modern or message.get("method") == "initialize" or headers.get("mcp-session-id") in self._sessions):
             await _json(send, 404, _error(message.get("id"), -32600, "Session not found"))
         elif scope["method"] == "GET" or message.get("method") == "subscriptions/listen":
-            await self._stream(scope["path"], receive, send)
+            await self._stream(seen, receive, send)
         elif "id" not in message:
             await _json(send, 202, None)
         elif message["method"] == "tools/call":
@@ -133,16 +144,21 @@ class Upstream:
                 owner = seen.headers.get("x-tenant", "nobody")
                 names = ("echo", "stream", "wait", f"only-{owner}")
                 usual = [{"name": name, "inputSchema": _SCHEMA} for name in names]
-                result |= {"tools": self.tools.get(seen.path.strip("/"), usual)}
+                result |= {"tools": self.tools.get(seen.path, usual)}
+                if seen.path in self.descriptions:
+                    result["tools"][0]["description"] = self.descriptions[seen.path]
                 if modern:
-                    result |= {"ttlMs": 60_000, "cacheScope": "public"}
+                    result |= {"ttlMs": self.ttl, "cacheScope": "public"}
         await _json(send, 200, {"jsonrpc": "2.0", "id": seen.message["id"], "result": result}, headers)
 
-    async def _stream(self, path: str, receive: Receive, send: Send) -> None:
+    async def _stream(self, seen: Seen, receive: Receive, send: Send) -> None:
+        path = seen.path
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._queues.append(queue)
         await _start(send)
         await send({"type": "http.response.body", "body": b": open\n\n", "more_body": True})
+        if "id" in seen.message:
+            await _event(send, _acknowledgement(seen.message, self.honours))
         self._note(lambda: self.streams.append(path))
         leaving = asyncio.create_task(_disconnected(receive))
         try:
@@ -165,6 +181,14 @@ class Upstream:
 
 _INFO = {"name": "recording", "version": "1"}
 _SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+def _acknowledgement(message: dict[str, Any], honours: tuple[str, ...]) -> dict[str, Any]:
+    wanted = message["params"].get("notifications", {})
+    honoured = {name: value for name, value in wanted.items() if name in honours}
+    meta = {f"{META_PREFIX}subscriptionId": message["id"]}
+    return {"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+            "params": {"notifications": honoured, "_meta": meta}}  # fmt: skip
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -31,6 +31,16 @@ CLAIMS: list[tuple[str, str, str]] = [
         "A guardrail that cannot answer blocks, unless its policy says flag; both are in the log.",
         "guardrails/README.md",
     ),
+    (
+        "guard.loop",
+        "A scan of a large message leaves the event loop its turn between parts that are short.",
+        "seed, performance",
+    ),
+    (
+        "guard.pieces",
+        "What is found does not depend on the pieces in which a text is gone through.",
+        "docs/guardrails.md",
+    ),
     ("guard.offline", "Everything that is on by default works without a network.", "guardrails/README.md"),
     (
         "guard.attack-servers",

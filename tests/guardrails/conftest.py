@@ -24,6 +24,12 @@ def _keyword(action: str, directions: list[str]) -> dict[str, Any]:
             "config": {"words": [CANARY]}}  # fmt: skip
 
 
+def _service(url: str) -> dict[str, Any]:
+    """Asks the scripted server for a verdict, which gives none."""
+    return {"detector": "http", "directions": ["input"], "action": "flag", "on_error": "flag",
+            "config": {"url": url, "secret": "s" * 32}}  # fmt: skip
+
+
 EVERYWHERE = ["input", "output", "definition"]
 POLICIES: list[dict[str, Any]] = [
     {"slug": "nothing", **_OFF},
@@ -60,15 +66,19 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Ite
     ]
     servers[-1]["restore_tokens"] = True
     ada, gil = "ada@acme.test", "gil@globex.test"
-    config = {
+    config: dict[str, Any] = {
         "version": 1,
         "projects": [
             {
                 "slug": "acme",
                 "members": [{"email": ada, "role": "owner"}],
-                "policies": POLICIES,
-                "servers": [*servers, {"slug": "balanced", "url": scripted.url}],
-                "keys": [{"user": ada, "label": "laptop"}, {"user": ada, "label": "second"}],
+                "policies": [*POLICIES, {"slug": "service", "guardrails": [_service(scripted.url)]}],
+                "servers": [
+                    *servers, {"slug": "balanced", "url": scripted.url},
+                    {"slug": "service", "url": scripted.url, "input_policy": "service", "output_policy": "nothing"},
+                ],
+                "keys": [{"user": ada, "label": "laptop"}, {"user": ada, "label": "second"},
+                         {"user": ada, "label": "narrow", "tools": ["read"]}],
             },
             {
                 "slug": "globex",
@@ -79,6 +89,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Ite
             },
         ],
     }
+    for project in config["projects"]:
+        # The tests change what is listed at every turn; review has its own.
+        project["servers"] = [{**server, "review": "trust"} for server in project["servers"]]
     gateway = Gateway(
         tmp_path_factory.mktemp("guarded") / "home", config, environment={"GATEWAY_KEY_RATE": "0"}
     )

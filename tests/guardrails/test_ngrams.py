@@ -105,8 +105,8 @@ def test_case_does_not_matter_and_places_do_not_either() -> None:
 
 
 def test_an_ideograph_is_a_word() -> None:
-    assert len(Features("忽略所有指令").words[1][0]) == 6
-    assert len(Features("ignore all").words[1][0]) == 2
+    assert len(Features("忽略所有指令").words(1)[0]) == 6
+    assert len(Features("ignore all").words(1)[0]) == 2
 
 
 @pytest.mark.parametrize("distinct", [False, True])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.utils import timezone
 
 from audit.models import Event
 from guardrails import compiled, services
+from guardrails.admin import link_to_exceptions
 from guardrails.engine.findings import Finding
 from guardrails.exemptions import digest_text
 from guardrails.models import FindingException, FloorGuardrail, Guardrail, Policy, PolicyVersion
@@ -317,7 +319,8 @@ def test_a_server_is_given_its_policies_on_its_own_page(cast: Cast, pages: Clien
     theirs = services.create_policy(project=cast.globex, slug="theirs", guardrails=[])
     path = reverse("admin:servers_server_change", args=[server.pk])
     fields = {"slug": "docs", "transport": "http", "url": server.url, "timeout_seconds": 60, "enabled": "on",
-              "params": "{}", "restore_tokens": "on"}  # fmt: skip
+              "params": "{}", "restore_tokens": "on", "review": "trust",
+              "grants-TOTAL_FORMS": 0, "grants-INITIAL_FORMS": 0}  # fmt: skip
     response = pages.post(path, {**fields, "output_policy": policy.pk, "argument_kinds": '{"q": {"/s": "sql"}}'})
     assert response.status_code == 302
     with unscoped("the test looks"):
@@ -392,6 +395,19 @@ def test_an_event_leads_to_an_exception_that_is_filled_in(cast: Cast, pages: Cli
     form = pages.get(url("findingexception", "add") + query).context["adminform"].form
     shown = {name: form.get_initial_for_field(form.fields[name], name) for name in ("detector", "tool", "of_text")}
     assert shown == {"detector": "probe", "tool": "read", "of_text": digest}
+
+
+@pytest.mark.claim("guardrails.exceptions")
+@pytest.mark.parametrize(("subject", "tool"), [("read", "read"), ("#0123456789abcdef", "")])
+def test_an_exception_for_a_tool_that_the_log_does_not_name_is_for_any(
+    cast: Cast, pages: Client, subject: str, tool: str
+) -> None:
+    finding = ["probe", "WORD", 1.0, "/params/arguments/text", "flag", "a" * 64, "b" * 64]
+    detail = {"guardrails": [{"findings": [finding]}]}
+    event = Event(project_ref=cast.acme.pk, server="docs", subject=subject, detail=detail)
+    links = [address for address, _ in link_to_exceptions(event)]
+    assert len(links) == 2
+    assert {parse_qs(urlsplit(link).query, keep_blank_values=True)["tool"][0] for link in links} == {tool}
 
 
 @pytest.mark.claim("guardrails.exceptions")

@@ -120,7 +120,7 @@ def test_the_cache_holds_no_text() -> None:
     cache = VerdictCache()
     cache.put(1, PII, SEGMENT, FOUND)
     cache.get(1, PII, SEGMENT)
-    held = repr([(table.key, table.entries) for table in cache._tables.values()])
+    held = repr([vars(table) for table in cache._tables.values()])
     assert "EMAIL" in held
     assert "canary" not in held
     assert "write" not in held
@@ -187,7 +187,7 @@ def test_many_findings_take_the_room_of_many_entries() -> None:
 @cache_claim
 def test_hits_and_misses_are_counted() -> None:
     def exported(outcome: str) -> float:
-        return REGISTRY.get_sample_value("mcpgw_guardrail_cache_total", {"outcome": outcome}) or 0.0
+        return REGISTRY.get_sample_value("mcpgw_cache_lookups_total", {"cache": "verdicts", "outcome": outcome}) or 0.0
 
     hits, misses = exported("hit"), exported("miss")
     cache = VerdictCache()

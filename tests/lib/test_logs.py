@@ -85,3 +85,15 @@ def test_what_becomes_a_text_only_in_the_line_is_redacted_too() -> None:
     line = logs._render(None, "info", {"event": "x", "error": ValueError(key), "raw": key.encode()}).decode()
     assert key not in line and "[redacted]" in line
     assert "tok3n" not in logs._render(None, "info", {"event": "https://tok3n@docs.example/x"}).decode()
+
+
+def test_where_an_error_came_from_is_told_without_its_words() -> None:
+    def breaks(text: str) -> None:
+        raise ValueError(f"bad {text}")
+
+    with pytest.raises(ValueError) as caught:
+        breaks("canary")
+    told = logs.whereabouts(caught.value)
+    assert told["error"] == "ValueError"
+    assert told["at"][-1].endswith(" breaks") and __file__ in told["at"][-1]
+    assert "canary" not in repr(told)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from guardrails import services as guardrails
 from guardrails.specs import Spec
+from projects import jobs
 from projects.checks import tenant_models_use_the_tenant_manager
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import NoActiveProject, TenantManager, TenantModel, unscoped, with_project
@@ -206,6 +207,7 @@ def populate(cast: Cast) -> None:
             ToolVersion.objects.create(project=project, tool=tool, digest=tool.digest)
             Overlay.objects.create(project=project, server=server, tool="read", hidden=True)
         set_grants(server=server, grants=[EVERYTHING])
+        jobs.enqueue(project=project, kind="tests.nothing", subject_ref=1, label="nothing")
         guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
         guardrails.add_exception(
             project=project, detector="pii", text="x", reason="x", expires_at=timezone.now() + timedelta(days=1)

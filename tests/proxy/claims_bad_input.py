@@ -277,6 +277,11 @@ CLAIMS: list[tuple[str, str, str]] = [
         "RFC 8259 section 6",
     ),
     (
+        "wire.long",
+        "A long message is read as a short one is, without a call that keeps the event loop for as long as it is.",
+        "seed, performance",
+    ),
+    (
         "wire.surrogates",
         "An unpaired surrogate is refused as value and as name.",
         "RFC 8259 section 8.2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,7 @@ from projects.scoping import unscoped, with_project
 from proxy import snapshot
 from proxy.errors import Refusal
 from proxy.snapshot import Snapshots, load
+from servers.freshness import clear_cache
 from servers.models import Server
 from servers.services import set_server_enabled
 from tests.cast import Cast, two_tenants
@@ -35,7 +37,7 @@ def _quick(settings: Any) -> None:
 
 def run(test: Callable[[Snapshots], Awaitable[None]]) -> None:
     async def within() -> None:
-        snapshots = Snapshots(lambda changed: None)
+        snapshots = Snapshots(lambda *_: None)
         try:
             async with asyncio.timeout(20):
                 await test(snapshots)
@@ -125,7 +127,12 @@ def test_unknown_keys_are_not_looked_up_again_and_again(cast: Cast, monkeypatch:
 def test_many_calls_wait_for_one_load(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     key, _ = cast.key()
     loads: list[int] = []
-    monkeypatch.setattr(snapshot, "load", lambda project_id: loads.append(project_id) or load(project_id))  # type: ignore[func-returns-value]
+
+    def counted(project_id: int, known: snapshot.Snapshot | None = None) -> snapshot.Snapshot | None:
+        loads.append(project_id)
+        return load(project_id, known)
+
+    monkeypatch.setattr(snapshot, "load", counted)
 
     async def test(snapshots: Snapshots) -> None:
         found = await asyncio.gather(*(snapshots.for_key(key.key_id) for _ in range(50)))
@@ -140,8 +147,8 @@ def test_a_load_that_read_before_a_change_does_not_outlive_it(cast: Cast, monkey
     key, _ = cast.key()
     has_read, may_return, change_was_seen = threading.Event(), threading.Event(), threading.Event()
 
-    def slow_once(project_id: int) -> snapshot.Snapshot | None:
-        found = load(project_id)
+    def slow_once(project_id: int, known: snapshot.Snapshot | None = None) -> snapshot.Snapshot | None:
+        found = load(project_id, known)
         if not has_read.is_set():
             has_read.set()
             assert may_return.wait(10)
@@ -157,6 +164,7 @@ def test_a_load_that_read_before_a_change_does_not_outlive_it(cast: Cast, monkey
 
     class Watched:
         current, changed_since = staticmethod(versions.current), staticmethod(watched)
+        standing, Standing = staticmethod(versions.standing), versions.Standing
 
     monkeypatch.setattr(snapshot, "versions", Watched)
 
@@ -208,6 +216,140 @@ def test_a_configuration_that_cannot_be_confirmed_is_refused(cast: Cast, setting
         while not snapshots.is_confirmed():
             await asyncio.sleep(0.01)
         assert await snapshots.for_key(key.key_id) is not None
+
+    run(test)
+
+
+@pytest.mark.claim("cache.lifetimes")
+def test_a_configuration_is_read_again_when_it_is_old_though_nobody_changed_it(cast: Cast, settings: Any) -> None:
+    key, _ = cast.key()
+    settings.CACHE_CONFIG_SECONDS = 0.2
+
+    def narrow_silently() -> None:
+        with unscoped("as somebody with a database client"):
+            ApiKey.objects.filter(pk=key.pk).update(tools=["read"])
+
+    def tools_of(found: snapshot.Snapshot) -> tuple[str, ...]:
+        return found.keys[key.key_id].tools
+
+    async def test(snapshots: Snapshots) -> None:
+        first = await snapshots.for_key(key.key_id)
+        assert first is not None
+        # By a way that tells nobody.
+        await act(narrow_silently)
+        await until(snapshots, key.key_id, lambda found: found is not None and tools_of(found) == ("read",))
+        newest = snapshots.current(cast.acme.pk)
+        assert newest is not None
+        assert newest.version == first.version
+
+    run(test)
+
+
+@pytest.mark.claim("cache.lifetimes")
+def test_an_old_configuration_that_cannot_be_read_again_is_refused(
+    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, _ = cast.key()
+    other, _ = cast.key(user=cast.mallory, project=cast.globex)
+    settings.CACHE_CONFIG_SECONDS = 0.2
+
+    def broken(project_id: int, known: snapshot.Snapshot | None = None) -> snapshot.Snapshot | None:
+        if project_id == cast.acme.pk:
+            raise OSError
+        return load(project_id, known)
+
+    async def test(snapshots: Snapshots) -> None:
+        assert await snapshots.for_key(key.key_id) is not None
+        monkeypatch.setattr(snapshot, "load", broken)
+        with pytest.raises(Refusal, match="configuration_stale"):
+            await until(snapshots, key.key_id, lambda found: False)
+        assert await snapshots.for_key(other.key_id) is not None, "nobody else is refused"
+
+    run(test)
+
+
+def test_keys_are_read_again_when_they_may_have_changed_and_not_with_every_server(cast: Cast) -> None:
+    key, _ = cast.key()
+    first = load(cast.acme.pk)
+    assert first is not None
+    cast.server("docs")
+    second = load(cast.acme.pk, first)
+    assert second is not None
+    assert second.keys is first.keys
+    assert set(second.upstreams) == {"docs"}
+    services.set_member(project=cast.acme, user=cast.bob, role="auditor")
+    third = load(cast.acme.pk, second)
+    assert third is not None
+    assert third.keys is not second.keys
+    services.revoke_key(key=key)
+    fourth = load(cast.acme.pk, third)
+    assert fourth is not None
+    assert not fourth.keys
+
+
+@pytest.mark.claim("cache.cleared")
+def test_keys_are_read_again_once_the_configuration_was_cleared(cast: Cast) -> None:
+    cast.key()
+    first = load(cast.acme.pk)
+    clear_cache(project=cast.acme, kind="verdicts")
+    second = load(cast.acme.pk, first)
+    clear_cache(project=cast.acme, kind="config")
+    third = load(cast.acme.pk, second)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert second.keys is first.keys
+    assert third.keys is not second.keys
+
+
+def test_what_was_read_before_something_newer_came_is_not_taken(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load of the first call that is overtaken by what a change brought."""
+    key, _ = cast.key()
+    told: list[tuple[int, int]] = []
+
+    async def test() -> None:
+        snapshots = Snapshots(lambda project, before, after: told.append((project, after.version if after else 0)))
+        try:
+            newest = await snapshots.for_key(key.key_id)
+            assert newest is not None
+            older = dataclasses.replace(newest, version=newest.version - 1)
+            monkeypatch.setattr(snapshot, "load", lambda project_id, known=None: older)
+            assert await snapshots.reload(cast.acme.pk) is newest
+            assert snapshots.current(cast.acme.pk) is newest
+        finally:
+            await snapshots.close()
+        assert told == [(cast.acme.pk, newest.version)]
+
+    asyncio.run(test())
+
+
+@pytest.mark.claim("limits.shares")
+def test_a_project_that_takes_long_to_read_delays_no_other(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, _ = cast.key()
+    theirs, _ = cast.key(user=cast.mallory, project=cast.globex)
+    may_go_on, is_waiting = threading.Event(), threading.Event()
+
+    def slow(project_id: int, known: snapshot.Snapshot | None = None) -> snapshot.Snapshot | None:
+        if project_id == cast.globex.pk and known is not None:
+            is_waiting.set()
+            assert may_go_on.wait(20)
+        return load(project_id, known)
+
+    monkeypatch.setattr(snapshot, "load", slow)
+    monkeypatch.setattr(snapshot, "_LOAD_SECONDS", 0.3)
+
+    async def test(snapshots: Snapshots) -> None:
+        for key in (mine, theirs):
+            assert await snapshots.for_key(key.key_id) is not None
+        await act(lambda: services.set_key_enabled(key=theirs, enabled=False))
+        assert await asyncio.to_thread(is_waiting.wait, 10)
+        await act(lambda: services.set_key_enabled(key=mine, enabled=False))
+        await until(snapshots, mine.key_id, lambda found: found is not None and mine.key_id not in found.keys)
+        assert snapshots.is_confirmed()
+        may_go_on.set()
+        await until(snapshots, theirs.key_id, lambda found: found is not None and theirs.key_id not in found.keys)
 
     run(test)
 

@@ -215,3 +215,27 @@ def test_a_long_string_of_digits_or_escapes_costs_no_time() -> None:
     """The regular expressions are linear: a megabyte of the worst input is read at once."""
     for text in ("1" * 10**6, '\\"' * 500_000, "\\\\" * 500_000, ":" * 10**6):
         assert wire.parse_request(call(f'{{"a":"{text}"}}'))["id"] == 1
+
+
+@claim("wire.long")
+@given(st.data(), VALUES)
+def test_a_long_text_is_read_as_a_short_one_is(data: st.DataObject, value: Any) -> None:
+    tricky = st.sampled_from(['\\"', "\\\\", ":", '":"', "1" * 19, "\\", '"', "9" * 25])
+    value = [value, data.draw(st.dictionaries(st.lists(tricky).map("".join), st.lists(tricky).map("".join)))]
+    value.append(data.draw(st.integers(-(10**30), 10**30)))
+    raw = data.draw(rendered(value)).encode()
+    short = jsontext.count_names(raw), jsontext.holds_long_number(raw), jsontext.decode(raw)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsontext, "_SHORT", 0)
+        assert (jsontext.count_names(raw), jsontext.holds_long_number(raw), jsontext.decode(raw)) == short
+
+
+@claim("wire.long")
+def test_no_slow_expression_reads_a_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused:
+        def sub(self, *_: Any) -> bytes:
+            raise AssertionError("a call that holds the interpreter as long as the text is")
+
+    monkeypatch.setattr(jsontext, "_STRINGS", Refused())
+    arguments = {"text": "1234567890" * 2_000 + '\\"', "number": 10**30}
+    assert wire.parse_request(call(json.dumps(arguments)))["params"]["arguments"] == arguments

@@ -45,4 +45,22 @@ CLAIMS: list[tuple[str, str, str]] = [
         "servers/README.md",
     ),
     ("review.tenants", "Projects decide each for itself, on rows of their own.", "servers/README.md"),
+    (
+        "overlays.acts",
+        "An overlay is stored when it fits what is approved of its tool, and on record with before and after.",
+        "servers/README.md",
+    ),
+    ("overlays.tenants", "An overlay is of a server and a tool of its own project.", "servers/README.md"),
+    ("grants.acts", "Who may use what is changed on record, with what was before.", "servers/README.md"),
+    ("grants.tenants", "A rule is of its own project, and of no server of another.", "servers/README.md"),
+    ("apply.catalogue", "A file says how a server is reviewed, used by whom, and how tools are shown.", "README.md"),
+    (
+        "admin.review",
+        "What waits is found first, seen beside what was approved, and decided on as it was seen.",
+        "README.md",
+    ),
+    ("admin.hostile-text", "What servers say is only text on every page, with nothing in it hidden.", "README.md"),
+    ("admin.grants", "Rules are changed in the pages one by one, and a server that is nobody's says so.", "README.md"),
+    ("admin.overlays", "An overlay is seen before it is stored, and fits or is refused.", "README.md"),
+    ("admin.tenants", "No page mixes rows of two projects.", "README.md"),
 ]

@@ -18,6 +18,7 @@ from servers.catalogue import (
     Definition,
 )
 from servers.schemas import MAX_SCHEMA_BYTES, UnusableSchema, Violation
+from servers.upstream import Upstream
 from tests.json_values import json_values
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -25,6 +26,10 @@ CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required"
 
 def tool(name: str, schema: Any = None) -> dict[str, Any]:
     return {"name": name, "inputSchema": CITY if schema is None else schema}
+
+
+def server(server_id: int, config_hash: str) -> Upstream:
+    return Upstream(server_id, 1, f"s{server_id}", "http", "http://127.0.0.1:9001/mcp", config_hash, 60.0)
 
 
 @pytest.mark.claim("catalogue.schema")
@@ -236,7 +241,7 @@ def test_a_tool_without_parameter_headers_asks_for_none() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_a_list_replaces_what_was_known() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [tool("a"), tool("b")])
     catalogue.replace(table, [tool("b"), tool("c")])
     assert set(table.definitions) == {"b", "c"}
@@ -246,7 +251,7 @@ def test_a_list_replaces_what_was_known() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_a_tool_that_did_not_change_keeps_its_compiled_schema() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [tool("a")])
     before = table.definitions["a"]
     catalogue.replace(table, [tool("a")])
@@ -256,22 +261,40 @@ def test_a_tool_that_did_not_change_keeps_its_compiled_schema() -> None:
 
 
 @pytest.mark.claim("catalogue.table")
+def test_what_is_listed_besides_tools_is_known_by_name_within_bounds() -> None:
+    catalogue = Catalogue()
+    table = catalogue.table(server(1, "h"), True)
+    catalogue.replace(table, [tool("a"), tool("b")])
+    table.withhold("b")
+    catalogue.learn_others(table, "prompt", ["a", None, 5, "x" * 501])
+    catalogue.learn_others(table, "resource", (f"docs://{number}" for number in range(3_000)))
+    assert table.lists("tool", "a") and table.lists("prompt", "a") and table.lists("resource", "docs://0")
+    assert not table.lists("tool", "b"), "it was taken out of the list"
+    assert not table.lists("resource", "a") and not table.lists("prompt", "x" * 501)
+    assert len(table.others) == 2_000
+    assert catalogue.lists(server(1, "h"), True, "prompt", "a")
+    assert not catalogue.lists(server(1, "changed"), True, "prompt", "a")
+    assert catalogue.table(server(1, "h"), True) is table, "asking about another configuration forgets nothing"
+    assert not catalogue.table(server(1, "changed"), True).others
+
+
+@pytest.mark.claim("catalogue.table")
 def test_servers_and_configurations_share_nothing() -> None:
     catalogue = Catalogue()
-    catalogue.replace(catalogue.table(1, "h", True), [tool("a")])
-    assert not catalogue.table(2, "h", True).definitions
-    assert not catalogue.table(1, "h", False).definitions
-    assert not catalogue.table(1, "h", False).definitions, "nor do the eras"
-    assert not catalogue.table(1, "other", True).definitions
+    catalogue.replace(catalogue.table(server(1, "h"), True), [tool("a")])
+    assert not catalogue.table(server(2, "h"), True).definitions
+    assert not catalogue.table(server(1, "h"), False).definitions
+    assert not catalogue.table(server(1, "h"), False).definitions, "nor do the eras"
+    assert not catalogue.table(server(1, "other"), True).definitions
 
 
 @pytest.mark.claim("catalogue.table")
 def test_a_change_that_the_server_announces_makes_the_table_stale() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [tool("a")])
-    catalogue.mark_stale(1, "h")
-    catalogue.mark_stale(9, "never seen")
+    catalogue.mark_stale(server(1, "h"))
+    catalogue.mark_stale(server(9, "never seen"))
     assert not table.is_fresh()
     assert table.may_relearn("anyone")
 
@@ -280,7 +303,7 @@ def test_a_change_that_the_server_announces_makes_the_table_stale() -> None:
 @given(st.lists(st.one_of(json_values(), st.dictionaries(st.sampled_from(["name", "inputSchema"]), json_values()))))
 def test_a_list_of_anything_is_survived(tools: list[Any]) -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, tools)
     named = {each["name"] for each in tools if isinstance(each, dict) and isinstance(each.get("name"), str)}
     assert set(table.definitions) == named
@@ -289,7 +312,7 @@ def test_a_list_of_anything_is_survived(tools: list[Any]) -> None:
 @pytest.mark.claim("catalogue.bounded")
 def test_a_server_cannot_fill_the_memory_with_names() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.learn(table, (tool(f"t{number}") for number in range(MAX_TOOLS + 50)))
     assert len(table.definitions) == MAX_TOOLS
 
@@ -297,7 +320,7 @@ def test_a_server_cannot_fill_the_memory_with_names() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_a_server_is_not_asked_again_and_again() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.mark_unlistable(table)
     assert table.is_fresh()
     assert table.may_relearn("ada")
@@ -326,7 +349,7 @@ def test_many_patterns_on_a_long_text_are_refused_before_they_run() -> None:
 @pytest.mark.claim("catalogue.bounded")
 def test_a_huge_schema_makes_its_tool_uncallable_and_takes_no_memory() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [{"name": "big", "inputSchema": {"description": "x" * 300_000}}])
     assert table.size < 100
     with pytest.raises(UnusableSchema):
@@ -336,7 +359,7 @@ def test_a_huge_schema_makes_its_tool_uncallable_and_takes_no_memory() -> None:
 @pytest.mark.claim("catalogue.bounded")
 def test_the_list_of_one_server_is_bounded_in_bytes() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [{"name": f"t{n}", "inputSchema": {"d": "x" * 200_000}} for n in range(60)])
     assert table.size <= MAX_LIST_BYTES
     assert 30 < len(table.definitions) < 60
@@ -345,7 +368,7 @@ def test_the_list_of_one_server_is_bounded_in_bytes() -> None:
 @pytest.mark.claim("catalogue.table")
 def test_a_server_that_listed_tools_is_not_believed_when_it_says_that_it_has_none() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [tool("a")])
     catalogue.mark_unlistable(table)
     assert not table.unlistable
@@ -354,15 +377,15 @@ def test_a_server_that_listed_tools_is_not_believed_when_it_says_that_it_has_non
 @pytest.mark.claim("catalogue.table")
 def test_the_tables_of_an_old_configuration_are_dropped() -> None:
     catalogue = Catalogue()
-    catalogue.replace(catalogue.table(1, "old", True), [tool("a")])
-    catalogue.table(1, "new", True)
-    assert not catalogue.table(1, "old", True).definitions
+    catalogue.replace(catalogue.table(server(1, "old"), True), [tool("a")])
+    catalogue.table(server(1, "new"), True)
+    assert not catalogue.table(server(1, "old"), True).definitions
 
 
 @pytest.mark.claim("catalogue.table")
 def test_a_server_cannot_switch_its_checks_off_by_listing_nothing_any_more() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [tool("a")])
     catalogue.mark_unlistable(table)
     assert not table.unlistable
@@ -372,7 +395,7 @@ def test_a_server_cannot_switch_its_checks_off_by_listing_nothing_any_more() -> 
 @pytest.mark.claim("catalogue.bounded")
 def test_a_schema_that_is_too_large_leaves_a_tool_that_cannot_be_called() -> None:
     catalogue = Catalogue()
-    table = catalogue.table(1, "h", True)
+    table = catalogue.table(server(1, "h"), True)
     catalogue.replace(table, [tool("big", {"description": "x" * MAX_SCHEMA_BYTES}), tool("small")])
     assert set(table.definitions) == {"big", "small"}
     with pytest.raises(UnusableSchema):

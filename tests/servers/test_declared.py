@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import io
 import json
 from pathlib import Path
@@ -18,8 +19,9 @@ from projects.authentication import load_keys
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped, with_project
 from projects.services import issue_key, revoke_key, set_key_enabled
-from servers import declared
-from servers.models import CommandTemplate, Server
+from servers import declared, review, services
+from servers.models import CommandTemplate, Grant, Overlay, Server
+from servers.review import Listed
 
 pytestmark = pytest.mark.django_db
 TEXT = """
@@ -66,7 +68,7 @@ def everything() -> str:
     with unscoped("the test compares"):
         return repr([
             list(model._default_manager.order_by("pk").values())
-            for model in (Project, Membership, User, Server, CommandTemplate, ApiKey)
+            for model in (Project, Membership, User, Server, CommandTemplate, ApiKey, Grant, Overlay)
         ])  # fmt: skip
 
 
@@ -122,6 +124,11 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "server off": (_set("projects", 0, "servers", 0, "enabled", value=False), "server acme/docs"),
     "bearer": (_set("projects", 0, "servers", 0, "bearer", value="canary"), "server acme/docs"),
     "slot": (_set("projects", 0, "servers", 1, "params", value={"timezone": "UTC"}), "server acme/clock"),
+    "review": (_set("projects", 0, "servers", 0, "review", value="trust"), "server acme/docs"),
+    "grants": (_set("projects", 0, "servers", 0, "grants", value=[{"allow": "read*"}]), "server acme/docs"),
+    "no grants": (_set("projects", 0, "servers", 0, "grants", value=[]), "server acme/docs"),
+    "overlays": (_set("projects", 0, "servers", 0, "overlays", value=[{"tool": "send", "hidden": True}]),
+                 "server acme/docs"),
     "scope": (_set("projects", 0, "keys", 0, "servers", value=["docs"]), "key acme/ada@acme.test/laptop"),
     "template": (_set("command_templates", 0, "memory_mb", value=64), "command_template mcp-server-time"),
 }
@@ -211,6 +218,13 @@ def test_the_command_acts_under_its_own_name(tmp_path: Path) -> None:
         ("version: 1\nprojects: [{slug: a, keys: [{user: u, label: l, key: canary}]}]", "projects.0.keys.0.key"),
         ("version: 1\nprojects: [{slug: a, members: [{email: e, role: canary}]}]", "projects.0.members.0.role"),
         ("version: 1\nprojects: [{slug: a, servers: [{slug: b, timeout_seconds: 0}]}]", "timeout_seconds"),
+        ("version: 1\nprojects: [{slug: a, servers: [{slug: b, review: canary}]}]", "projects.0.servers.0.review"),
+        ("version: 1\nprojects: [{slug: a, servers: [{slug: b, grants: [{allow: a, deny: canary}]}]}]", "grants.0"),
+        ("version: 1\nprojects: [{slug: a, servers: [{slug: b, grants: [{role: member}]}]}]", "grants.0"),
+        ("version: 1\nprojects: [{slug: a, servers: [{slug: b, overlays: [{tool: t, other: canary}]}]}]", "overlays.0"),
+        ('version: 1\nprojects: [{slug: "canary\\0"}]', "null characters"),
+        ('version: 1\nprojects: [{slug: a, "canary\\ud800": [x]}]', "half a character"),
+        ("version: 1\nprojects: &canary [*canary]", "projects.0"),
         ("[" * 5000, "not YAML"),
     ],
 )
@@ -235,6 +249,14 @@ def test_a_file_that_does_not_fit_the_schema_names_the_place_and_no_value(
         (("projects", 0, "servers", 0, "headers"), {"X-Key": "canary\n"}, "projects.acme.servers.docs"),
         (("projects", 0, "servers", 0, "bearer"), "env:NOT_SET_ANYWHERE", "projects.acme.servers.docs"),
         (("projects", 0, "servers", 0, "bearer"), "file:/nowhere", "projects.acme.servers.docs"),
+        (("projects", 0, "servers", 0, "grants"), [{"allow": ""}], "projects.acme.servers.docs"),
+        (("projects", 0, "servers", 0, "overlays"), [{"tool": "send"}] * 2, "projects.acme.servers.docs"),
+        (("projects", 0, "servers", 0, "overlays"), [{"tool": "t", "constraint": {"type": 5}}],
+         "projects.acme.servers.docs"),
+        (("projects", 0, "servers", 0, "overlays"), [{"tool": "t", "pinned": {"a": datetime.date(2026, 1, 1)}}],
+         "projects.acme.servers.docs"),
+        (("projects", 0, "servers", 0, "overlays"), [{"tool": "t", "pinned": {"a": float("nan")}}],
+         "projects.acme.servers.docs"),
         (("projects", 0, "servers", 1, "params"), {"timezone": "canary 1"}, "projects.acme.servers.clock"),
         (("projects", 0, "servers", 1, "template"), "unknown", "projects.acme.servers.clock"),
         (("projects", 0, "keys", 0, "user"), "nobody@acme.test", "projects.acme.keys.laptop"),
@@ -353,6 +375,104 @@ def test_what_the_file_leaves_out_goes_only_when_asked() -> None:
     with with_project(Project.objects.get().pk):
         assert list(Server.objects.values_list("slug", flat=True)) == ["clock"]
         assert {record.user for record in load_keys(Project.objects.get().pk).values()} == {"ada@acme.test"}
+
+
+def docs() -> Server:
+    with unscoped("the test looks"):
+        return Server.objects.select_related("project").get(slug="docs")
+
+
+def rules() -> list[tuple[str, str, str, str]]:
+    with unscoped("the test looks"):
+        rows = Grant.objects.filter(server=docs()).order_by("id")
+        return [(row.effect, row.pattern, row.role, row.reason) for row in rows]
+
+
+def overlays() -> dict[str, Overlay]:
+    with unscoped("the test looks"):
+        return {row.tool: row for row in Overlay.objects.filter(server=docs())}
+
+
+@pytest.mark.claim("apply.catalogue")
+def test_a_declared_server_is_everybodys_and_trusted_at_first_unless_it_says_otherwise() -> None:
+    apply(document())
+    assert (docs().review, rules()) == ("trust-first", [("allow", "*", "", "")])
+    raw = document()
+    acme(raw)["servers"][0].update(review="review", grants=[
+        {"allow": "read*", "role": "member"}, {"deny": "*_all", "reason": "too much"},
+    ])  # fmt: skip
+    assert apply(raw).update == ["server acme/docs"]
+    assert docs().review == "review"
+    assert rules() == [("allow", "read*", "member", ""), ("deny", "*_all", "", "too much")]
+    assert not any(apply(raw).difference().values())
+    assert not any(apply(document()).difference().values()), "what the file does not mention stays"
+    assert (docs().review, len(rules())) == ("review", 2)
+
+
+@pytest.mark.claim("apply.catalogue")
+def test_a_new_server_that_is_granted_to_nobody_is_nobodys() -> None:
+    raw = document()
+    acme(raw)["servers"][0]["grants"] = []
+    apply(raw)
+    assert rules() == []
+
+
+@pytest.mark.claim("apply.catalogue")
+def test_overlays_are_made_changed_and_left_out() -> None:
+    raw = document()
+    said: list[dict[str, Any]] = [
+        {"tool": "send", "rename": "mail", "title": "Mail", "description": "Sends.", "hide_arguments": ["debug"],
+         "pinned": {"region": "eu", "copies": 2}, "describe_arguments": {"to": "Whom."},
+         "rename_arguments": {"to": "address"}, "constraint": {"properties": {"to": {"maxLength": 9}}}},
+        {"tool": "drop", "hidden": True},
+    ]  # fmt: skip
+    acme(raw)["servers"][0]["overlays"] = said
+    assert apply(raw, dry_run=True).create == EVERYTHING
+    apply(raw)
+    found = overlays()
+    assert set(found) == {"send", "drop"} and found["drop"].hidden
+    assert {name: getattr(found["send"], name) for name in said[0]} == said[0]
+    assert not any(apply(raw).difference().values())
+    said[1]["title"] = "Drop"
+    assert apply(raw, dry_run=True).update == ["server acme/docs"]
+    assert overlays()["drop"].title == ""
+    assert apply(raw).update == ["server acme/docs"]
+    assert (overlays()["drop"].title, overlays()["send"].pk) == ("Drop", found["send"].pk)
+    assert not any(apply(document()).difference().values()), "what the file does not mention stays"
+    acme(raw)["servers"][0]["overlays"] = said[:1]
+    assert apply(raw).update == ["server acme/docs"]
+    assert set(overlays()) == {"send"}
+    kinds = Event.objects.filter(kind__startswith="overlay.").order_by("ord").values_list("kind", "subject")
+    assert list(kinds) == [("overlay.created", "send"), ("overlay.created", "drop"), ("overlay.changed", "drop"),
+                           ("overlay.deleted", "drop")]  # fmt: skip
+
+
+@pytest.mark.claim("apply.catalogue")
+def test_an_overlay_that_does_not_fit_what_is_approved_is_an_error_with_its_place() -> None:
+    apply(document())
+    tool = {"name": "send", "inputSchema": {"type": "object", "properties": {"to": {}}}}
+    review.observe(server=docs(), era="modern", listed=[Listed("tool", "send", tool)], whole=["tool"])
+    raw = document()
+    acme(raw)["servers"][0]["overlays"] = [{"tool": "send", "hide_arguments": ["gone"]}]
+    with pytest.raises(declared.DeclarationError, match=r"projects\.acme\.servers\.docs: There is no argument “gone”"):
+        apply(raw)
+    assert overlays() == {}
+
+
+@pytest.mark.claim("apply.prune")
+def test_pruning_leaves_the_rules_and_overlays_of_a_server_that_stays() -> None:
+    apply(document())
+    services.set_grants(server=docs(), grants=[services.GrantSpec("deny", "x")])
+    services.set_overlays(server=docs(), overlays={"send": {"hidden": True}})
+    everywhere = services.save_grant(grant=Grant(project=docs().project, effect="deny", pattern="delete_*"))
+    assert not any(apply(document(), prune=True).difference().values())
+    assert (rules(), set(overlays())) == ([("deny", "x", "", "")], {"send"})
+    less = document()
+    acme(less)["servers"].pop(0)
+    apply(less, prune=True)
+    with unscoped("the test looks"):
+        assert [grant.pk for grant in Grant.objects.filter(server=None)] == [everywhere.pk]
+        assert not Overlay.objects.exists()
 
 
 @pytest.mark.claim("apply.prune")

@@ -8,9 +8,9 @@ import pytest
 
 from projects.scoping import with_project
 from servers.models import Server, Tool
-from servers.tasks import discover_due
 from tests.cast import Cast, two_tenants
 from tests.guardrails.upstream import Message, Upstream
+from tests.servers.working import work_off
 
 LISTS = {
     "tools/list": "tools",
@@ -75,7 +75,7 @@ def test_a_server_is_never_asked_for_what_it_does_not_declare(
     upstream.capabilities = {name: {} for name in declared}
     answer_with(upstream, {"capabilities": upstream.capabilities} if era == "modern" else None)
     server = cast.server(url=upstream.url)
-    assert discover_due() == 1
+    assert work_off() == 1
     assert asked(upstream) == {method for method, capability in LISTS.items() if capability in declared}
     assert catalogued(server) == found
 
@@ -87,7 +87,7 @@ def test_a_server_that_declares_nothing_readable_is_a_failure_and_not_an_empty_l
     answer_with(upstream, {"capabilities": ["tools"]})
     upstream.capabilities = []  # type: ignore[assignment]  # no revision's shape
     server = cast.server(url=upstream.url)
-    discover_due()
+    work_off()
     with with_project(server.project_id):
         server.refresh_from_db()
     assert server.discovery_error == "invalid: speaks neither era"

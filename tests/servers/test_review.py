@@ -171,6 +171,19 @@ def test_a_list_that_was_not_seen_to_its_end_uses_nothing_up(cast: Cast) -> None
 
 
 @pytest.mark.claim("review.first-sight")
+def test_what_clients_are_shown_before_the_first_whole_list_does_not_change_unseen(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, definition("read"), whole=())
+    see(server, definition("for-some-clients"), whole=())
+    assert (state(server), state(server, "for-some-clients")) == (State.APPROVED, State.APPROVED)
+    see(server, definition("read", "Reads more."), whole=())
+    assert state(server) == State.WAITING
+    see(server, definition("write", "In the other era."), era="legacy", whole=())
+    see(server, definition("for-some-clients", "In the other era."), era="legacy", whole=())
+    assert (state(server, "write"), state(server, "for-some-clients")) == (State.APPROVED, State.APPROVED)
+
+
+@pytest.mark.claim("review.first-sight")
 def test_each_era_and_each_kind_has_a_first_list_of_its_own(cast: Cast) -> None:
     server = cast.server(review=Review.TRUST_FIRST)
     see(server, FIRST)
@@ -525,6 +538,14 @@ def test_a_definition_that_no_database_holds_is_kept_written_out(cast: Cast, tex
     assert (kept["description"], kept["_meta"]) == (stored, {"k\\u0000": [stored]})
     with with_project(cast.acme.pk):
         assert Server.objects.get(pk=server.pk).about == {"modern": {"instructions": stored}}
+
+
+@pytest.mark.claim("review.bounded")
+def test_numbers_of_any_size_do_not_keep_the_catalogue_from_being_loaded(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST)
+    huge = {**FIRST, "_meta": {"most": 2**80}}
+    see(server, huge)
+    assert shows(server, huge)
 
 
 # --- what goes and comes --------------------------------------------------------------------------------

@@ -1,0 +1,100 @@
+"""Long arrays and texts in pieces: what one call does without letting go of the interpreter, in several short ones.
+
+Results are those of the plain calls, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from guardrails.engine.turns import give_way
+
+# Elements of one call; some hundred microseconds of work.
+PIECE = 65_536
+Array = npt.NDArray[Any]
+
+
+def cumulative(values: Array, dtype: Any = np.float64) -> Array:
+    """A zero, then the sum of each value and all before it."""
+    sums = np.empty(len(values) + 1, dtype=dtype)
+    sums[0] = 0
+    for start, end in pieces(len(values)):
+        # The first takes the rest along, so that each sum is made of the same additions as in one call.
+        part = values[start:end].astype(dtype)
+        part[0] += sums[start]
+        np.cumsum(part, out=sums[start + 1 : end + 1])
+    return sums
+
+
+def repeat(values: Array, counts: Array) -> Array:
+    """Each value as often as its count says. Counts are small."""
+    if len(values) <= PIECE:
+        return np.repeat(values, counts)
+    return np.concatenate([np.repeat(values[start:end], counts[start:end]) for start, end in pieces(len(values))])
+
+
+def distinct(values: Array) -> Array:
+    """The different values in their order."""
+    ordered = np.sort(values)
+    return ordered[_differ(ordered)]
+
+
+def distinct_and_counts(values: Array) -> tuple[Array, Array]:
+    """The different values in their order, and how often each is there."""
+    ordered = np.sort(values)
+    begins = np.flatnonzero(_differ(ordered))
+    return ordered[begins], np.diff(np.append(begins, len(ordered)))
+
+
+def distinct_and_places(values: Array) -> tuple[Array, Array]:
+    """The different values in their order, and for each value which of them it is."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    differ = _differ(ordered)
+    places = np.empty(len(values), dtype=np.intp)
+    places[order] = cumulative(differ, np.intp)[1:] - 1
+    return ordered[differ], places
+
+
+def _differ(ordered: Array) -> npt.NDArray[np.bool_]:
+    """Which are not the same as the one before."""
+    found = np.ones(len(ordered), dtype=np.bool_)
+    found[1:] = ordered[1:] != ordered[:-1]
+    return found
+
+
+def overlapping(length: int, longest: int) -> Iterator[tuple[int, int]]:
+    """Pieces of a text of which one holds every part that is no longer than `longest`."""
+    for start, end in pieces(length):
+        yield start, min(end + longest - 1, length)
+
+
+def lower(text: str) -> str:
+    """The text in lower case."""
+    # One letter becomes what it does by what is around it.
+    if text.isascii() or "\u03a3" in text:
+        return text.lower()
+    return "".join([text[start:end].lower() for start, end in pieces(len(text))])
+
+
+def between_words(text: str) -> Iterator[tuple[int, int]]:
+    """Pieces that end behind a space or a line, so that no word is cut."""
+    start = 0
+    while start < len(text):
+        ends = [place + 1 for mark in " \n" if (place := text.find(mark, start + PIECE)) >= 0]
+        end = min(ends, default=len(text))
+        yield start, end
+        give_way()
+        start = end
+
+
+def pieces(length: int, size: int = 0) -> Iterator[tuple[int, int]]:
+    """Start and end of each piece; gives way between them."""
+    size = size or PIECE
+    for start in range(0, length, size):
+        yield start, min(start + size, length)
+        give_way()

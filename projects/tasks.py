@@ -1,0 +1,18 @@
+"""What Celery starts: turns of a worker, and the pruning of old jobs."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from projects import jobs, work
+
+
+@shared_task(name="projects.run_due_jobs")  # type: ignore[untyped-decorator]  # Celery has no types
+def run_due_jobs() -> int:
+    """Does the jobs that are due. Losing the task loses nothing: the next turn finds the rows."""
+    return work.take_turn()
+
+
+@shared_task(name="projects.prune_jobs")  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_jobs() -> int:
+    return jobs.prune()

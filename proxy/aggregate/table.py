@@ -1,0 +1,152 @@
+"""The lists of all servers together, as one kind of key sees them: made when asked for, kept encoded, page by page."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from proxy.aggregate.names import by_shown_name
+from proxy.pace import Pace
+from proxy.sightings import MEMBERS
+from proxy.snapshot import Snapshot
+from servers.offers import era_of
+from servers.rights import decide
+
+if TYPE_CHECKING:
+    from proxy.call import Call
+
+MAX_ENTRIES = 5_000
+MAX_PAGE_BYTES = 8 * 2**20
+_MAX_TABLES = 500
+_MAX_BYTES = 128 * 2**20
+_MAX_NAMES = 200
+Names = dict[tuple[str, str], tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Page:
+    """Entries as a JSON array. `results` are whole results that were made of it, each with the log's digest."""
+
+    entries: bytes
+    results: OrderedDict[Any, tuple[bytes, str]] = field(default_factory=OrderedDict)
+
+
+@dataclass(slots=True)
+class Listing:
+    """All pages of one list; the digest says that they are those of the same list."""
+
+    pages: list[Page]
+    digest: str
+    size: int
+
+
+@dataclass(slots=True)
+class Table:
+    """What keys of one role and scope see of a project in one of its states."""
+
+    snapshot: Snapshot
+    listings: dict[str, Listing] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def size(self) -> int:
+        return sum(listing.size for listing in self.listings.values())
+
+
+class Tables:
+    """Of one event loop; what is used least recently goes first."""
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[Any, Table] = OrderedDict()
+        self._names: OrderedDict[int, tuple[Snapshot, Names]] = OrderedDict()
+
+    async def listing(self, call: Call, member: str) -> Listing:
+        key = call.principal.key
+        place = (call.principal.project_id, key.role, key.servers, key.tools, call.modern)
+        table = self._tables.get(place)
+        if table is None or table.snapshot is not call.snapshot:
+            table = self._tables[place] = Table(call.snapshot)
+        self._tables.move_to_end(place)
+        listing = table.listings.get(member)
+        if listing is None:
+            async with table.lock:
+                listing = table.listings.get(member)
+                if listing is None:
+                    listing = table.listings[member] = await _make(call, member)
+            self._shrink()
+        return listing
+
+    def names(self, snapshot: Snapshot) -> Names:
+        """Kind and shown name to server and real name, of all that the project's servers list now."""
+        known = self._names.get(snapshot.project_id)
+        if known is None or known[0] is not snapshot:
+            known = self._names[snapshot.project_id] = (snapshot, _name(snapshot))
+            while len(self._names) > _MAX_NAMES:
+                self._names.popitem(last=False)
+        self._names.move_to_end(snapshot.project_id)
+        return known[1]
+
+    def _shrink(self) -> None:
+        while len(self._tables) > 1:
+            if len(self._tables) <= _MAX_TABLES and sum(table.size for table in self._tables.values()) <= _MAX_BYTES:
+                return
+            self._tables.popitem(last=False)
+
+
+def visible(call: Call) -> list[str]:
+    """The servers of this key, in their order."""
+    snapshot, principal = call.snapshot, call.principal
+    return sorted(slug for slug in snapshot.upstreams if decide(snapshot.rights, principal, slug).allowed)
+
+
+def _name(snapshot: Snapshot) -> Names:
+    found: Names = {}
+    for kind in ("tool", "prompt"):
+        real = {
+            (slug, called): (slug, offered.name) for slug in sorted(snapshot.upstreams)
+            if slug in snapshot.rights.offers for offered in snapshot.rights.offers[slug].of(kind)
+            if offered.current and (called := _called(snapshot, slug, kind, offered.name)) is not None
+        }  # fmt: skip
+        found.update({(kind, shown): real[place] for shown, place in by_shown_name(real).items()})
+    return found
+
+
+def _called(snapshot: Snapshot, slug: str, kind: str, name: str) -> str | None:
+    """By its server's overlays; None for what is hidden."""
+    overlays = snapshot.overlays.get(slug)
+    return name if overlays is None or kind != "tool" else overlays.name(name)
+
+
+async def _make(call: Call, member: str) -> Listing:
+    kind, era = MEMBERS[member][0], era_of(call.modern)
+    reachable = set(call.state.aggregate.names(call.snapshot).values())
+    lines: list[bytes] = []
+    pace = Pace()
+    for slug in visible(call):
+        await pace.keep()
+        for line in await call.state.aggregate.shelves.lines(call, slug, member):
+            if kind in ("tool", "prompt") and (slug, line.name) not in reachable:
+                # Two are called the same; neither could be told from the other.
+                continue
+            if decide(call.snapshot.rights, call.principal, slug, kind, line.name, era).allowed:
+                lines.append(line.text)
+    pages = [Page(b"[" + b",".join(part) + b"]") for part in _split(lines)]
+    digest = hashlib.sha256(b"\0".join(page.entries for page in pages)).hexdigest()
+    return Listing(pages, digest, sum(len(page.entries) for page in pages))
+
+
+def _split(lines: Iterable[bytes]) -> list[list[bytes]]:
+    """At least one part, each within the limits of a page."""
+    parts: list[list[bytes]] = [[]]
+    size = 0
+    for line in lines:
+        if parts[-1] and (len(parts[-1]) >= MAX_ENTRIES or size + len(line) > MAX_PAGE_BYTES):
+            parts.append([])
+            size = 0
+        parts[-1].append(line)
+        size += len(line) + 1
+    return parts

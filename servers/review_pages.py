@@ -1,0 +1,221 @@
+"""The operator's pages for definitions under review: other people's text, shown as text, and what is decided on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from projects.pages import ReadOnlyAdmin, is_operator
+from servers.comparison import compare
+from servers.evidence import approved_before, names_elsewhere, notes_on
+from servers.forms import ACTS, DecisionForm
+from servers.models import Server, State, Tool, ToolVersion
+from servers.texts import quoted, visible
+
+# So many are looked at on one page, and decided on at once.
+MAX_SELECTED = 200
+# So many servers can be chosen from; the address names any.
+MAX_FILTERED = 500
+_DONE = {"approve": "approved", "reject": "rejected", "roll_back": "approved as the only one"}
+
+
+def address_of_waiting(server: Server | None = None) -> str:
+    """Of the list of what waits, of one server or of all."""
+    query = {"state__exact": State.WAITING.value, **({"server": server.pk} if server else {})}
+    return f"{reverse('admin:servers_tool_changelist')}?{urlencode(query)}"
+
+
+def _asked(request: HttpRequest) -> DecisionForm:
+    """What the form of a decision says; raises PermissionDenied for who may not decide."""
+    if not is_operator(request):
+        raise PermissionDenied
+    return DecisionForm(request.POST)
+
+
+def _decide(request: HttpRequest, versions: Iterable[ToolVersion], form: DecisionForm) -> None:
+    """Each in a transaction of its own: one that cannot be decided on keeps no other from it."""
+    if not form.is_valid():
+        messages.error(request, "Nothing was decided: the reason is too long, or it was not said what to do.")
+        return
+    act, decided = form.cleaned_data["act"], 0
+    for version in versions:
+        try:
+            ACTS[act](version=version, reason=form.cleaned_data["reason"])
+            decided += 1
+        except ValidationError as error:
+            messages.error(request, f"{quoted(version.tool.name)}: {' '.join(error.messages)}")
+    if decided:
+        messages.success(request, f"{decided} {'definition was' if decided == 1 else 'definitions were'} {_DONE[act]}.")
+
+
+# --- tools ------------------------------------------------------------------------------------------
+
+
+class ServerFilter(admin.SimpleListFilter):
+    title = "server"
+    parameter_name = "server"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(server.pk), str(server)) for server in Server.objects.select_related("project")[:MAX_FILTERED]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Tool]) -> QuerySet[Tool]:
+        value = self.value()
+        if not value:
+            return queryset
+        if not value.isdecimal() or len(value) > 18:
+            raise IncorrectLookupParameters("not a server's number")
+        return queryset.filter(server_id=int(value))
+
+
+@admin.register(Tool)
+class ToolAdmin(ReadOnlyAdmin[Tool]):
+    """What servers list: what waits for review comes first."""
+
+    fields = ("server", "kind", "shown_name", "state", "listed_now", "first_seen_at", "last_seen_at",
+              "shown_definition")  # fmt: skip
+    list_display = ("shown_name", "kind", "server", "state", "last_seen_at")
+    list_filter = ("state", "kind", ServerFilter, "server__project")
+    list_select_related = ("server__project",)
+    search_fields = ("name", "server__slug")
+    # By their spelling, waiting comes last and approved first.
+    ordering = ("-state", "server__slug", "kind", "name")
+    actions = ("approve_selected", "reject_selected")
+    change_form_template = "admin/servers/tool/change_form.html"
+
+    @admin.display(description="name", ordering="name")
+    def shown_name(self, tool: Tool) -> str:
+        return visible(tool.name)
+
+    @admin.display(description="listed now")
+    def listed_now(self, tool: Tool) -> str:
+        eras = [era for era in ("modern", "legacy") if getattr(tool, f"{era}_digest")]
+        return f"by {' and '.join(eras)} clients" if eras else "no"
+
+    @admin.display(description="definition")
+    def shown_definition(self, tool: Tool) -> SafeString:
+        return format_html("<pre>{}</pre>", visible(json.dumps(tool.definition, indent=2, ensure_ascii=False)))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        tool = options.get("obj")
+        if tool is not None:
+            context["versions"] = ToolVersion.objects.filter(tool=tool)
+        return super().render_change_form(request, context, *args, **options)
+
+    @admin.action(description="Approve what waits of the selected")
+    def approve_selected(self, request: HttpRequest, queryset: QuerySet[Tool]) -> HttpResponse | None:
+        return self._show_selected(request, queryset, "approve")
+
+    @admin.action(description="Reject what waits of the selected")
+    def reject_selected(self, request: HttpRequest, queryset: QuerySet[Tool]) -> HttpResponse | None:
+        return self._show_selected(request, queryset, "reject")
+
+    def _show_selected(self, request: HttpRequest, queryset: QuerySet[Tool], act: str) -> HttpResponse | None:
+        """What is decided on is what was seen here: a definition that comes meanwhile is none of it."""
+        waiting = ToolVersion.objects.filter(tool__in=queryset.order_by(), state=State.WAITING)
+        versions = list(waiting.select_related("tool__server__project").order_by("tool", "id")[: MAX_SELECTED + 1])
+        if not versions:
+            self.message_user(request, "Nothing of the selection waits.", messages.WARNING)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{act.capitalize()} these definitions?",
+            "opts": self.opts,
+            "form": DecisionForm(initial={"act": act}),
+            "versions": [(version, _shown_notes(version)) for version in versions[:MAX_SELECTED]],
+            "more": len(versions) > MAX_SELECTED,
+        }
+        return TemplateResponse(request, "admin/servers/tool/decide.html", context)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know patterns only
+        decide = path("decide/", self.admin_site.admin_view(self.decide_view), name="servers_tool_decide")
+        return [decide, *super().get_urls()]
+
+    def decide_view(self, request: HttpRequest) -> HttpResponse:
+        form = _asked(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        numbers = [text for text in request.POST.getlist("version") if text.isdecimal() and len(text) < 19]
+        chosen = ToolVersion.objects.filter(pk__in=numbers[:MAX_SELECTED], state=State.WAITING)
+        _decide(request, chosen.select_related("tool"), form)
+        return redirect(address_of_waiting())
+
+
+def _shown_notes(version: ToolVersion) -> list[tuple[str, str, str]]:
+    """Code, sentence and place of what is to be looked at."""
+    notes = notes_on(version, approved_before(version), names_elsewhere(version.tool))
+    return [(note.code, visible(note.text), visible(note.pointer)) for note in notes]
+
+
+# --- versions ---------------------------------------------------------------------------------------
+
+
+@admin.register(ToolVersion)
+class ToolVersionAdmin(ReadOnlyAdmin[ToolVersion]):
+    """One definition beside what was approved before it."""
+
+    fields = ("shown_tool", "state", "shown_by", "digest", "shown_problems", "decided_by", "decided_at", "reason",
+              "first_seen_at", "last_seen_at")  # fmt: skip
+    list_display = ("shown_tool", "state", "short_digest", "decided_by", "last_seen_at")
+    list_filter = ("state", "tool__kind", "project")
+    list_select_related = ("tool__server__project",)
+    search_fields = ("tool__name", "tool__server__slug", "digest")
+    change_form_template = "admin/servers/toolversion/change_form.html"
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        # They are reached by their tools.
+        return False
+
+    @admin.display(description="of")
+    def shown_tool(self, version: ToolVersion) -> str:
+        return f"{version.tool.kind} {visible(version.tool.name)} of {version.tool.server}"
+
+    @admin.display(description="digest")
+    def short_digest(self, version: ToolVersion) -> str:
+        return version.digest[:12]
+
+    @admin.display(description="shown to")
+    def shown_by(self, version: ToolVersion) -> str:
+        eras = [era for era in ("modern", "legacy") if getattr(version, era)]
+        return f"{' and '.join(eras)} clients" if eras else "nobody yet"
+
+    @admin.display(description="problems")
+    def shown_problems(self, version: ToolVersion) -> str:
+        return visible("\n".join(version.problems)) or "none"
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        version = options.get("obj")
+        if version is not None:
+            before = approved_before(version)
+            context |= {
+                "before": before,
+                "notes": _shown_notes(version),
+                "lines": compare(before.definition if before else None, version.definition),
+                "form": DecisionForm(),
+                "can_be_offered": not version.problems,
+            }
+        return super().render_change_form(request, context, *args, **options)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know patterns only
+        view = self.admin_site.admin_view(self.decide_view)
+        return [path("<int:pk>/decide/", view, name="servers_toolversion_decide"), *super().get_urls()]
+
+    def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        form = _asked(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        version = get_object_or_404(ToolVersion.objects.select_related("tool"), pk=pk)
+        _decide(request, [version], form)
+        return redirect("admin:servers_toolversion_change", pk)
