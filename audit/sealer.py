@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import structlog
 from django.db import connection, transaction
 
@@ -43,7 +44,6 @@ _UNREADABLE = leaf_of(b"")
 class _Pending:
     """An event on its way to its seal."""
 
-    txid: int
     ord: int
     event_id: str
     project_ref: int
@@ -59,11 +59,8 @@ class Sealer:
     def take_turn(self) -> int:
         """Seals until nothing is left that can be sealed. How many events. Raises NoKey and django.db.Error."""
         until, sealed = time.monotonic() + _TURN_SECONDS, 0
-        while time.monotonic() < until:
-            count = seal_batch()
+        while time.monotonic() < until and (count := seal_batch()):
             sealed += count
-            if count < BATCH:
-                break
         if time.monotonic() - self._idle_looked_at >= _LOOK_FOR_IDLE_SECONDS:
             self._idle_looked_at = time.monotonic()
             sign_idle_logs()
@@ -71,16 +68,16 @@ class Sealer:
 
 
 def seal_batch(limit: int = BATCH) -> int:
-    """Seals up to `limit` events in one transaction. 0 also when another process is at it."""
+    """Looks at up to `limit` events in one transaction and gives how many it sealed. 0 also when another is at it."""
     if connection.vendor == "postgresql":
         with _turn() as is_ours:
-            return _write(_read_on_postgresql(limit)) if is_ours else 0
+            return _write(*_read_on_postgresql(limit)) if is_ours else 0
     with _one_thread:
         state = _state()
-        pending = _read_on_sqlite(state.ord, limit)
+        read = _read_on_sqlite(state.ord, limit)
         # What takes long is done; whoever writes to the database had not to wait for it.
         with transaction.atomic():
-            return _write((pending, None)) if _state().ord == state.ord else 0
+            return _write(*read) if _state().ord == state.ord else 0
 
 
 def sign_idle_logs() -> int:
@@ -123,63 +120,83 @@ def _turn(*, waits: bool = False) -> Iterator[bool]:
         yield waits or bool(row and row[0])
 
 
-def _read_on_postgresql(limit: int) -> tuple[list[_Pending], tuple[int, int] | None]:
-    """Events in the order of their transactions, and where to go on where that is not the last of them."""
+# The last event's transaction and number; None when nothing is new.
+_Reached = tuple[int, int] | None
+
+
+def _read_on_postgresql(limit: int) -> tuple[list[_Pending], _Reached]:
+    """Events without seal, in the order of their transactions, and how far that is."""
     state = _state()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint"
-            " FROM pg_current_snapshot() AS now"
+            "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint,"
+            # Along the index, however little the planner knows of events that came just now.
+            " set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),"
+            " set_config('enable_seqscan', 'off', true) FROM pg_current_snapshot() AS now"
         )
-        ended, known = cursor.fetchone()
+        ended, known, *_ = cursor.fetchone()
+        if state.txid < known:
+            cursor.execute(
+                _select("event.txid < %s::text::xid8 AND (event.txid, event.ord) > (%s::text::xid8, %s)"
+                        " ORDER BY event.txid, event.ord"),
+                [str(ended), str(state.txid), state.ord, limit],
+            )  # fmt: skip
+            found = cursor.fetchall()
+            return _pending(found), found[-1][:2] if found else None
         # A database that was restored elsewhere brings numbers of transactions that are not yet to come there.
-        is_restored = state.txid >= known
-        if is_restored:
-            where = "(event.txid < %s::text::xid8 OR event.txid >= %s::text::xid8) ORDER BY event.ord"
-            values: list[Any] = [str(ended), str(known)]
-        else:
-            where = (
-                "event.txid < %s::text::xid8 AND (event.txid, event.ord) > (%s::text::xid8, %s)"
-                " ORDER BY event.txid, event.ord"
-            )
-            values = [str(ended), str(state.txid), state.ord]
-        cursor.execute(_select(f"{where} LIMIT %s"), [*values, limit])
-        pending = _pending(cursor.fetchall())
-    if is_restored:
-        return pending, (ended - 1, _LAST) if len(pending) < limit else (state.txid, state.ord)
-    return pending, None
+        cursor.execute(
+            _select("(event.txid < %s::text::xid8 OR event.txid >= %s::text::xid8) AND NOT EXISTS"
+                    " (SELECT 1 FROM audit_seal WHERE event_id = event.id)"
+                    " ORDER BY event.ord"),
+            [str(ended), str(known), limit],
+        )  # fmt: skip
+        found = cursor.fetchall()
+        return _pending(found), None if len(found) == limit else (ended - 1, _LAST)
 
 
-def _read_on_sqlite(after: int, limit: int) -> list[_Pending]:
+def _read_on_sqlite(after: int, limit: int) -> tuple[list[_Pending], _Reached]:
     """There is one writer, so that events are committed in the order of their numbers."""
     with connection.cursor() as cursor:
-        cursor.execute(_select("event.ord > %s ORDER BY event.ord LIMIT %s"), [after, limit])
-        return _pending(cursor.fetchall())
+        cursor.execute(_select("event.ord > %s ORDER BY event.ord"), [after, limit])
+        found = cursor.fetchall()
+    return _pending(found), found[-1][:2] if found else None
 
 
 def _select(where: str) -> str:
     txid = "event.txid::text::bigint" if connection.vendor == "postgresql" else "0"
-    # An event with the id of another that has its seal is no event of ours.
-    return (
-        f"SELECT {txid}, event.ord, {rows.columns('event')} FROM audit_event AS event"  # noqa: S608  our own columns
-        f" WHERE NOT EXISTS (SELECT 1 FROM audit_seal WHERE event_id = event.id) AND {where}"
-    )
+    return f"SELECT {txid}, event.ord, {rows.columns('event')} FROM audit_event AS event WHERE {where} LIMIT %s"  # noqa: S608  our own columns
 
 
 def _pending(found: list[tuple[Any, ...]]) -> list[_Pending]:
+    # An event with the id of another that has its seal is no event of ours.
+    known = _have_seals([rows.id_of(row) for _, _, *row in found])
     pending = []
-    for txid, number, *row in found:
+    for _, number, *row in found:
+        event_id = rows.id_of(row)
+        if event_id in known:
+            continue
         try:
             leaf = rows.leaf_of_row(row)
         except NotCanonical as error:
             logger.error("an event cannot be read and is sealed as unreadable", ord=number, error=str(error))
             leaf = _UNREADABLE
-        pending.append(_Pending(txid, number, rows.id_of(row), rows.project_of(row), leaf))
+        pending.append(_Pending(number, event_id, rows.project_of(row), leaf))
     return pending
 
 
-def _write(read: tuple[list[_Pending], tuple[int, int] | None]) -> int:
-    pending, reached = read
+def _have_seals(ids: list[str]) -> set[str]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT event_id::text FROM audit_seal WHERE event_id = ANY(%s::uuid[])", [ids])
+        else:
+            cursor.execute(
+                "SELECT event_id FROM audit_seal WHERE event_id IN (SELECT value FROM json_each(%s))",
+                [orjson.dumps(ids).decode()],
+            )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _write(pending: list[_Pending], reached: _Reached) -> int:
     heads: dict[int, logs.Head] = {}
     leaves: dict[int, list[bytes]] = {}
     seals: dict[str, tuple[int, int, str, int, bytes, bytes]] = {}
@@ -195,10 +212,9 @@ def _write(read: tuple[list[_Pending], tuple[int, int] | None]) -> int:
     if seals:
         _insert(list(seals.values()))
         _sign(heads, leaves)
-    if reached or pending:
-        txid, number = reached or (pending[-1].txid, pending[-1].ord)
-        _store_state(txid=txid, ord=number)
-    return len(pending)
+    if reached is not None:
+        _store_state(txid=reached[0], ord=reached[1])
+    return len(seals)
 
 
 def _sign(heads: dict[int, logs.Head], leaves: dict[int, list[bytes]], next_key: bytes = b"") -> int:

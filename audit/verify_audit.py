@@ -31,6 +31,7 @@ import os
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import IO, Any
 
 from cryptography.exceptions import InvalidSignature
@@ -73,16 +74,25 @@ def number(value: float) -> str:
 
 
 def canonical_text(value: Any) -> str:
-    if value is None or value is True or value is False or isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        # The standard library escapes what RFC 8785 escapes, in the same way.
+        return encode_basestring(value)
+    if isinstance(value, dict):
+        names = sorted(value, key=utf_16) if not all(map(str.isascii, value)) else sorted(value)
+        return "{" + ",".join([encode_basestring(name) + ":" + canonical_text(value[name]) for name in names]) + "}"
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
     if isinstance(value, int) and abs(value) < 2**53:
         return str(value)
     if isinstance(value, (int, float)):
         return number(value)
-    if isinstance(value, list):
-        return "[" + ",".join([canonical_text(item) for item in value]) + "]"
-    names = sorted(value, key=lambda name: name.encode("utf-16-be"))
-    return "{" + ",".join([canonical_text(name) + ":" + canonical_text(value[name]) for name in names]) + "}"
+    return "[" + ",".join([canonical_text(item) for item in value]) + "]"
+
+
+def utf_16(name: str) -> bytes:
+    return name.encode("utf-16-be")
 
 
 def canonical(value: Any) -> bytes:
@@ -155,6 +165,18 @@ def parse_checkpoint(raw: bytes) -> Checkpoint:
     for name in ("root", "chain", "previous", "signature", "next_key", "next_signature"):
         unhex(value.get(name, ""))
     return value
+
+
+def parse_line(raw: bytes) -> tuple[int, bytes, Any, bytes]:
+    """A line's number, leaf, event and the event's canonical text, which is empty where the event was left out."""
+    content = json.loads(raw.decode("utf-8"))
+    seq, leaf = content["seq"], unhex(content["leaf"])
+    text = canonical(content["event"]) if "event" in content else b""
+    shown = b'"event":' + text + b"," if text else b""
+    written = b'{%b"leaf":"%b","seq":%d}' % (shown, leaf.hex().encode(), seq)
+    if type(seq) is not int or len(leaf) != 32 or raw != written:
+        raise ValueError("not as exports are written")
+    return seq, leaf, content.get("event"), text
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -317,10 +339,7 @@ class Verifier:
         with self.export.open("events.jsonl") as file:
             for number_of_line, line in enumerate(file, 1):
                 try:
-                    content = parse(line.rstrip(b"\n"))
-                    place, leaf = content["seq"], unhex(content["leaf"])
-                    if type(place) is not int or len(leaf) != 32 or set(content) - {"event", "leaf", "seq"}:
-                        raise ValueError
+                    place, leaf, event, text = parse_line(line.rstrip(b"\n"))
                 except DAMAGED:
                     self.say("line_damaged", None, f"line {number_of_line} of events.jsonl")
                     continue
@@ -328,8 +347,8 @@ class Verifier:
                     self.say("seal_missing", seq + 1, f"the next line is {place}")
                     whole = False
                 seq = place
-                if "event" in content:
-                    self.check_event(content["event"], leaf, seq)
+                if text:
+                    self.check_event(event, text, leaf, seq)
                 chain = sha256(b"\x02", chain, (seq % 2**64).to_bytes(8, "big"), leaf)
                 batch.append(leaf)
                 if seq in marks:
@@ -340,11 +359,11 @@ class Verifier:
             self.say("seals_unsigned", seq - len(batch) + 1, "no checkpoint is over them")
         return seq
 
-    def check_event(self, event: Any, leaf: bytes, seq: int) -> None:
+    def check_event(self, event: Any, text: bytes, leaf: bytes, seq: int) -> None:
         self.events += 1
         if not isinstance(event, dict) or (event.get("project_ref") or 0) != self.project:
             self.say("event_moved", seq, "it is of another project")
-        elif sha256(b"\x00", canonical(event)) != leaf:
+        elif sha256(b"\x00", text) != leaf:
             self.say("event_changed", seq)
 
     def compare(

@@ -68,7 +68,7 @@ def write(count: int, start: int = 0, **fields: Any) -> list[Entry]:
     return made
 
 
-def seal_all(seconds: float = 60.0) -> int:
+def seal_all(seconds: float = 120.0) -> int:
     """Seals until each event has its seal. Other transactions of the server may hold the watermark back for a while."""
     deadline, sealed = time.monotonic() + seconds, 0
     while Seal.objects.count() < Event.objects.count():
