@@ -6,6 +6,10 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from audit import listeners
+        from django.db.models.signals import post_migrate
+
+        from audit import append_only, checks, listeners  # noqa: F401  checks register themselves
 
         listeners.connect()
+        # A table that SQLite rebuilds in a migration loses its triggers.
+        post_migrate.connect(append_only.install, sender=self, dispatch_uid="audit-append-only")

@@ -40,6 +40,8 @@ class Entry(NamedTuple):
     params_digest: str = ""
     result_digest: str = ""
     payload_ref: uuid.UUID | None = None
+    payload_digest: str = ""
+    writer: uuid.UUID | None = None
     detail: dict[str, Any] | None = None
 
 

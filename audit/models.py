@@ -12,25 +12,40 @@ class ReadOnlyLog(RuntimeError):
     """A line of the log was to be changed or deleted."""
 
 
-class EventQuerySet(models.QuerySet["Event"]):
+class LineQuerySet(models.QuerySet[Any]):
     def update(self, **kwargs: Any) -> int:
-        raise ReadOnlyLog("Events are never changed.")
+        raise ReadOnlyLog("The log is never changed.")
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        raise ReadOnlyLog("Events are never deleted.")
+        raise ReadOnlyLog("The log is never deleted.")
 
-    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Event]:
-        raise ReadOnlyLog("Events are written by audit.recorder only.")
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Any]:
+        raise ReadOnlyLog("The log is written by audit.recorder and audit.sealer only.")
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> int:
-        raise ReadOnlyLog("Events are never changed.")
+        raise ReadOnlyLog("The log is never changed.")
 
 
-class Event(models.Model):
+class Line(models.Model):
+    """A row that is only ever read by its model. The database refuses changes too (migration 0003)."""
+
+    objects = models.Manager.from_queryset(LineQuerySet)()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        raise ReadOnlyLog("The log is written by audit.recorder and audit.sealer only.")
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise ReadOnlyLog("The log is never deleted.")
+
+
+class Event(Line):
     """One line of the log. A call has two: its intent, before anything leaves, and its outcome."""
 
     ord = models.BigAutoField(primary_key=True)
-    id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(default=uuid.uuid4, editable=False)
     at = models.DateTimeField(db_index=True)
     kind = models.CharField(max_length=40)
     project_ref = models.BigIntegerField(null=True)
@@ -59,19 +74,101 @@ class Event(models.Model):
     params_digest = models.CharField(max_length=64, blank=True)
     result_digest = models.CharField(max_length=64, blank=True)
     payload_ref = models.UUIDField(null=True)
+    # SHA-256 of the payload as it is stored, so that the proof outlives an erased payload.
+    payload_digest = models.CharField(max_length=64, blank=True)
+    # Of an intent: the process that the call lives in.
+    writer = models.UUIDField(null=True)
     detail = models.JSONField(default=dict)
-
-    objects = models.Manager.from_queryset(EventQuerySet)()
 
     class Meta:
         ordering = ["-ord"]
         indexes = [models.Index(fields=["project_ref", "-ord"], name="event_project_page")]
+        # The moment belongs to it because PostgreSQL keeps each month in a partition of its own. A line that is
+        # tried again has both.
+        constraints = [models.UniqueConstraint(fields=["id", "at"], name="event_once")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}".strip()
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        raise ReadOnlyLog("Events are written by audit.recorder only.")
 
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise ReadOnlyLog("Events are never deleted.")
+class Seal(Line):
+    """The place of an event in its project's chain. `project_ref` is 0 for events without a project."""
+
+    pk = models.CompositePrimaryKey("project_ref", "seq")
+    project_ref = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    event_id = models.UUIDField(unique=True)
+    event_ord = models.BigIntegerField()
+    leaf = models.BinaryField()
+    chain = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.project_ref}/{self.seq}"
+
+
+class Checkpoint(Line):
+    """A signed state of a project's chain. `root` is that of the leaves since the checkpoint before."""
+
+    id = models.BigAutoField(primary_key=True)
+    project_ref = models.BigIntegerField()
+    size = models.BigIntegerField()
+    root = models.BinaryField()
+    chain = models.BinaryField()
+    at = models.DateTimeField()
+    # The signature of the project's checkpoint before; empty in the first.
+    previous = models.BinaryField()
+    key_id = models.CharField(max_length=16)
+    signature = models.BinaryField()
+    # Where the signing key changes: the public key that follows, and its signature over the same.
+    next_key = models.BinaryField(default=b"")
+    next_signature = models.BinaryField(default=b"")
+
+    class Meta:
+        indexes = [models.Index(fields=["project_ref", "id"], name="checkpoint_log")]
+        constraints = [models.UniqueConstraint(fields=["project_ref", "previous"], name="checkpoint_follows_one")]
+
+    def __str__(self) -> str:
+        return f"{self.project_ref}/{self.size}"
+
+
+class SealerState(models.Model):
+    """How far the sealer came, in one row: every event up to here has its seal."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    # The last event's transaction and number; SQLite knows the number only.
+    txid = models.BigIntegerField(default=0)
+    ord = models.BigIntegerField(default=0)
+    signing_key = models.CharField(max_length=16, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.txid}/{self.ord}"
+
+
+class AnchorPosition(models.Model):
+    """The newest checkpoint that an anchor took."""
+
+    anchor = models.CharField(max_length=40, primary_key=True)
+    checkpoint_id = models.BigIntegerField(default=0)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.anchor
+
+
+class Writer(models.Model):
+    """A process that has calls open. Its row is its right to write their outcomes; who takes the row closes them."""
+
+    id = models.UUIDField(primary_key=True)
+    # Where its process can be looked for: the machine and its process numbers, the number, and when it began.
+    place = models.CharField(max_length=200)
+    pid = models.BigIntegerField()
+    began = models.BigIntegerField()
+    seen_at = models.DateTimeField()
+    beats = models.BigIntegerField(default=0)
+    suspected_at = models.DateTimeField(null=True)
+    # No call that is open began before.
+    open_since = models.DateTimeField()
+    is_stopped = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.pid}"

@@ -13,6 +13,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from audit import storage
 from audit.entry import Entry, new_id, now
+from audit.lease import BEAT_SECONDS, LATE, Lease
+from audit.sealed import UNSEALED, unsealed_seconds
+from audit.storage import OUTCOME, Fenced
 from gateway_site.lib import actor as acting
 
 _MAX_BATCH = 512
@@ -33,6 +36,9 @@ WRITTEN = Counter("mcpgw_audit_events_total", "Events committed.")
 FAILED = Counter("mcpgw_audit_failed_events_total", "Events that the store refused.")
 
 
+_Item = tuple[Entry, "asyncio.Future[None] | None"]
+
+
 class AuditUnavailable(Exception):
     """The log cannot take the event now; what it was to prove must not happen."""
 
@@ -47,6 +53,7 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._is_busy = False
+        self._lease = Lease()
 
     def write(self, entry: Entry) -> asyncio.Future[None]:
         """Queues at once, so that the event is kept even when the caller is cancelled while it waits.
@@ -87,13 +94,31 @@ class Recorder:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
+            self._wake.wait(BEAT_SECONDS)
             self._wake.clear()
             while self._waiting:
                 self._commit_next()
+            self._beat()
             if self._stopping:
+                self._give_back()
                 connection.close()
                 return
+
+    def _beat(self) -> None:
+        """Says that this process lives, so that nobody closes its open calls."""
+        if not self._lease.is_due():
+            return
+        try:
+            self._lease.beat(self._waiting[0][0].at if self._waiting else None)
+            UNSEALED.set(unsealed_seconds())
+        except Exception:  # noqa: BLE001  the store is away for others too, and the next beat tries again
+            connection.close()
+
+    def _give_back(self) -> None:
+        try:
+            self._lease.give_back()
+        except Exception:  # noqa: BLE001  without the store nothing can be given back; others find out
+            connection.close()
 
     def _commit_next(self) -> None:
         if self._is_busy and len(self._waiting) < _MAX_BATCH:
@@ -102,11 +127,18 @@ class Recorder:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
         self._is_busy = len(batch) > _BUSY_BATCH
         self._store(batch)
+        self._beat()
 
-    def _store(self, batch: list[tuple[Entry, asyncio.Future[None] | None]]) -> None:
+    def _store(self, batch: list[_Item]) -> None:
         started = time.perf_counter()
+        if self._lease.has_lost():
+            batch = [self._told_late(item) for item in batch]
         try:
-            _commit([entry for entry, _ in batch])
+            self._commit([entry for entry, _ in batch])
+        except Fenced:
+            self._lease.lose()
+            self._store(batch)
+            return
         except Exception as error:  # noqa: BLE001  whatever the store raises, the waiting calls must be refused
             connection.close()
             if len(batch) > 1 and isinstance(error, _UNSTORABLE):
@@ -121,13 +153,30 @@ class Recorder:
         WAITING.set(len(self._waiting))
         _resolve(batch, None)
 
-    def _refuse(self, batch: list[tuple[Entry, asyncio.Future[None] | None]], error: Exception) -> None:
+    def _commit(self, entries: list[Entry]) -> None:
+        if connection.connection is None:
+            connection.ensure_connection()
+            storage.make_commits_durable()
+        storage.commit(entries, self._lease.take())
+        self._lease.note(entries)
+
+    def _told_late(self, item: _Item) -> _Item:
+        """The call was closed by others: what we know is kept beside it, and its caller is refused."""
+        entry, future = item
+        if not self._lease.is_late(entry):
+            return item
+        self._lease.forget(entry.call_id)
+        if future is not None:
+            _resolve([item], AuditUnavailable("the call was closed meanwhile"))
+        return entry._replace(kind=LATE), None
+
+    def _refuse(self, batch: list[_Item], error: Exception) -> None:
         FAILED.inc(len(batch))
         _resolve(batch, AuditUnavailable(type(error).__name__))
         if isinstance(error, _UNSTORABLE):
             return
         # An outcome whose call was made must not be lost: it is tried again until the store is back.
-        kept = [(entry, None) for entry, future in batch if future is None or entry.kind == "mcp.call.outcome"]
+        kept = [(entry, None) for entry, future in batch if future is None or entry.kind == OUTCOME]
         self._waiting.extendleft(reversed(kept))
         if kept and not self._stopping:
             time.sleep(_RETRY_PAUSE)
@@ -135,15 +184,7 @@ class Recorder:
             self._waiting.clear()
 
 
-def _commit(entries: list[Entry]) -> None:
-    fresh = connection.connection is None
-    if fresh:
-        connection.ensure_connection()
-        storage.make_commits_durable()
-    storage.commit(entries)
-
-
-def _resolve(batch: list[tuple[Entry, asyncio.Future[None] | None]], error: AuditUnavailable | None) -> None:
+def _resolve(batch: list[_Item], error: AuditUnavailable | None) -> None:
     """One wake-up per event loop and batch: a wake-up each would cost more than the commit."""
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for _, future in batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -12,8 +13,13 @@ from django.db import connection, models, transaction
 from audit.entry import Entry
 from audit.models import Event
 
+INTENT, OUTCOME = "mcp.call.intent", "mcp.call.outcome"
 _COLUMNS = Entry._fields
-_DETAIL = _COLUMNS.index("detail")
+_KIND = _COLUMNS.index("kind")
+_DETAIL, _WRITER = _COLUMNS.index("detail"), _COLUMNS.index("writer")
+_UUIDS = [_COLUMNS.index(name) for name in ("call_id", "payload_ref", "writer")]
+# The largest whole number that every reader of JSON takes for what it is.
+_SAFE_INTEGER = 2**53 - 1
 _BOUNDED = [
     (index, field.max_length)
     for index, name in enumerate(_COLUMNS)
@@ -21,20 +27,42 @@ _BOUNDED = [
 ]
 
 
+class Fenced(Exception):
+    """The writer's row is gone: its open calls were closed by others, and it may not say how they ended."""
+
+
 def insert(batch: Sequence[Entry]) -> None:
     """Inserts in the current transaction. Raises django.db.Error when the store cannot take them."""
     rows = [_row(entry) for entry in batch]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_postgresql_statement(), [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(_postgresql_statement(""), [list(column) for column in zip(*rows, strict=True)])
         else:
             cursor.executemany(_sqlite_statement(), [_sqlite_row(row) for row in rows])
 
 
-def commit(batch: Sequence[Entry]) -> None:
-    """Inserts and commits; durable when it returns."""
-    with transaction.atomic(durable=True):
-        insert(batch)
+def commit(batch: Sequence[Entry], writer: uuid.UUID) -> None:
+    """Inserts and commits; durable when it returns. Intents are marked as the writer's.
+
+    Raises Fenced when the writer has no row, and django.db.Error as insert() does.
+    """
+    rows = [_row(entry) for entry in batch]
+    for row in rows:
+        if row[_KIND] == INTENT:
+            row[_WRITER] = writer
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            # Its row is held until the commit, so that nobody closes its calls in between.
+            cursor.execute(_postgresql_statement(_HELD), [writer, *columns])
+            is_held = cursor.rowcount == len(batch)
+        else:
+            cursor.execute("SELECT 1 FROM audit_writer WHERE id = %s", [writer.hex])
+            is_held = cursor.fetchone() is not None
+            if is_held:
+                cursor.executemany(_sqlite_statement(), [_sqlite_row(row) for row in rows])
+        if not is_held:
+            raise Fenced
 
 
 def make_commits_durable() -> None:
@@ -54,8 +82,8 @@ def _row(entry: Entry) -> list[Any]:
 
 def _json(detail: Any) -> str:
     try:
-        text = orjson.dumps(detail, default=str).decode()
-    except TypeError:  # a lone surrogate, or a name that is no text
+        text = orjson.dumps(detail, default=str, option=orjson.OPT_STRICT_INTEGER).decode()
+    except TypeError:  # a lone surrogate, a name that is no text, or a number that not every reader would take
         text = "\\u0000"
     return orjson.dumps(_clean(detail), default=str).decode() if "\\u0000" in text else text
 
@@ -65,6 +93,8 @@ def _clean(value: Any) -> Any:
         return _storable(value)
     if isinstance(value, dict):
         return {_storable(str(name)): _clean(item) for name, item in value.items()}
+    if isinstance(value, int) and abs(value) > _SAFE_INTEGER:
+        return str(value)
     return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
@@ -78,8 +108,7 @@ def _storable(text: str) -> str:
 def _sqlite_row(row: list[Any]) -> list[Any]:
     row[0] = row[0].hex
     row[1] = row[1].strftime("%Y-%m-%d %H:%M:%S.%f")
-    for name in ("call_id", "payload_ref"):
-        index = _COLUMNS.index(name)
+    for index in _UUIDS:
         row[index] = row[index].hex if row[index] else None
     return row
 
@@ -95,13 +124,17 @@ _POSTGRESQL_TYPES = {
 }
 
 
+_HELD = "WITH held AS (SELECT 1 FROM audit_writer WHERE id = %s FOR KEY SHARE)"
+
+
 @lru_cache
-def _postgresql_statement() -> str:
+def _postgresql_statement(held: str) -> str:
     types = [_POSTGRESQL_TYPES[Event._meta.get_field(name).get_internal_type()] for name in _COLUMNS]
     arrays = ", ".join(f"%s::{kind}[]" for kind in types)
     selected = ", ".join(f"{name}::jsonb" if name == "detail" else name for name in _COLUMNS)
     names = ", ".join(_COLUMNS)
-    return f"INSERT INTO audit_event ({names}) SELECT {selected} FROM unnest({arrays}) AS new ({names})"  # noqa: S608  names of our own columns
+    source = f"unnest({arrays}) AS new ({names})" + (", held" if held else "")
+    return f"{held} INSERT INTO audit_event ({names}) SELECT {selected} FROM {source}"  # noqa: S608  names of our own columns
 
 
 @lru_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
@@ -15,6 +16,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import re_path
 
+from audit import recovery, work
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
 from proxy import probes
@@ -23,6 +25,8 @@ from proxy.lifecycle import Lifecycle
 
 
 def _on_start() -> None:
+    # What a process before us left open is closed without waiting for anybody's schedule.
+    threading.Thread(target=work.attempt, args=(recovery.close_interrupted,), name="recovery", daemon=True).start()
     if settings.EMBEDDED_WORKER and os.environ.get("GATEWAY_EMBEDDED_WORKER") == "1":
         start_embedded_worker()
 
@@ -34,6 +38,7 @@ def _routes() -> Any:
             re_path(r"^livez$", probes.livez),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^readyz$", probes.readyz),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^\.well-known/gateway-audit-keys\.json$", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
         ]

@@ -19,9 +19,11 @@ _threads: list[threading.Thread] = []
 
 
 def start_embedded_worker() -> None:
-    """A worker with two threads and the schedule, on the in-memory broker of this process. Starts once."""
+    """A worker with two threads, the schedule, and the log's upkeep beside them. Starts once."""
     if not _threads:
-        for name, run in (("embedded-worker", _run_worker), ("embedded-beat", _run_beat)):
+        for name, run in (
+            ("embedded-worker", _run_worker), ("embedded-beat", _run_beat), ("audit-upkeep", _keep_up_the_log),
+        ):  # fmt: skip
             _threads.append(threading.Thread(target=run, name=name, daemon=True))
             _threads[-1].start()
 
@@ -31,8 +33,15 @@ def _run_worker() -> None:
 
     # app.Worker would take over the process's signals and logging, which belong to the web server here.
     WorkController(
-        app=app, pool="threads", concurrency=2, without_heartbeat=True, without_mingle=True, without_gossip=True
-    ).start()
+        app=app, pool="threads", queues=["celery"], concurrency=2,
+        without_heartbeat=True, without_mingle=True, without_gossip=True,
+    ).start()  # fmt: skip
+
+
+def _keep_up_the_log() -> None:
+    from audit import work
+
+    work.run(threading.Event())
 
 
 def _run_beat() -> None:

@@ -12,7 +12,8 @@ BASE_DIR = HERE
 GATEWAY_HOME = Path(env.str("GATEWAY_HOME", str(BASE_DIR / "var"))).resolve()
 GATEWAY_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
 RUN_DIR = GATEWAY_HOME / "run"
-KEYRING = secret_values.load_or_create(Path(env.str("GATEWAY_KEYRING", str(GATEWAY_HOME / "keys" / "keyring.json"))))
+KEYRING_PATH = Path(env.str("GATEWAY_KEYRING", str(GATEWAY_HOME / "keys" / "keyring.json")))
+KEYRING = secret_values.load_or_create(KEYRING_PATH)
 
 # --- Django ----------------------------------------------------------------------------------------
 SECRET_KEY = secret("GATEWAY_SECRET_KEY") or KEYRING.secret_key
@@ -130,6 +131,15 @@ CELERY_BEAT_SCHEDULE = {
     "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
 }
 EMBEDDED_WORKER = not REDIS_URL
+# A worker serves both queues unless it is told which: the log's upkeep may not wait for long jobs.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "audit": {}}
+CELERY_TASK_ROUTES = {"audit.*": {"queue": "audit"}}
+if not EMBEDDED_WORKER:
+    CELERY_BEAT_SCHEDULE |= {
+        "seal-the-log": {"task": "audit.seal", "schedule": 0.8, "options": {"expires": 2}},
+        "close-interrupted": {"task": "audit.close_interrupted", "schedule": 5.0, "options": {"expires": 5}},
+        "prepare-partitions": {"task": "audit.prepare_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
+    }
 # How often a server's lists are read again for the catalogue, unless it says so itself.
 # 0: only when somebody asks for it.
 DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600, minimum=0)
@@ -154,6 +164,13 @@ EGRESS_ALLOW: list[str] = env.list("GATEWAY_EGRESS_ALLOW", default=[])
 RUNNER_SOCKET = Path(env.str("GATEWAY_RUNNER_SOCKET", str(RUN_DIR / "runner.sock")))
 AUDIT = choice("GATEWAY_AUDIT", "database", ("database", "off"))
 AUDIT_TIMEOUT_SECONDS = 2.0
+# Where checkpoints go besides the database, and how often at most.
+AUDIT_WEBHOOK = secret("GATEWAY_AUDIT_WEBHOOK")
+AUDIT_ANCHORS: list[str] = env.list(
+    "GATEWAY_AUDIT_ANCHORS", default=["file", "log", *(["webhook"] if AUDIT_WEBHOOK else [])]
+)
+AUDIT_ANCHOR_FILE = Path(env.str("GATEWAY_AUDIT_ANCHOR_FILE", str(GATEWAY_HOME / "audit" / "checkpoints.jsonl")))
+AUDIT_ANCHOR_SECONDS = positive("GATEWAY_AUDIT_ANCHOR_SECONDS", 10)
 # How long a personal value can come back after the last use of the token that stands for it.
 GUARDRAIL_VAULT_SECONDS = positive("GATEWAY_GUARDRAIL_VAULT_SECONDS", 3600)
 DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)

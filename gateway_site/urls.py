@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
+from audit.views import audit_keys
 from projects.setup import setup_view
 
 admin.site.site_header = "Secure MCP Gateway"
@@ -14,4 +15,5 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("setup/<str:token>/", setup_view, name="setup"),
     path("admin/", admin.site.urls),
+    path(".well-known/gateway-audit-keys.json", audit_keys),
 ]

@@ -229,6 +229,38 @@ _OURS: list[tuple[str, str, str]] = [
     ),
     ("audit.stop", "Stopping commits what waits.", "audit/README.md"),
     ("audit.sqlite", "All of it holds on SQLite too.", "audit/README.md"),
+    ("audit.canonical", "An event is one text, whichever database or export it is read from.", "RFC 8785"),
+    (
+        "audit.leaf",
+        "Leaves and roots are those of the standard, computed from all of the event.",
+        "RFC 9162 section 2.1.1",
+    ),
+    ("audit.sealed-once", "Each event is sealed once, whatever commits late and however many seal.", "docs/audit.md"),
+    ("audit.checkpoints", "Each batch and each idle log has a signed checkpoint.", "docs/audit.md"),
+    ("audit.keys", "Keys change without a gap in trust, and their public parts are to be had.", "docs/audit.md"),
+    ("audit.anchors", "Checkpoints go to places besides the database, and are tried again.", "docs/audit.md"),
+    ("audit.tampering", "Whatever is done to what was sealed is found and named.", "docs/audit.md"),
+    ("audit.no-false-alarm", "A log that nobody touched is never said to be tampered with.", "docs/audit.md"),
+    ("audit.truncation", "Who holds an earlier checkpoint finds that the end is missing.", "docs/audit.md"),
+    (
+        "audit.export-proof",
+        "An export proves itself to somebody who has the public key and nothing else.",
+        "docs/audit.md",
+    ),
+    (
+        "audit.verify-command",
+        "Verification says intact, tampered or cannot tell, by its exit status too.",
+        "docs/audit.md",
+    ),
+    ("audit.database-refuses", "The database refuses to change or delete a line of the log.", "docs/audit.md"),
+    (
+        "audit.partitions",
+        "Each month has a partition ahead of time, and no event is ever without one.",
+        "docs/audit.md",
+    ),
+    ("audit.interrupted", "The open calls of a process that is gone are closed as interrupted, once.", "docs/audit.md"),
+    ("audit.running", "A call that is still running is not closed by others.", "docs/audit.md"),
+    ("audit.unsealed-metric", "How long events wait for their seal is a metric.", "docs/audit.md"),
     # secrets
     (
         "secrets.sealed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import stat
@@ -14,7 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_site.lib.secrets import Keyring, Unsealable, load_or_create
+from gateway_site.lib.secrets import (
+    Keyring,
+    Unsealable,
+    add_signing_key,
+    key_id_of,
+    load_or_create,
+    public_key_of,
+    retire_signing_key,
+)
 
 RING = Keyring("secret", {"p1": b"p" * 32}, {"s1": b"s" * 32}, b"a" * 32)
 OTHER = Keyring("secret", {"p1": b"q" * 32}, {"s1": b"t" * 32}, b"b" * 32)
@@ -152,3 +161,58 @@ def test_two_processes_that_start_at_once_use_one_ring(tmp_path: Path) -> None:
     rings = {starter.communicate(timeout=20)[0] for starter in starters}
     assert rings == {json.loads(path.read_text())["secret_key"] + "\n"}
     assert os.listdir(tmp_path) == ["keyring.json"]
+
+
+@pytest.mark.claim("audit.keys")
+def test_an_old_ring_has_a_signing_key_that_is_the_same_on_every_node(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.json"
+    load_or_create(path)
+    raw = json.loads(path.read_text())
+    del raw["signing"]
+    path.write_text(json.dumps(raw))
+    first, second = load_or_create(path), load_or_create(path)
+    assert first.signing == second.signing
+    assert len(first.signing) == 1
+    assert first.public_keys() == second.public_keys()
+
+
+@pytest.mark.claim("audit.keys")
+def test_keys_are_added_and_retired_and_nothing_else_of_the_ring_changes(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.json"
+    before = load_or_create(path)
+    (first,) = before.signing
+    added = add_signing_key(path)
+    both = load_or_create(path)
+    assert list(both.signing) == [first, added]
+    retire_signing_key(path, first)
+    after = load_or_create(path)
+    assert (list(after.signing), list(after.retired)) == ([added], [first])
+    assert after.public_keys() == both.public_keys()
+    assert dataclasses.replace(after, signing=before.signing, retired={}) == before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["keyring.json"]
+    for seed in (*before.signing.values(), *after.signing.values()):
+        assert seed.hex() not in repr(after)
+    assert before.signing[first].hex() not in path.read_text()
+
+
+@pytest.mark.claim("audit.keys")
+def test_two_processes_that_add_a_key_at_once_both_do(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.json"
+    load_or_create(path)
+    code = (
+        "import sys; from pathlib import Path; from gateway_site.lib.secrets import add_signing_key\n"
+        "print(add_signing_key(Path(sys.argv[1])))"
+    )
+    adders = [
+        subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    added = {adder.communicate(timeout=20)[0].strip() for adder in adders}
+    assert len(added) == 4
+    assert added < set(load_or_create(path).signing)
+
+
+@pytest.mark.claim("audit.keys")
+def test_the_id_of_a_key_is_made_of_the_key() -> None:
+    public = public_key_of(b"s" * 32)
+    assert key_id_of(public) == hashlib.sha256(public).hexdigest()[:16]

@@ -169,10 +169,12 @@ def _parts(options: dict[str, Any], demo: _Demo | None, environment: dict[str, s
         Part("web", _web(options), environment),
     ]
     if not settings.EMBEDDED_WORKER:
-        parts.append(
-            Part("worker", [sys.executable, "-m", "celery", "-A", "gateway_site", "worker", "--beat", "-c", "2",
-                            "-s", str(settings.RUN_DIR / "beat"), "-l", "WARNING"], environment)
-        )  # fmt: skip
+        worker = [sys.executable, "-m", "celery", "-A", "gateway_site", "worker", "-l", "WARNING"]
+        beat = ["--beat", "-s", str(settings.RUN_DIR / "beat")]
+        parts += [
+            Part("worker", [*worker, *beat, "-Q", "celery", "-c", "2", "-n", "jobs@%h"], environment),
+            Part("sealer", [*worker, "-Q", "audit", "--pool", "solo", "-n", "audit@%h"], environment),
+        ]
     if demo is not None:
         parts.append(Part("demo", [sys.executable, "-m", "servers.demo", "--port", str(demo.port)], environment))
     return parts

@@ -1,0 +1,31 @@
+"""The arithmetic of the proof: an event's leaf, the chain of a project's leaves, and the Merkle root of a batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+START = bytes(32)
+
+
+def leaf_of(canonical: bytes) -> bytes:
+    """SHA-256(0x00 || canonical): the leaf hash of RFC 9162 section 2.1.1."""
+    return hashlib.sha256(b"\x00" + canonical).digest()
+
+
+def link(previous: bytes, seq: int, leaf: bytes) -> bytes:
+    """SHA-256(0x02 || previous || seq as 8 bytes, big-endian || leaf)."""
+    return hashlib.sha256(b"\x02" + previous + seq.to_bytes(8, "big") + leaf).digest()
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The Merkle tree head of RFC 9162 section 2.1.1 over leaf hashes."""
+    if not leaves:
+        return hashlib.sha256().digest()
+    level = list(leaves)
+    while len(level) > 1:
+        # The last of an odd number goes up as it is, which gives the standard's tree.
+        pairs = zip(level[::2], level[1::2], strict=False)
+        above = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
+        level = above + level[len(above) * 2 :]
+    return level[0]

@@ -1,0 +1,44 @@
+"""Says when the database role of the application could change the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import connections
+
+from audit.append_only import TABLES
+
+
+@register(Tags.database)
+def the_role_cannot_change_the_log(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Runs with `check --database default` and before migrations."""
+    found: list[CheckMessage] = []
+    for name in databases or ():
+        if connections[name].vendor == "postgresql":
+            found += _look(name)
+    return found
+
+
+def _look(name: str) -> list[CheckMessage]:
+    with connections[name].cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, pg_has_role(current_user, relowner, 'USAGE'),"
+            " has_table_privilege(oid, 'UPDATE') OR has_table_privilege(oid, 'DELETE')"
+            " OR has_table_privilege(oid, 'TRUNCATE') FROM pg_class"
+            " WHERE relname = ANY(%s) AND relnamespace = current_schema()::regnamespace",
+            [list(TABLES)],
+        )
+        risky = [(table, owns) for table, owns, may_change in cursor.fetchall() if owns or may_change]
+    if not risky:
+        return []
+    owned = any(owns for _, owns in risky)
+    return [
+        Warning(
+            f"The database role of the application {'owns' if owned else 'may change'} "
+            f"{', '.join(sorted(table for table, _ in risky))}: only triggers keep it from changing the log.",
+            hint="Run the application with a role of its own; docs/audit.md has the statements.",
+            id="audit.W001",
+        )
+    ]

@@ -1,0 +1,174 @@
+"""`manage.py audit`: verify the log or an export, take a checkpoint along, export, and look after the signing keys."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from audit import logs, sealer, signing
+from audit.exporters import proof
+from audit.models import Event
+from audit.verify import CannotTell, newest_anchored, read_witnesses, verify
+from audit.verify_export import verify_export
+from audit.walk import Report
+from gateway_site.lib import secrets
+from gateway_site.lib.actor import Actor, acting_as
+from projects.models import Project
+
+INTACT, TAMPERED, UNKNOWN = 0, 1, 2
+_SHOWN = 100
+
+
+class Command(BaseCommand):
+    help = "Verifies the audit log, and looks after its checkpoints and keys."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parts = parser.add_subparsers(dest="part", required=True)
+        add = parts.add_parser("verify", help="Exit status 0: intact, 1: tampered, 2: cannot tell.")
+        add.add_argument("--project", help="Slug or number; 0 is what belongs to no project.")
+        add.add_argument("--export", type=Path, help="A folder or ZIP archive, instead of the database.")
+        add.add_argument("--checkpoint", type=Path, action="append", default=[], help="Checkpoints kept elsewhere.")
+        add.add_argument("--public-key", type=Path, action="append", default=[], help="JWK set or PEM; else our own.")
+        add.add_argument("--json", action="store_true")
+        add = parts.add_parser("checkpoint", help="The latest checkpoints, to be kept elsewhere.")
+        add.add_argument("--project", help="Slug or number; else every log's.")
+        add.add_argument("--output", type=Path, help="A file to add them to; else standard output.")
+        add = parts.add_parser("export", help="A folder that proves itself, with its verifier.")
+        add.add_argument("folder", type=Path)
+        add.add_argument("--project", required=True, help="Slug or number; 0 is what belongs to no project.")
+        add.add_argument("--first", type=int, default=1)
+        add.add_argument("--last", type=int)
+        add = parts.add_parser("keys", help="The keys that sign.")
+        add.add_argument("act", choices=("list", "add", "rotate"), nargs="?", default="list")
+        add.add_argument("--public", action="store_true", help="List the public keys as a JWK set.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with acting_as(Actor("command", "audit", "manage.py audit")):
+            getattr(self, f"_{options['part']}")(options)
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        try:
+            report = _report(options)
+        except (CannotTell, DatabaseError, CommandError, OSError) as error:
+            self._print(options, {"result": "cannot tell", "reason": str(error)}, [f"cannot tell: {error}"])
+            sys.exit(UNKNOWN)
+        self._print(options, report.to_json(), _lines(report))
+        sys.exit(INTACT if report.is_intact else TAMPERED)
+
+    def _print(self, options: dict[str, Any], document: dict[str, Any], lines: list[str]) -> None:
+        self.stdout.write(json.dumps(document) if options["json"] else "\n".join(lines))
+
+    def _checkpoint(self, options: dict[str, Any]) -> None:
+        refs = [_ref(options["project"])] if options["project"] else logs.refs("audit_checkpoint")
+        lines = [each.to_line().decode() for ref in refs if (each := logs.latest_checkpoint(ref)) is not None]
+        if not lines:
+            raise CommandError("There is no checkpoint yet.")
+        if options["output"] is None:
+            self.stdout.write("\n".join(lines))
+            return
+        with options["output"].open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+
+    def _export(self, options: dict[str, Any]) -> None:
+        ref = _ref(options["project"])
+        try:
+            manifest = proof.export(
+                options["folder"], project_ref=ref, project=_slug(ref), first=options["first"], last=options["last"]
+            )
+        except (OSError, signing.NoKey) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{manifest['events']} events, {manifest['first_seq']} to {manifest['last_seq']}")
+
+    def _keys(self, options: dict[str, Any]) -> None:
+        if options["act"] == "list":
+            self.stdout.write(json.dumps(signing.key_set(), indent=1) if options["public"] else "\n".join(_key_lines()))
+            return
+        try:
+            new = _unused_key() or secrets.add_signing_key(settings.KEYRING_PATH)
+        except OSError as error:
+            raise CommandError(f"The key ring cannot be written: {error}") from error
+        signing.read_again()
+        if options["act"] == "add":
+            self.stdout.write(f"{new} is in the ring. Copy the ring to every node, then: manage.py audit keys rotate")
+            return
+        self._rotate(new)
+
+    def _rotate(self, new: str) -> None:
+        before = logs.signing_key()
+        changed = sealer.change_key(new)
+        self.stdout.write(f"{new} signs from now on; {changed} logs say so, signed by {before} too.")
+        try:
+            secrets.retire_signing_key(settings.KEYRING_PATH, before)
+        except OSError:
+            self.stdout.write(f"The ring cannot be written here: take {before} out of its \"signing\" by hand.")
+        signing.read_again()
+
+
+def _report(options: dict[str, Any]) -> Report:
+    keys: dict[str, bytes] = {}
+    for path in options["public_key"]:
+        keys |= _read_keys(path)
+    keys = keys or signing.public_keys()
+    witnesses = [each for path in options["checkpoint"] for each in read_witnesses(path)]
+    if options["export"] is not None:
+        return verify_export(options["export"], keys, witnesses)
+    only = _ref(options["project"]) if options["project"] else None
+    anchored = [each for each in newest_anchored() if only in (None, each.project_ref)]
+    return verify(keys, only=only, witnesses=[*witnesses, *anchored])
+
+
+def _read_keys(path: Path) -> dict[str, bytes]:
+    """Raises CannotTell."""
+    try:
+        return signing.read_public_keys(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CannotTell(f"{path} holds no public key: {error}") from error
+
+
+def _ref(project: str) -> int:
+    """Also of a project that is gone. Raises CommandError."""
+    if project.isascii() and project.isdigit():
+        return int(project)
+    known = Project.objects.filter(slug=project).values_list("pk", flat=True).first()
+    if known is not None:
+        return known
+    last = Event.objects.filter(project=project).exclude(project_ref=None).values_list("project_ref", flat=True).first()
+    if last is None:
+        raise CommandError(f"The log knows no project {project!r}.")
+    return int(last)
+
+
+def _slug(ref: int) -> str:
+    return Event.objects.filter(project_ref=ref).values_list("project", flat=True).first() or "" if ref else ""
+
+
+def _unused_key() -> str | None:
+    """The first that was added and never signed."""
+    ring, used = signing.read_again(), logs.signing_key()
+    return next((key_id for key_id in ring.signing if key_id != used), None)
+
+
+def _key_lines() -> list[str]:
+    ring, used = signing.read_again(), logs.signing_key()
+    states = {**dict.fromkeys(ring.retired, "retired"), **dict.fromkeys(ring.signing, "not used yet"), used: "signs"}
+    return [f"{key_id}  {state}" for key_id, state in states.items()]
+
+
+def _lines(report: Report) -> list[str]:
+    if report.is_intact:
+        text = f"intact: {report.events} events under {report.checkpoints} checkpoints in {report.logs} logs"
+    else:
+        text = f"tampered: {report.found} faults in {report.events} events"
+    pending = [f"{report.pending} events are not sealed yet"] if report.pending else []
+    damages = [
+        f"project {each.project_ref}{'' if each.seq is None else f', {each.seq}'}: {each.kind}: {each.text}"
+        for each in report.damages[:_SHOWN]
+    ]
+    return [text, *damages, *pending, *(f"note: {each}" for each in report.notes[:_SHOWN])]

@@ -1,0 +1,22 @@
+"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from audit import partitions, recovery, work
+
+
+@shared_task(name="audit.seal")  # type: ignore[untyped-decorator]  # Celery has no types
+def seal() -> int:
+    return work.attempt(work.seal)
+
+
+@shared_task(name="audit.close_interrupted")  # type: ignore[untyped-decorator]  # Celery has no types
+def close_interrupted() -> int:
+    return work.attempt(recovery.close_interrupted)
+
+
+@shared_task(name="audit.prepare_partitions")  # type: ignore[untyped-decorator]  # Celery has no types
+def prepare_partitions() -> int:
+    return work.attempt(partitions.prepare)

@@ -1,0 +1,56 @@
+"""The log's own upkeep, in turns: sealing, anchoring, closing the calls of processes that are gone, partitions."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from django.db import close_old_connections
+
+from audit import anchoring, partitions, recovery
+from audit.sealed import UNSEALED, unsealed_seconds
+from audit.sealer import Sealer
+
+logger = structlog.get_logger("audit.work")
+
+SEAL_SECONDS = 0.8
+RECOVER_SECONDS = 5.0
+PARTITION_SECONDS = 3600.0
+_sealer = Sealer()
+
+
+def seal() -> int:
+    """Seals what can be sealed and takes the checkpoints to the anchors. How many events were sealed."""
+    sealed = _sealer.take_turn()
+    UNSEALED.set(unsealed_seconds())
+    anchoring.publish()
+    return sealed
+
+
+def run(stop: threading.Event) -> None:
+    """All of it in this thread, for a gateway that is one process, until `stop`."""
+    every: list[tuple[float, Callable[[], int]]] = [
+        (RECOVER_SECONDS, recovery.close_interrupted),
+        (PARTITION_SECONDS, partitions.prepare),
+        (SEAL_SECONDS, seal),
+    ]
+    due = [0.0] * len(every)
+    while not stop.is_set():
+        for number, (seconds, work) in enumerate(every):
+            if time.monotonic() >= due[number]:
+                due[number] = time.monotonic() + seconds
+                attempt(work)
+        stop.wait(max(0.0, min(due) - time.monotonic()))
+
+
+def attempt(work: Callable[[], int]) -> int:
+    """Does it once. What fails now is tried again in the next turn, by us or by others."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001  whatever the store or a missing key raises, the other work goes on
+        logger.error("the log's upkeep failed", work=work.__name__, error=type(error).__name__, text=str(error)[:200])
+        return 0
+    finally:
+        close_old_connections()
