@@ -70,7 +70,7 @@ def shown_keys(response: HttpResponse) -> list[str]:
 
 
 def who_did(kind: str) -> str:
-    return Event.objects.filter(kind=kind).latest("ord").actor
+    return str(Event.objects.filter(kind=kind).latest("ord").actor)
 
 
 def principal(text: str) -> authentication.Principal | None:
