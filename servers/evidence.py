@@ -17,10 +17,12 @@ def approved_before(version: ToolVersion) -> ToolVersion | None:
     """What was last approved of the tool besides this, rather in the same era than in another."""
     with with_project(version.project_id):
         approved = ToolVersion.objects.filter(tool_id=version.tool_id, state=State.APPROVED)
-        candidates = list(approved.exclude(digest=version.digest).order_by("-decided_at", "-id"))
-    same_era = [each for each in candidates
-                if (each.modern and version.modern) or (each.legacy and version.legacy)]  # fmt: skip
-    return next(iter(same_era or candidates), None)
+        others = approved.exclude(digest=version.digest).order_by("-decided_at", "-id")
+        candidates = list(others.values_list("pk", "modern", "legacy"))
+        same_era = [pk for pk, modern, legacy in candidates
+                    if (modern and version.modern) or (legacy and version.legacy)]  # fmt: skip
+        best = next(iter(same_era or [pk for pk, *_ in candidates]), None)
+        return ToolVersion.objects.filter(pk=best).first() if best is not None else None
 
 
 def names_elsewhere(tool: Tool) -> list[str]:
