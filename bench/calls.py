@@ -36,6 +36,7 @@ from proxy.call import Answer, Call  # noqa: E402
 from proxy.guards import Guards  # noqa: E402
 from proxy.stages.guard import guard  # noqa: E402
 from servers.catalogue import Catalogue  # noqa: E402
+from servers.upstream import Upstream  # noqa: E402
 
 _ROUNDS, _CALLS = 15, 40
 Arguments = Callable[[int], dict[str, Any]]
@@ -47,18 +48,21 @@ KINDS: dict[str, Arguments] = {
 }
 
 
+UPSTREAM = Upstream(1, 1, "echo", "http", "http://127.0.0.1:9/mcp", "1", 60.0)
+
+
 class Side:
     """One policy, with all that a worker would keep for it."""
 
     def __init__(self, policy: Policy) -> None:
         catalogue = Catalogue()
-        catalogue.replace(catalogue.table(1, "1", False), TOOLS)
+        catalogue.replace(catalogue.table(UPSTREAM, False), TOOLS)
         # As much of a worker, a project and a server as the stage asks for.
         self.given: dict[str, Any] = {
             "state": SimpleNamespace(guards=Guards(), catalogue=catalogue),
             "snapshot": SimpleNamespace(policies=PolicySet(default=policy, digest_key=b"k" * 32)),
             "principal": SimpleNamespace(project_id=1, key=SimpleNamespace(key_id="k")),
-            "upstream": SimpleNamespace(server_id=1, slug="echo", config_hash="1"),
+            "upstream": UPSTREAM,
         }
 
     async def call(self, arguments: dict[str, Any]) -> None:

@@ -141,7 +141,8 @@ if not EMBEDDED_WORKER:
         "prepare-partitions": {"task": "audit.prepare_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     }
 # How often a server's lists are read again for the catalogue, unless it says so itself.
-DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600)
+# 0: only when somebody asks for it.
+DISCOVERY_SECONDS = positive("GATEWAY_DISCOVERY_SECONDS", 4 * 3600, minimum=0)
 # How old a server's list and a project's configuration may become in memory, however little has changed.
 CACHE_TOOLS_SECONDS = positive("GATEWAY_CACHE_TOOLS_SECONDS", 4 * 3600)
 CACHE_CONFIG_SECONDS = positive("GATEWAY_CACHE_CONFIG_SECONDS", 24 * 3600)

@@ -197,7 +197,7 @@ class ApiKeyForm(ServiceForm[ApiKey]):
 
     class Meta:
         model = ApiKey
-        fields = ("project", "user", "label", "servers", "tools", "networks", "expires_at")
+        fields = ("project", "user", "label", "servers", "tools", "surface", "networks", "expires_at")
 
     def perform(self, instance: ApiKey) -> ApiKey:
         if instance.pk is None:
@@ -237,7 +237,7 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
     """Keys of all projects. A secret is in exactly one answer: the one to the request that made it."""
 
     form = ApiKeyForm
-    fields = ("project", "user", "label", "servers", "tools", "networks", "expires_at")
+    fields = ("project", "user", "label", "servers", "tools", "surface", "networks", "expires_at")
     shown = ("visible_id", "state", "created_at", "last_used_at", "disabled_at", "revoked_at")
     autocomplete_fields = ("project", "user")
     list_display = ("label", "visible_id", "project", "user", "state", "expires_at", "last_used_at")

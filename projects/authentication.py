@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import unquote
@@ -39,6 +41,7 @@ class KeyRecord:
     tools: tuple[str, ...]
     networks: tuple[IPv4Network | IPv6Network, ...]
     expires_at: float | None
+    surface: str = ApiKey.Surface.NATIVE
 
     @property
     def unrestricted(self) -> bool:
@@ -57,21 +60,53 @@ class KeyRecord:
 
 
 def matches(pattern: str, kind: str, server: str, name: str) -> bool:
+    """Whether a pattern allows the name: no URI that a server might read as another one."""
+    # The cheaper question first: many patterns are held against one name.
+    return names(pattern, kind, server, name) and not (kind == "resource" and climbs(name))
+
+
+def names(pattern: str, kind: str, server: str, name: str) -> bool:
     """Servers choose their own names, so none may look like another kind's or another server's."""
+    prefix, is_of_path, match = _compiled(pattern)
+    if prefix != kind:
+        return False
+    found = match(f"{server}/{name}" if is_of_path else name)
+    if kind != "resource":
+        return found is not None
+    return found is not None or (is_of_path and match(name) is not None)
+
+
+@lru_cache(maxsize=8192)
+def _compiled(pattern: str) -> tuple[str, bool, Callable[[str], re.Match[str] | None]]:
+    """The kind that it is for, whether it says the server too, and its glob."""
     prefix, _, glob = pattern.partition(":")
     if prefix not in ("prompt", "resource"):
         prefix, glob = "tool", pattern
-    if prefix != kind or (kind == "resource" and _climbs(name)):
-        return False
-    if kind == "resource" and fnmatchcase(name, glob):
-        return True
-    return fnmatchcase(f"{server}/{name}" if "/" in glob else name, glob)
+    return prefix, "/" in glob, re.compile(translate(glob)).match
 
 
-def _climbs(uri: str) -> bool:
+# One name is held against many patterns.
+@lru_cache(maxsize=64)
+def climbs(uri: str) -> bool:
     """Whether a server might read the URI as another path than the globs do."""
     decoded = unquote(unquote(uri)).replace("\\", "/")
     return ".." in decoded.split("/") or "%2f" in uri.lower()
+
+
+@lru_cache(maxsize=64)
+def plain_uri(uri: str) -> str:
+    """The URI as servers that tidy it up may read it: RFC 3986 section 6.2.2, decoded, and without empty segments."""
+    scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").rpartition(":/")
+    if not scheme:
+        return unquote(unquote(uri))
+    authority, _, path = rest.removeprefix("/").partition("/") if rest.startswith("/") else ("", "", rest)
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    return f"{scheme.lower()}://{authority.lower()}/{'/'.join(kept)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +136,7 @@ def load_keys(project_id: int) -> dict[str, KeyRecord]:
 
 # Lists as the database has them, since to decode thirty thousand takes longer than to read them.
 _COLUMNS: tuple[str | Cast, ...] = (
-    "key_id", "label", "user_id", "pepper_id", "digest", "expires_at",
+    "key_id", "label", "user_id", "pepper_id", "digest", "expires_at", "surface",
     *(Cast(name, TextField()) for name in ("servers", "tools", "networks")),
 )  # fmt: skip
 
@@ -109,7 +144,7 @@ _COLUMNS: tuple[str | Cast, ...] = (
 def _record(
     project_id: int, row: tuple[Any, ...], user: str, role: str, lists: dict[str, tuple[str, ...]]
 ) -> KeyRecord:
-    key_id, label, user_id, pepper_id, digest, expires_at, *texts = row
+    key_id, label, user_id, pepper_id, digest, expires_at, surface, *texts = row
     for text in texts:
         if text not in lists:
             lists[text] = tuple(json.loads(text))
@@ -127,6 +162,7 @@ def _record(
         tools=tools,
         networks=tuple(ip_network(network) for network in networks),
         expires_at=expires_at.timestamp() if expires_at else None,
+        surface=sys.intern(surface),
     )
 
 

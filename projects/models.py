@@ -85,6 +85,10 @@ def everything() -> list[str]:
 class ApiKey(TenantModel):
     """A user's key in a project: a visible id and the HMAC of a secret that is shown once."""
 
+    class Surface(models.TextChoices):
+        NATIVE = "native", "all tools of all servers"
+        META = "meta", "a few tools that find and call the others"
+
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     label = models.CharField(max_length=100)
     key_id = models.CharField(max_length=10, unique=True, editable=False)
@@ -95,6 +99,10 @@ class ApiKey(TenantModel):
         default=everything,
         help_text='Globs of "tool", "server/tool", "prompt:name" or "resource:uri"; ["*"] is everything.',
     )
+    surface = models.CharField(
+        max_length=6, choices=Surface.choices, default=Surface.NATIVE,
+        help_text="What the address of all servers lists. It changes nothing of what the key may use.",
+    )  # fmt: skip
     networks = models.JSONField(default=list, blank=True, help_text="Allowed CIDR networks; empty means any.")
     expires_at = models.DateTimeField(null=True, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)

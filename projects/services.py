@@ -93,6 +93,7 @@ def issue_key(
     label: str,
     servers: Sequence[str] = ("*",),
     tools: Sequence[str] = ("*",),
+    surface: str = ApiKey.Surface.NATIVE,
     networks: Sequence[str] = (),
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
@@ -106,7 +107,8 @@ def issue_key(
             raise ValidationError(f"{user.email} is not a member of {project.slug}.")
         key = ApiKey(
             project=project, user=user, label=label, key_id=new.key_id, pepper_id=pepper_id, digest=digest.hex(),
-            servers=list(servers), tools=list(tools), networks=list(networks), expires_at=expires_at,
+            servers=list(servers), tools=list(tools), surface=surface, networks=list(networks),
+            expires_at=expires_at,
         )  # fmt: skip
         clean_key(key)
         key.save()
@@ -129,7 +131,7 @@ def clean_key(key: ApiKey) -> None:
 
 @transaction.atomic
 def update_key(*, key: ApiKey, **changes: Any) -> ApiKey:
-    """`changes` are label, servers, tools, networks or expires_at. Raises ValidationError."""
+    """`changes` are label, servers, tools, surface, networks or expires_at. Raises ValidationError."""
     before = {field: getattr(key, field) for field in changes}
     for field, value in changes.items():
         setattr(key, field, value)
@@ -150,7 +152,7 @@ def rotate_key(*, key: ApiKey, overlap: timedelta = OVERLAP) -> tuple[ApiKey, st
         raise ValidationError("A revoked or disabled key cannot be rotated; issue a new one.")
     successor, text = issue_key(
         project=key.project, user=key.user, label=key.label, servers=key.servers, tools=key.tools,
-        networks=key.networks, expires_at=key.expires_at,
+        surface=key.surface, networks=key.networks, expires_at=key.expires_at,
     )  # fmt: skip
     until = timezone.now() + overlap
     if key.expires_at is None or key.expires_at > until:

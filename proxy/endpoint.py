@@ -192,7 +192,7 @@ class _Exchange:
             call.sealed_session = sealed
         if head.server is None:
             kept = open_session(sealed, principal) if sealed is not None else None
-            call.aggregate = Passage(modern, version, kept, self._message_id)
+            call.aggregate = Passage(modern, version, kept, self._message_id, run=pipeline.run)
         elif sealed is not None:
             call.session = session.unseal(settings.KEYRING, sealed, principal, upstream)
         return call
@@ -413,16 +413,13 @@ def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Up
     """The named server; without a name all of them."""
     if head.server is None:
         return whole(snapshot.project_id)
+    if not principal.may_call:
+        # Is told so once the request has been read, whatever server it names.
+        return whole(snapshot.project_id)
     upstream = snapshot.upstreams.get(head.server)
-    if upstream is None or not _may_enter(principal, snapshot, head.server):
+    if upstream is None or not decide(snapshot.rights, principal, head.server).allowed:
         raise Refusal("not_found", reason="no_such_server")
     return upstream
-
-
-def _may_enter(principal: Principal, snapshot: Snapshot, server: str) -> bool:
-    """A role that may call nothing is told so once the request has been read, whatever server it names."""
-    decision = decide(snapshot.rights, principal, server)
-    return decision.allowed or decision.code == "role"
 
 
 def _check_modern(message: wire.Message, head: Head) -> None:

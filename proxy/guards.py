@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +38,8 @@ class Guards:
         self.cache = VerdictCache()
         self.vault = vault.from_settings()
         self.definitions = Definitions()
+        self.is_warm = False
+        self._warming: asyncio.Task[None] | None = None
         self._connections = Connections()
         self._slots: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -47,8 +51,21 @@ class Guards:
         return slot
 
     async def warm(self) -> None:
-        """Makes ready what most projects use."""
-        await apart_in(self.pool)(scan.prepare, PRESETS[DEFAULT])
+        """Makes ready what most projects use, once, for the first call that is looked at.
+
+        A worker whose projects look at nothing never holds it.
+        """
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._warm(), name="warm")
+        await asyncio.shield(self._warming)
+
+    async def _warm(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await apart_in(self.pool)(scan.prepare, PRESETS[DEFAULT])
+        self.is_warm = True
+        # It lives as long as the process: to look through it for garbage would stop the loop, again and again.
+        gc.collect()
+        gc.freeze()
 
     async def apart(self, project_id: int, size: int, function: Callable[..., T], *arguments: Any) -> T:
         """What goes through a message of `size` bytes, in the pool when that is much. Raises Refusal overloaded."""

@@ -53,6 +53,8 @@ class Inspection:
         self._incoming = incoming
         self._outgoing = outgoing
         self._question = self._grounds = ""
+        # Whether a check that `judge` asked for could not be made: what it said then is not to be kept.
+        self.has_failed = False
 
     @property
     def is_off(self) -> bool:
@@ -189,6 +191,7 @@ class Inspection:
         found = known.get(project, policy, key, entry) if keep else None
         if found is None:
             verdict = await self._inspect(entry.as_message(), policy, "definition", None, entry)
+            self.has_failed = self.has_failed or bool(verdict.report.failures)
             found = known.put(project, policy, key, entry, verdict, keep=keep)
         return found
 
@@ -199,6 +202,8 @@ class Inspection:
         entry: Entry | None = None, size: int = 0,
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
+        if not guards.is_warm and (policy.rules or policy.floor):
+            await guards.warm()
         # A definition is read the same, whatever call it turned up in.
         subject, method = (call.subject[1], call.method) if entry is None else ("", entry.method)
         context = Context(

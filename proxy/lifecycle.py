@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -15,17 +13,6 @@ from audit.recorder import recorder
 from proxy import state
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-async def warm() -> None:
-    """Before anyone waits: what calls need is loaded, and what lives as long as the process is left alone from now on.
-
-    To look through all of it for garbage would stop the loop for a tenth of a second, again and again.
-    """
-    with contextlib.suppress(TimeoutError):
-        await state.current().guards.warm()
-    gc.collect()
-    gc.freeze()
 
 
 async def drain() -> None:
@@ -56,12 +43,10 @@ class Lifecycle:
         self._on_start = on_start
         self._started = False
         self._draining: asyncio.Task[None] | None = None
-        self._warming: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if not self._started:
             self._start()
-            self._warming = asyncio.create_task(warm(), name="warm")
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
@@ -78,8 +63,6 @@ class Lifecycle:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._drain_on_signal()
-                if self._warming is not None:
-                    await self._warming
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await stop()

@@ -19,6 +19,7 @@ from guardrails.engine.findings import Report
 from guardrails.engine.rules import Policy
 from guardrails.engine.scan import Services
 from proxy import protocol
+from proxy.aggregate.meta import names
 
 if TYPE_CHECKING:
     from proxy.call import Call
@@ -82,6 +83,8 @@ def shown_method(call: Call) -> str:
 
 def shown_subject(call: Call) -> str:
     """What the call is about, or "" when it is about nothing that has a name."""
+    if names.find(call) is not None:
+        return call.subject[1]
     return _shown(call, call.subject) if call.subject[1] else ""
 
 
@@ -139,7 +142,9 @@ def _readings(call: Call, kind: str, text: str) -> tuple[_Reading, ...]:
 
 
 async def _inspect(call: Call, text: str, reading: _Reading) -> Report:
-    policies, server = call.snapshot.policies, call.upstream
+    policies, server, guards = call.snapshot.policies, call.upstream, call.state.guards
+    if not guards.is_warm and (reading.policy.rules or reading.policy.floor):
+        await guards.warm()
     context = Context(reading.direction, call.principal.project_id, server.slug, tool=text, method=reading.method)
     # Without a way out.
     services = Services(cache=call.state.guards.cache, is_exempt=policies.exempt(server.server_id, text))

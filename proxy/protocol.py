@@ -51,6 +51,7 @@ __all__ = [
     "agreed_version",
     "envelope",
     "is_legacy_version",
+    "is_request",
     "known_parameters",
     "modern_headers",
     "modern_rejection",
@@ -177,3 +178,11 @@ _PARAMETERS = _table()
 def known_parameters(method: str) -> frozenset[str] | None:
     """Every parameter that any revision gives the method; None for a method of no revision, which stays open."""
     return _PARAMETERS.get(method)
+
+
+_REQUESTS = frozenset(method for method, _ in CLIENT_REQUESTS)
+
+
+def is_request(method: str) -> bool:
+    """Whether some revision has it as a request of clients, which has an id."""
+    return method in _REQUESTS

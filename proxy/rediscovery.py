@@ -7,7 +7,7 @@ import contextlib
 
 from proxy.errors import Refusal
 from proxy.snapshot import Snapshots
-from servers.freshness import request_discovery
+from servers.reading import note_list_changed
 from servers.upstream import Upstream
 
 _SECONDS_BETWEEN = 5.0
@@ -47,4 +47,4 @@ class Rediscovery:
     async def _ask(self, server_id: int) -> None:
         # What cannot be written now is found with the next discovery, or the next time the server says it.
         with contextlib.suppress(Refusal):
-            await self._snapshots.ask(request_discovery, server_id)
+            await self._snapshots.ask(note_list_changed, server_id)

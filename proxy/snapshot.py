@@ -37,6 +37,7 @@ _LOAD_SECONDS = 2.0
 # Nobody waits for so long, but what a large project has loaded by then is not loaded in vain.
 _LONG_LOAD_SECONDS = 30.0
 _LOADS_AT_ONCE = 4
+_THREADS = 2
 LOADS = Counter("mcpgw_snapshot_loads_total", "Projects loaded from the database.", ["outcome"])
 AGE = Gauge("mcpgw_snapshot_age_seconds", "Time since the configuration was last confirmed.", multiprocess_mode="max")
 T = TypeVar("T")
@@ -124,7 +125,11 @@ class Snapshots:
         self._version: int | None = None
         self._confirmed_at = float("-inf")
         self._on_change = on_change
-        self._executor = ThreadPoolExecutor(max_workers=_LOADS_AT_ONCE, thread_name_prefix="snapshot")
+        # What keeps the configuration confirmed waits for no project, and projects wait for nothing that is chosen by
+        # one: neither for what its servers say nor for what its callers ask.
+        self._standing = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="snapshot-poll")
+        self._loads = ThreadPoolExecutor(max_workers=_LOADS_AT_ONCE, thread_name_prefix="snapshot-load")
+        self._asides = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="snapshot-aside")
         self._wake = asyncio.Event()
         self._first_poll = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -142,7 +147,8 @@ class Snapshots:
         self._wake.set()
         for task in self._tasks:
             task.cancel()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._standing, self._loads, self._asides):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     def is_confirmed(self) -> bool:
         return time.monotonic() - self._confirmed_at <= settings.CONFIG_STALE_SECONDS
@@ -185,7 +191,7 @@ class Snapshots:
 
     async def _find_project(self, key_id: str) -> int | None:
         asked_at = self._version
-        project_id = await self.ask(_project_of_key, key_id)
+        project_id = await _ask(self._standing, _project_of_key, key_id)
         if project_id is not None:
             self._project_of_key[key_id] = project_id
         elif asked_at == self._version and len(self._unknown_keys) < _UNKNOWN_KEYS:
@@ -219,7 +225,7 @@ class Snapshots:
     async def _load_once(self, project_id: int) -> Snapshot | None:
         try:
             known = self._projects.get(project_id)
-            snapshot = await self.ask(partial(load, known=known), project_id, seconds=_LONG_LOAD_SECONDS)
+            snapshot = await _ask(self._loads, partial(load, known=known), project_id, _LONG_LOAD_SECONDS)
         except Refusal:
             LOADS.labels("failed").inc()
             raise
@@ -252,15 +258,12 @@ class Snapshots:
         """The project as it is stored now, for who has just changed it. Raises Refusal."""
         return await self._load(project_id, anew=True)
 
-    async def ask(self, function: Callable[[Any], T], argument: Any, *, seconds: float = _LOAD_SECONDS) -> T:
-        """Runs a query in a thread. Raises Refusal when the database does not answer in time."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(seconds):
-                return await loop.run_in_executor(self._executor, _query, function, argument)
-        except (DatabaseError, TimeoutError, OSError) as error:
-            logger.warning("configuration cannot be read", error=type(error).__name__)
-            raise Refusal("configuration_stale") from None
+    async def ask(self, function: Callable[[Any], T], argument: Any) -> T:
+        """Runs a short query in a thread, aside from all that keeps the configuration up to date.
+
+        Raises Refusal when the database does not answer in time.
+        """
+        return await _ask(self._asides, function, argument)
 
     async def _poll_forever(self) -> None:
         while not self._closed:
@@ -282,9 +285,9 @@ class Snapshots:
     async def _poll(self) -> None:
         started = time.monotonic()
         if self._version is None:
-            self._version = await self.ask(lambda _: versions.current(), None)
+            self._version = await _ask(self._standing, lambda _: versions.current(), None)
         else:
-            newest, changed = await self.ask(versions.changed_since, self._version)
+            newest, changed = await _ask(self._standing, versions.changed_since, self._version)
             if newest != self._version:
                 await self._reload(set(changed))
                 self._version = newest
@@ -347,6 +350,23 @@ async def _wait_for(task: asyncio.Task[Snapshot | None]) -> Snapshot | None:
             return await asyncio.shield(task)
     except TimeoutError:
         raise Refusal("configuration_stale") from None
+
+
+async def _ask(
+    executor: ThreadPoolExecutor, function: Callable[[Any], T], argument: Any, seconds: float = _LOAD_SECONDS
+) -> T:
+    """Runs a query in one of these threads. Raises Refusal when the database does not answer in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await run_query(executor, function, argument)
+    except (DatabaseError, TimeoutError, OSError) as error:
+        logger.warning("configuration cannot be read", error=type(error).__name__)
+        raise Refusal("configuration_stale") from None
+
+
+async def run_query(executor: ThreadPoolExecutor, function: Callable[[Any], T], argument: Any) -> T:
+    """Runs it in a thread that keeps its connection for the next. Raises what it raises."""
+    return await asyncio.get_running_loop().run_in_executor(executor, _query, function, argument)
 
 
 def _query(function: Callable[[Any], T], argument: Any) -> T:

@@ -15,8 +15,10 @@ from projects.authentication import KeyRecord, is_expired
 from proxy.aggregate.state import Aggregate
 from proxy.changes import Changes
 from proxy.errors import Refusal
+from proxy.figures import AllFigures
 from proxy.flights import Flights
 from proxy.guards import Guards
+from proxy.listings import Listings
 from proxy.meter import Meters
 from proxy.naming import Names
 from proxy.rediscovery import Rediscovery
@@ -100,11 +102,13 @@ class State:
         self.sightings = Sightings(self.snapshots)
         self.rediscovery = Rediscovery(self.snapshots)
         self.flights = Flights()
+        self.listings = Listings()
         self.connections = Connections()
         self.catalogue = Catalogue()
         self.meters = Meters()
         self.guards = Guards()
         self.names = Names()
+        self.figures = AllFigures()
         self.aggregate = Aggregate()
         self.changes = Changes(self)
         # Key ids used since the last flush, with the time.
@@ -124,6 +128,8 @@ class State:
         self.rediscovery.close()
         self.changes.close()
         await self.flights.close()
+        await self.listings.close()
+        self.sightings.close()
         await self.snapshots.close()
         await self.aggregate.close()
         await self.connections.close()

@@ -13,12 +13,15 @@ import orjson
 
 from gateway_site.lib.jsontext import count_names, holds_long_number
 from proxy.errors import Refusal
-from proxy.protocol import known_parameters
+from proxy.protocol import is_request, known_parameters
 
 MAX_DEPTH = 64
 MAX_ID_TEXT = 256
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_METHOD = 128
+MAX_URI = 4096
+# Resources whose changes one call listens to.
+MAX_LISTENED = 1_000
 
 Message = dict[str, Any]
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
@@ -51,6 +54,9 @@ def _rebuild_call(value: Message) -> Message:
         raise Refusal("invalid_request", "The method must be a text of at most 128 characters")
     if "result" in value or "error" in value:
         raise Refusal("not_one_message")
+    if "id" not in value and is_request(method):
+        # What asks for an answer and waits for none would pass by what is checked of requests.
+        raise Refusal("invalid_request", f"{method} needs an id")
     message: Message = {"jsonrpc": "2.0"}
     if "id" in value:
         message["id"] = value["id"]
@@ -95,6 +101,19 @@ def _check_params(method: str, params: Any) -> None:
             raise Refusal("invalid_params", "params.arguments must be an object")
     elif method == "resources/read" and not isinstance(params.get("uri"), str):
         raise Refusal("invalid_params", "params.uri must be a text")
+    _check_uris(params)
+
+
+def _check_uris(params: Message) -> None:
+    """Rules and templates are held against each of them."""
+    wanted, reference = params.get("notifications"), params.get("ref")
+    listened = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+    listened = listened if isinstance(listened, list) else []
+    if len(listened) > MAX_LISTENED:
+        raise Refusal("invalid_params", f"At most {MAX_LISTENED:,} resources can be listened to at once")
+    for uri in [params.get("uri"), reference.get("uri") if isinstance(reference, dict) else None, *listened]:
+        if isinstance(uri, str) and len(uri) > MAX_URI:
+            raise Refusal("invalid_params", f"A URI has at most {MAX_URI:,} characters")
 
 
 def _quoted(name: str) -> str:

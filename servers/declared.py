@@ -160,12 +160,22 @@ class DeclaredServer(_Strict):
 
 
 class DeclaredKey(_Strict):
+    """`tools: meta` is the surface of that name with every tool; a tool called so is `surface: native` besides."""
+
     user: str
     label: str
     servers: list[str] = ["*"]
     tools: list[str] = ["*"]
+    surface: Literal["native", "meta"] = "native"
     networks: list[str] = []
     expires_in_days: float | None = Field(None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_tools(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and "surface" not in raw and raw.get("tools") in ("meta", ["meta"]):
+            return {**raw, "tools": ["*"], "surface": "meta"}
+        return raw
 
 
 class DeclaredProject(_Strict):
@@ -511,7 +521,8 @@ def _apply_key(project: Project, declared: DeclaredKey, outcome: Outcome) -> Non
         raise ValidationError(f"{declared.user} is not a member.")
     name = f"key {project.slug}/{user.email}/{declared.label}"
     rights: dict[str, Any] = {
-        "servers": declared.servers, "tools": declared.tools, "networks": declared.networks,
+        "servers": declared.servers, "tools": declared.tools, "surface": declared.surface,
+        "networks": declared.networks,
     }  # fmt: skip
     key = _live_key(user, declared.label)
     if key is not None:

@@ -23,7 +23,7 @@ from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.models import Server, Tool
 from servers.offers import LEGACY, MODERN
 from servers.resolve import upstream_of
-from servers.review import MAX_NAME, Listed, observe
+from servers.review import MAX_NAME, Listed, closed_kinds, observe
 from servers.schemas import MAX_SCHEMA_BYTES
 from servers.sdk import LISTS, Wire, open_session
 from servers.upstream import Connections, Upstream, UpstreamError
@@ -335,13 +335,20 @@ def _is_current(server: Server) -> bool:
 
 
 def _store(server: Server, found: Discovered) -> None:
-    """An era that the server does not speak just now keeps what it had."""
+    """An era that the server does not speak just now keeps what it had.
+
+    All that is read at one time is first sight together, and then there is none any more.
+    """
+    closed = closed_kinds(Server.objects.get(pk=server.pk))
     for era, each in found.eras.items():
         about = {
             "server_info": each.server_info, "capabilities": each.capabilities, "instructions": each.instructions,
             "versions": list(each.versions),
         }  # fmt: skip
-        observe(server=server, era=era, listed=each.entries, whole=each.whole, about=about)
+        observe(
+            server=server, era=era, listed=each.entries, whole=each.whole, about=about, closed=closed,
+            ends_first_sight=True,
+        )
 
 
 def _fail(lease: Lease, server: Server, error: str) -> None:
@@ -354,9 +361,12 @@ def _fail(lease: Lease, server: Server, error: str) -> None:
         _record("discovery.failed", server, error=error[:200], attempt=lease.job.attempts)
 
 
+_LONGEST = 30 * 24 * 3600
+
+
 def period_of(server: Server) -> timedelta:
     """How long a reading of this server's lists counts as new."""
-    return timedelta(seconds=server.discovery_seconds or settings.DISCOVERY_SECONDS)
+    return timedelta(seconds=server.discovery_seconds or settings.DISCOVERY_SECONDS or _LONGEST)
 
 
 def _record(kind: str, server: Server, **detail: Any) -> None:

@@ -15,18 +15,12 @@ from django.utils import timezone
 from audit.recorder import record
 from projects import versions
 from projects.models import Project
-from projects.scoping import unscoped, with_project
+from projects.scoping import with_project
 from servers.models import Server, Tool
 
 KINDS = ("tools", "config", "verdicts")
 ALL = "all"
 _HOUR = 3600
-
-
-def request_discovery(server_id: int) -> None:
-    """The server is read again as soon as a worker is free."""
-    with unscoped("the data plane knows servers by their number"):
-        Server.objects.filter(pk=server_id, discovery_due_at__isnull=False).update(discovery_due_at=None)
 
 
 @transaction.atomic

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from django.db.models import TextField
+from django.db.models import Case, TextField, Value, When
 from django.db.models.functions import Cast
 
 from gateway_site.lib import jsontext
 from gateway_site.lib.caching import Cache, Counts, Key, Reason, key_of
+from projects.authentication import plain_uri
 from servers.models import Review, Server, State, Tool, ToolVersion
+from servers.templates import Templates
 
 MODERN, LEGACY = "modern", "legacy"
 _MAX_KEPT = 2_000
@@ -64,6 +66,10 @@ class Offer:
     lists: frozenset[Place] = frozenset()
     entries: Mapping[Place, Offered] = field(default_factory=dict, repr=False)
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    # Resources that may not be used, as servers that tidy up URIs may read them.
+    held: frozenset[str] = frozenset()
+    # Made when it is first asked for.
+    _templates: list[Templates] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def get(self, kind: str, name: str) -> Offered | None:
         return self.entries.get((kind, name))
@@ -71,11 +77,16 @@ class Offer:
     def of(self, kind: str) -> Iterable[Offered]:
         return (offered for offered in self.entries.values() if offered.kind == kind)
 
-    def is_first_sight(self, kind: str, era: str = "") -> bool:
-        """Whether what the server lists now is what its project has agreed to trust; without an era, in any."""
-        if self.review != Review.TRUST_FIRST:
-            return False
-        return not any((each, kind) in self.lists for each in ((era,) if era else (MODERN, LEGACY)))
+    def may_have(self, uri: str) -> bool:
+        """Whether a template that is listed now and may be used may make this URI."""
+        if not self._templates:
+            listed = (each.name for each in self.of("template") if each.current and each.may_be_used)
+            self._templates.append(Templates(listed))
+        return self._templates[0].may_match(uri)
+
+    def is_first_sight(self, kind: str) -> bool:
+        """Whether what the server lists now is what its project has agreed to trust."""
+        return self.review == Review.TRUST_FIRST and not any((era, kind) in self.lists for era in (MODERN, LEGACY))
 
     def is_news(self, kind: str, name: str, digest: str, era: str) -> bool:
         """Whether the server lists something else in that era than when it was last looked at."""
@@ -141,13 +152,21 @@ def _load(servers: Sequence[Server]) -> dict[int, Offer]:
             version=server.catalogue_version,
             lists=frozenset((era, kind) for era, kinds in server.first_lists.items() for kind in kinds),
             entries=entries[server.pk],
+            held=_held(entries[server.pk]),
             about=server.about,
         )
         for server in servers
     }
 
 
-# Of one version: digest, state, whether it was shown in either era, and the definition as the database has it.
+def _held(entries: Mapping[Place, Offered]) -> frozenset[str]:
+    return frozenset(
+        plain_uri(name) for (kind, name), offered in entries.items() if kind == "resource" and not offered.may_be_used
+    )
+
+
+# Of one version: digest, state, whether it was shown in either era, and the definition as the database has it, empty
+# for one that is not approved.
 _Version = tuple[str, str, bool, bool, str]
 
 
@@ -155,7 +174,10 @@ def _versions(servers: Iterable[int]) -> dict[int, list[_Version]]:
     """By tool, in the order in which they were last seen."""
     rows = ToolVersion.objects.filter(tool__server__in=servers).order_by("last_seen_at", "id")
     found: dict[int, list[_Version]] = {}
-    columns = ("tool_id", "digest", "state", MODERN, LEGACY, Cast("definition", TextField()))
+    # What was refused is never shown, and a server may have said a lot of it.
+    shown = When(state=State.APPROVED, then=Cast("definition", TextField()))
+    text = Case(shown, default=Value(""), output_field=TextField())
+    columns = ("tool_id", "digest", "state", MODERN, LEGACY, text)
     for tool_id, *version in rows.values_list(*columns):
         found.setdefault(tool_id, []).append(cast(_Version, tuple(version)))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Q
@@ -42,8 +43,13 @@ def read_soon(server: Server) -> None:
     server.discovery_due_at = None
     with with_project(server.project_id):
         Server.objects.filter(pk=server.pk).update(discovery_due_at=None)
-    if server.enabled:
+    if server.enabled and _is_by_itself(server):
         transaction.on_commit(lambda: _ask_if_due(server, who))
+
+
+def _is_by_itself(server: Server) -> bool:
+    """Whether the server is read without anybody asking for it."""
+    return bool(server.discovery_seconds or settings.DISCOVERY_SECONDS)
 
 
 def note_list_changed(server_id: int) -> Job | None:
@@ -55,7 +61,7 @@ def note_list_changed(server_id: int) -> Job | None:
         return None
     with unscoped("the server is named by its id"):
         server = Server.objects.select_related("project").filter(pk=server_id, enabled=True).first()
-    if server is None:
+    if server is None or not _is_by_itself(server):
         return None
     soon = _SETTLING
     if server.discovered_at is not None:
@@ -73,7 +79,7 @@ def ask_due() -> int:
         is_due = Q(discovery_due_at=None) | Q(discovery_due_at__lte=timezone.now())
         rows = Server.objects.filter(is_due, enabled=True, project__enabled=True).select_related("project")
         due = list(rows.order_by(F("discovery_due_at").asc(nulls_first=True))[:_OF_ONE_LOOK])
-    return sum(_ask_if_due(server, "schedule") for server in due)
+    return sum(_ask_if_due(server, "schedule") for server in due if _is_by_itself(server))
 
 
 def _ask_if_due(server: Server, requested_by: str) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from audit.recorder import record
@@ -23,13 +24,19 @@ from servers.definitions import digest as digest_of
 from servers.evidence import approved_before, names_elsewhere, notes_on
 from servers.models import Review, Server, State, Tool, ToolVersion
 
+# So long the first list of a server may be in coming before what it lists waits for a person.
+FIRST_SIGHT = timedelta(minutes=10)
 MAX_TOOLS = 2_000
 MAX_NAME = 500
 # A server that says something else each time fills no table.
 MAX_VERSIONS = 20
 MAX_REASON = 500
 MAX_NOTED_BYTES = 2**16
+# Of one look at a list, as many are on record one by one; the rest together.
+MAX_EVENTS = 50
+_ROWS_AT_ONCE = 500
 _TRUSTED = "trusted server"
+_CHECK = "schema check"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -45,19 +52,22 @@ class Listed:
 @transaction.atomic
 def observe(
     *, server: Server, era: str, listed: Iterable[Listed], whole: Iterable[str] = (),
-    about: dict[str, Any] | None = None,
+    about: dict[str, Any] | None = None, closed: Iterable[str] | None = None,
+    ends_first_sight: bool = False,
 ) -> bool:
     """Writes down what a server lists in an era, and by its review decides on what is new. Whether anything changed.
 
     `whole` names the kinds of which the list was read to its end by one who can do all that servers ask of clients:
     what is not in it is offered no more, and the first such list is what a server is trusted with at first sight.
     A list that a client is given is not whole: servers may show some tools to some clients only.
-    `about` is what the server says of itself there.
+    `about` is what the server says of itself there. `closed` are the kinds of which nothing is trusted at first sight
+    any more, for who reads several eras at one time; they are those that were read before in any era.
+    `ends_first_sight` closes all kinds, also those whose list had no end.
     """
     with with_project(server.project_id):
         # One at a time for each server, so that only one list can be its first.
         server = _lock(server.pk)
-        sighting = _Sighting(server, era)
+        sighting = _Sighting(server, era, closed_kinds(server) if closed is None else frozenset(closed))
         kinds = set(whole)
         for entry in listed:
             sighting.see(entry)
@@ -66,8 +76,9 @@ def observe(
         sighting.finish()
         changes = sighting.changes
         seen = set(server.first_lists.get(era, ()))
-        if kinds - seen:
-            server.first_lists = {**server.first_lists, era: sorted(kinds | seen)}
+        read = kinds | set(Tool.Kind.values) if ends_first_sight else kinds
+        if read - seen:
+            server.first_lists = {**server.first_lists, era: sorted(read | seen)}
             changes = True
         if about is not None and server.about.get(era) != _storable(about):
             server.about = {**server.about, era: _storable(about)}
@@ -77,6 +88,11 @@ def observe(
         return changes
 
 
+def closed_kinds(server: Server) -> frozenset[str]:
+    """Of which kinds the server has been read before, in whatever era."""
+    return frozenset(kind for kinds in server.first_lists.values() for kind in kinds)
+
+
 def observe_by_id(server_id: int, project_id: int, **seen: Any) -> bool:
     """Like `observe`; nothing happens when the server is gone."""
     with with_project(project_id):
@@ -84,17 +100,49 @@ def observe_by_id(server_id: int, project_id: int, **seen: Any) -> bool:
     return observe(server=server, **seen) if server is not None else False
 
 
-class _Sighting:
-    """One look at a server's list, entry by entry."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A version of a tool as it is stored, without its definition."""
 
-    def __init__(self, server: Server, era: str) -> None:
+    pk: int
+    digest: str
+    state: str
+    decided_by: str
+    modern: bool
+    legacy: bool
+    problems: list[str]
+
+    def is_spare(self, said: set[str]) -> bool:
+        """No person has decided on it, and the server does not say it now."""
+        return self.digest not in said and self.decided_by in ("", _TRUSTED, _CHECK)
+
+
+@dataclass(frozen=True, slots=True)
+class _Happened:
+    """What is put on record of one tool."""
+
+    kind: str
+    tool: Tool
+    version: ToolVersion | _Known
+    detail: Mapping[str, Any]
+
+
+class _Sighting:
+    """One look at a server's list, entry by entry. It takes a handful of statements, however much has changed."""
+
+    def __init__(self, server: Server, era: str, closed: frozenset[str]) -> None:
         self.server = server
         self.era = era
         self.changes = False
-        self._seen_before = frozenset(server.first_lists.get(era, ()))
-        self._tools = {(tool.kind, tool.name): tool for tool in Tool.objects.filter(server=server)}
+        self._closed = closed
+        self._first_seen: dict[str, datetime] = {}
+        rows = Tool.objects.filter(server=server).defer("definition")
+        self._tools = {(tool.kind, tool.name): tool for tool in rows}
         self._new: dict[tuple[str, str], tuple[Tool, ToolVersion]] = {}
+        self._changed: list[tuple[Tool, Listed, str]] = []
+        self._known: dict[int, list[_Known]] = {}
         self._seen: set[tuple[str, str]] = set()
+        self._happened: list[_Happened] = []
         self._names: dict[str, list[str]] = {}
         self._noted_bytes = 0
 
@@ -108,30 +156,77 @@ class _Sighting:
         self._seen.add(place)
         if known is None:
             self._new[place] = self._first_version(entry)
-        else:
-            self._see_known(known, entry)
+            return
+        digest = digest_of(entry.definition)
+        if getattr(known, f"{self.era}_digest") != digest:
+            self._changed.append((known, entry, digest))
 
     def miss(self, kind: str) -> None:
         """What is not in the whole list is offered no more; what was decided on it stays."""
-        for place, tool in self._tools.items():
-            if tool.kind == kind and place not in self._seen and getattr(tool, f"{self.era}_digest"):
-                setattr(tool, f"{self.era}_digest", "")
-                tool.save(update_fields=[f"{self.era}_digest"])
-                self.changes = True
+        place_of = f"{self.era}_digest"
+        gone = [tool.pk for place, tool in self._tools.items()
+                if tool.kind == kind and place not in self._seen and getattr(tool, place_of)]  # fmt: skip
+        if gone:
+            Tool.objects.filter(pk__in=gone).update(**{place_of: ""})
+            self.changes = True
 
     def finish(self) -> None:
-        """Stores what was never seen, in few statements however much it is."""
-        if not self._new:
-            return
-        self.changes = True
+        """Stores and records what was seen."""
+        self.changes = self.changes or bool(self._new or self._changed)
+        self._store_changed()
+        self._store_new()
+        self._record_all()
+
+    def _store_new(self) -> None:
         Tool.objects.bulk_create([tool for tool, _ in self._new.values()])
         ToolVersion.objects.bulk_create([version for _, version in self._new.values()])
-        waiting = [pair for pair in self._new.values() if pair[1].state != State.APPROVED]
-        for tool, version in waiting:
-            _record("definition.seen", self.server, tool, version)
-        if len(waiting) < len(self._new):
-            _record_many(self.server, self.era, [tool for tool, version in self._new.values()
-                                                 if version.state == State.APPROVED])  # fmt: skip
+        self._happened += [_Happened("definition.seen", *pair, {}) for pair in self._new.values()
+                           if pair[1].state != State.APPROVED]  # fmt: skip
+
+    def _store_changed(self) -> None:
+        self._known = _stored_versions([tool for tool, _, _ in self._changed])
+        again: list[int] = []
+        new: list[ToolVersion] = []
+        forgotten: list[int] = []
+        for tool, entry, digest in self._changed:
+            before = tool.digest
+            tool.digest, tool.definition = digest, _storable(entry.definition)
+            setattr(tool, f"{self.era}_digest", digest)
+            stored = self._known.get(tool.pk, [])
+            version = next((each for each in stored if each.digest == digest), None)
+            if version is not None:
+                again.append(version.pk)
+                if _settle(tool, {each.digest: each.state for each in stored}):
+                    self._happened.append(_Happened("definition.seen_again", tool, version, {}))
+                continue
+            new.append(self._changed_version(tool, entry, before))
+            spare = _oldest(stored, tool)
+            forgotten += spare
+            states = {each.digest: each.state for each in stored if each.pk not in spare}
+            _settle(tool, {**states, digest: new[-1].state})
+        ToolVersion.objects.filter(pk__in=again).update(last_seen_at=timezone.now(), **{self.era: True})
+        ToolVersion.objects.filter(pk__in=forgotten).delete()
+        ToolVersion.objects.bulk_create(new)
+        _store_tools([tool for tool, _, _ in self._changed], self.era)
+
+    def _changed_version(self, tool: Tool, entry: Listed, before: str) -> ToolVersion:
+        version = self._new_version(entry, tool)
+        version.tool = tool
+        # What is not told of one by one is told without what to look at.
+        notes = self._notes(version) if len(self._happened) < MAX_EVENTS else []
+        self._happened.append(_Happened("definition.changed", tool, version, {"before": before, "notes": notes}))
+        return version
+
+    def _record_all(self) -> None:
+        for each in self._happened[:MAX_EVENTS]:
+            _record(each.kind, self.server, each.tool, each.version, **each.detail)
+        rest = self._happened[MAX_EVENTS:]
+        for kind, state in sorted({(each.kind, str(each.version.state)) for each in rest}):
+            tools = [each.tool for each in rest if (each.kind, each.version.state) == (kind, state)]
+            _record_many(kind.replace("definition.", "definitions."), self.server, self.era, tools, state)
+        approved = [tool for tool, version in self._new.values() if version.state == State.APPROVED]
+        if approved:
+            _record_many("definitions.approved", self.server, self.era, approved, State.APPROVED)
 
     def _first_version(self, entry: Listed) -> tuple[Tool, ToolVersion]:
         version = self._new_version(entry)
@@ -142,31 +237,6 @@ class _Sighting:
         )  # fmt: skip
         version.tool = tool
         return tool, version
-
-    def _see_known(self, tool: Tool, entry: Listed) -> None:
-        digest = digest_of(entry.definition)
-        if getattr(tool, f"{self.era}_digest") == digest:
-            return
-        self.changes = True
-        before = tool.digest
-        tool.digest, tool.definition = digest, _storable(entry.definition)
-        setattr(tool, f"{self.era}_digest", digest)
-        tool.save()
-        version = ToolVersion.objects.filter(tool=tool, digest=digest).first()
-        if version is not None:
-            setattr(version, self.era, True)
-            version.last_seen_at = timezone.now()
-            version.save(update_fields=["last_seen_at", self.era])
-            if _refresh(tool):
-                _record("definition.seen_again", self.server, tool, version)
-            return
-        version = self._new_version(entry, tool)
-        version.tool = tool
-        version.save()
-        notes = self._notes(version)
-        _forget_oldest(tool)
-        _refresh(tool)
-        _record("definition.changed", self.server, tool, version, before=before, notes=notes)
 
     def _notes(self, version: ToolVersion) -> list[str]:
         """The codes of what a reviewer should look at; none once so much was looked at that callers would wait."""
@@ -191,7 +261,7 @@ class _Sighting:
 
     def _judge(self, entry: Listed, found: list[str], tool: Tool | None) -> tuple[str, str]:
         if found:
-            return State.REJECTED, "schema check"
+            return State.REJECTED, _CHECK
         if self.server.review == Review.TRUST:
             return State.APPROVED, _TRUSTED
         if self.server.review == Review.TRUST_FIRST and self._is_first_sight(entry.kind, tool):
@@ -199,10 +269,20 @@ class _Sighting:
         return State.WAITING, ""
 
     def _is_first_sight(self, kind: str, tool: Tool | None) -> bool:
-        """Until a whole list was read; and what a client has been shown by then is not changed unseen either."""
-        if kind in self._seen_before:
+        """Until its lists were read once, in whatever era, and not for long.
+
+        What a client has been shown by then is not changed unseen either.
+        """
+        if kind in self._closed or self._is_over(kind):
             return False
-        return tool is None or not ToolVersion.objects.filter(tool=tool, **{self.era: True}).exists()
+        return tool is None or not any(getattr(each, self.era) for each in self._known.get(tool.pk, ()))
+
+    def _is_over(self, kind: str) -> bool:
+        """A server must not keep itself from being read to the end."""
+        if kind not in self._first_seen:
+            seen = [tool.first_seen_at for (each, _), tool in self._tools.items() if each == kind]
+            self._first_seen[kind] = min(seen, default=timezone.now())
+        return timezone.now() - self._first_seen[kind] > FIRST_SIGHT
 
 
 @transaction.atomic
@@ -288,32 +368,50 @@ def _finish(server: Server, tool: Tool, version: ToolVersion, reason: str, **det
     _touch(server)
 
 
-def _refresh(tool: Tool) -> bool:
-    """The tool's state from those of its versions; whether it is another one now.
+def _refresh(tool: Tool) -> None:
+    """Stores the tool's state anew, from those of its versions."""
+    if _settle(tool, dict(ToolVersion.objects.filter(tool=tool).values_list("digest", "state"))):
+        tool.save(update_fields=["state"])
+
+
+def _settle(tool: Tool, states: Mapping[str, str]) -> bool:
+    """The tool's state from those of its versions, by digest; whether it is another one now.
 
     While anything waits, the tool waits, whatever its server says by now.
     """
-    states = dict(ToolVersion.objects.filter(tool=tool).values_list("digest", "state"))
     if State.WAITING in states.values():
         state = State.WAITING
     else:
         settled = all(states.get(digest) == State.APPROVED for digest in _said(tool))
         state = State.APPROVED if settled else State.REJECTED
-    if tool.state == state:
-        return False
-    tool.state = state
-    tool.save(update_fields=["state"])
-    return True
+    before, tool.state = tool.state, state
+    return before != state
 
 
-def _forget_oldest(tool: Tool) -> None:
-    """Of what no person has approved and the server does not say now."""
-    surplus = ToolVersion.objects.filter(tool=tool).count() - MAX_VERSIONS
-    if surplus <= 0:
-        return
-    spare = ToolVersion.objects.filter(tool=tool).exclude(digest__in=_said(tool))
-    spare = spare.exclude(~Q(decided_by=_TRUSTED), state=State.APPROVED)
-    ToolVersion.objects.filter(pk__in=list(spare.order_by("id").values_list("pk", flat=True)[:surplus])).delete()
+def _stored_versions(tools: Sequence[Tool]) -> dict[int, list[_Known]]:
+    """By tool, the oldest first."""
+    found: dict[int, list[_Known]] = {}
+    if tools:
+        columns = ("tool_id", "pk", "digest", "state", "decided_by", "modern", "legacy", "problems")
+        rows = ToolVersion.objects.filter(tool__in=[tool.pk for tool in tools]).order_by("id")
+        for tool_id, *row in rows.values_list(*columns):
+            found.setdefault(tool_id, []).append(_Known(*row))
+    return found
+
+
+def _oldest(stored: Sequence[_Known], tool: Tool) -> list[int]:
+    """Which versions are not kept any more now that there is one more."""
+    surplus = max(0, len(stored) + 1 - MAX_VERSIONS)
+    said = _said(tool)
+    return [each.pk for each in stored if each.is_spare(said)][:surplus]
+
+
+def _store_tools(tools: Sequence[Tool], era: str) -> None:
+    """One statement for many; each of them is there already."""
+    columns = ["digest", "definition", f"{era}_digest", "state", "last_seen_at"]
+    Tool.objects.bulk_create(
+        tools, batch_size=_ROWS_AT_ONCE, update_conflicts=True, update_fields=columns, unique_fields=["id"]
+    )
 
 
 def _said(tool: Tool) -> set[str]:
@@ -341,7 +439,7 @@ def _touch(server: Server) -> None:
     bump(server.project_id, keys=False)
 
 
-def _record(kind: str, server: Server, tool: Tool, version: ToolVersion, **detail: Any) -> None:
+def _record(kind: str, server: Server, tool: Tool, version: ToolVersion | _Known, **detail: Any) -> None:
     shown = {name: value for name, value in detail.items() if value}
     record(
         kind, project_ref=server.project_id, project=server.project.slug, server_ref=server.pk, server=server.slug,
@@ -350,11 +448,11 @@ def _record(kind: str, server: Server, tool: Tool, version: ToolVersion, **detai
     )  # fmt: skip
 
 
-def _record_many(server: Server, era: str, tools: list[Tool]) -> None:
-    """One event for all that came at once and was approved without a person."""
+def _record_many(kind: str, server: Server, era: str, tools: list[Tool], decision: str) -> None:
+    """One event for many that came at once."""
     names = [f"{tool.kind}:{tool.name[:80]}" for tool in tools[:100]]
     record(
-        "definitions.approved", project_ref=server.project_id, project=server.project.slug, server_ref=server.pk,
-        server=server.slug, subject=server.slug, decision=State.APPROVED,
+        kind, project_ref=server.project_id, project=server.project.slug, server_ref=server.pk, server=server.slug,
+        subject=server.slug, decision=decision,
         detail={"era": era, "review": server.review, "count": len(tools), "names": names},
     )  # fmt: skip

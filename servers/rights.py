@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from projects.authentication import Principal, matches
+from projects.authentication import Principal, climbs, matches, names, plain_uri
 from servers import offers
 from servers.models import Grant, Review, Server, State
 from servers.offers import Offer, Offered
@@ -25,8 +25,18 @@ class Rule:
     def applies(self, server: str, role: str) -> bool:
         return self.server in ("", server) and self.role in ("", role)
 
-    def covers(self, kind: str, server: str, name: str) -> bool:
+    def allows(self, kind: str, server: str, name: str) -> bool:
         return self.pattern == "*" or matches(self.pattern, kind, server, name)
+
+    def denies(self, kind: str, server: str, name: str) -> bool:
+        """Of a resource also what a server may take the URI for; one that can be taken for any is denied."""
+        if self.pattern == "*":
+            return True
+        if kind != "resource":
+            return names(self.pattern, kind, server, name)
+        if not self.pattern.startswith("resource:"):
+            return False
+        return climbs(name) or any(names(self.pattern, kind, server, each) for each in (name, plain_uri(name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +108,9 @@ def decide(
         return _ALLOWED
     described = "resource" if kind == "template" else kind
     for rule in denied:
-        if rule.covers(described, server, name):
+        if rule.denies(described, server, name):
             return _no("denied", f"Denied by the rule {rule.pattern!r}{_because(rule)}.")
-    granting = next((rule for rule in allowed if rule.covers(described, server, name)), None)
+    granting = next((rule for rule in allowed if rule.allows(described, server, name)), None)
     if granting is None:
         return _no("not_granted", f"No rule allows it to the role {principal.key.role} at {server}.")
     return _decide_by_review(offer, kind, name, era) or _ALLOWED
@@ -113,7 +123,7 @@ def explain(rights: Rights, principal: Principal, server: str, kind: str, name: 
         return decision
     _, allowed = rights.rules_for(server, principal.key.role)
     described = "resource" if kind == "template" else kind
-    granting = next((rule for rule in allowed if not kind or rule.covers(described, server, name)), None)
+    granting = next((rule for rule in allowed if not kind or rule.allows(described, server, name)), None)
     by = f" by the rule {granting.pattern!r}{_because(granting)}" if granting is not None else ""
     return Decision(True, decision.code, f"Allowed{by}, within the scopes of the key {principal.key.label!r}.")
 
@@ -142,6 +152,12 @@ def _refused_by_key(principal: Principal, server: str, kind: str, name: str) -> 
     return None
 
 
+def is_whole(rights: Rights, principal: Principal, server: str) -> bool:
+    """Whether the principal may use all of the server, so that nothing has to be told apart."""
+    denied, allowed = rights.rules_for(server, principal.key.role)
+    return principal.key.unrestricted and not denied and any(rule.pattern == "*" for rule in allowed)
+
+
 def _decide_by_review(offer: Offer, kind: str, name: str, era: str) -> Decision | None:
     """None when nothing stands against it."""
     offered = offer.get(kind, name)
@@ -150,10 +166,12 @@ def _decide_by_review(offer: Offer, kind: str, name: str, era: str) -> Decision 
             return None
         state = "waits for review" if offered.state == State.WAITING else "was rejected"
         return _no(offered.state, f"What the server says of this {kind} {state}.")
+    if kind == "resource" and plain_uri(name) in offer.held:
+        return _no("rejected", "A resource that is not approved may be meant.")
     if kind in ("resource", "template") or offer.review == Review.TRUST:
         # Resources need not be listed to be read; what may be read is said by rules.
         return None
-    if offer.is_first_sight(kind, era) or (offer.review == Review.TRUST_FIRST and not _lists(offer, kind)):
+    if offer.is_first_sight(kind) or (offer.review == Review.TRUST_FIRST and not _lists(offer, kind)):
         return None
     return _no("unknown", f"The catalogue has no such {kind} at this server.")
 

@@ -22,6 +22,8 @@ from servers.reading import note_list_changed, read_soon, rediscover, warm
 __all__ = ["note_list_changed", "rediscover", "warm"]
 
 R = TypeVar("R", Grant, Overlay)
+# Of one project.
+MAX_GRANTS = 500
 # What an overlay says of its tool.
 OVERLAID = ("rename", "title", "description", "hidden", "hide_arguments", "pinned", "describe_arguments",
             "rename_arguments", "constraint")  # fmt: skip
@@ -120,6 +122,7 @@ def set_grants(*, server: Server, grants: Sequence[GrantSpec]) -> bool:
         if before == list(grants):
             return False
         rows.delete()
+        _check_room(len(grants))
         for spec in grants:
             row = Grant(project_id=server.project_id, server=server, **asdict(spec))
             row.full_clean(exclude=["project", "server"])
@@ -134,10 +137,18 @@ def save_grant(*, grant: Grant) -> Grant:
     with with_project(grant.project_id):
         before = _stored(grant)
         _check_own_server(grant)
+        if before is None:
+            _check_room(1)
         grant.full_clean()
         grant.save()
         _record_grant("grant.changed" if before else "grant.created", grant, before)
     return grant
+
+
+def _check_room(number: int) -> None:
+    """Each rule of the active project is held against whatever is asked for. Raises ValidationError."""
+    if Grant.objects.count() + number > MAX_GRANTS:
+        raise ValidationError(f"A project has at most {MAX_GRANTS:,} rules.")
 
 
 @transaction.atomic

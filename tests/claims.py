@@ -143,6 +143,13 @@ _OURS: list[tuple[str, str, str]] = [
         "A server that says that its lists changed is believed, read again, and what is new waits for review.",
         "proxy/README.md",
     ),
+    ("upstream.answers", "What asks for no answer gets none passed on.", "proxy/README.md"),
+    ("wire.requests", "What asks for an answer has an id, or is refused.", "JSON-RPC 2.0"),
+    (
+        "cache.shared",
+        "With Redis a list that one worker has read is read by no other, and is sealed there.",
+        "proxy/README.md",
+    ),
     (
         "cache.lifetimes",
         "Nothing is kept longer than its setting and its server say, and clients are told no more than that.",

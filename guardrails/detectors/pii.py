@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from guardrails.engine.detector import ConfigError, Context, Parameter, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Segment
+from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.language.settings import read_flag, read_strings
@@ -18,7 +19,7 @@ from guardrails.pii.types import CATEGORIES
 from guardrails.pii.vocabulary import OF_THINGS, normalise
 
 # Readings in which other words turn up than someone wrote.
-_PASSED_OVER = frozenset({"rot13"})
+_PASSED_OVER = (KEYED | ORDERED) - {"reversed"}
 # A text with more findings than this is one large finding behind the last of them.
 MOST = 2_000
 
@@ -29,7 +30,7 @@ class Pii(SeveralDetector):
 
     name: ClassVar[str] = "pii"
     label: ClassVar[str] = "Personal data"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
@@ -81,7 +82,7 @@ class Pii(SeveralDetector):
         segment = target.segment
         plain: list[tuple[int, int]] = []
         for view in target.views:
-            if view.how in _PASSED_OVER:
+            if not _PASSED_OVER.isdisjoint(view.how.split("+")):
                 continue
             for hit in self._kept(view, place):
                 start, end = view.span(hit.start, hit.end)

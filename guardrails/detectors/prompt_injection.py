@@ -31,7 +31,7 @@ _DISGUISED_MORE = 1.5
 _UNSEEN_MORE = 0.7
 # Definitions are there to tell a model when to do what; they have rules of their own.
 _DEFINING_LESS = 1.5
-_ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked"})
+_ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked", "joined", "reordered"})
 _MOST_OF_A_TEXT = 50
 _MOST_TOGETHER = 256
 # So few are scored sooner by what other detectors have made of them already.
@@ -54,7 +54,7 @@ class PromptInjection(SeveralDetector):
 
     name: ClassVar[str] = "prompt_injection"
     label: ClassVar[str] = "Prompt injection, jailbreaks, hidden text and poisoned tool definitions"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = (
         INJECTION, JAILBREAK, hidden.CATEGORY, roles.CATEGORY, concealment.CATEGORY, exfiltration.CATEGORY,
         poisoning.CATEGORY,

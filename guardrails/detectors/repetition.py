@@ -68,7 +68,7 @@ class Repetition(TextDetector):
 
     name: ClassVar[str] = "repetition"
     label: ClassVar[str] = "Repetition and texts made to exhaust"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = ("SPONGE",)
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("min_characters", "integer", "Shorter texts may repeat themselves.", default=2_000),

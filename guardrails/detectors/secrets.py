@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from guardrails.engine.detector import Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Segment
+from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import value_at
 from guardrails.pii.hits import Hit, settle
@@ -31,7 +32,7 @@ from guardrails.secrets_patterns import (
 )
 
 # Readings in which other characters turn up than someone wrote: only forms that no chance makes count there.
-_TURNED = ("rot13", "reversed")
+_TURNED = KEYED | ORDERED | {"leet", "joined"}
 _MOST = 2_000
 
 
@@ -41,7 +42,7 @@ class Secrets(TextDetector):
 
     name: ClassVar[str] = "secrets"
     label: ClassVar[str] = "Passwords, tokens and keys"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter(
@@ -62,7 +63,7 @@ class Secrets(TextDetector):
         found: list[Finding] = []
         plain: list[tuple[int, int]] = []
         for view in target.views:
-            is_turned = any(way in view.how for way in _TURNED)
+            is_turned = not _TURNED.isdisjoint(view.how.split("+"))
             for hit in self._look(view.text, segment, is_plain=not view.how, forms_only=is_turned):
                 start, end = view.span(hit.start, hit.end)
                 if view.how and any(first < end and start < last for first, last in plain):

@@ -30,7 +30,7 @@ class Topic(MessageDetector):
 
     name: ClassVar[str] = "topic"
     label: ClassVar[str] = "Allowed and denied topics"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = ("OFF_TOPIC", "DENIED_TOPIC")
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("allowed", "object", "Topics that messages may be about: by name, a list of example texts each."),

@@ -22,6 +22,7 @@ from guardrails.engine.findings import Finding
 from guardrails.engine.kinds import kind_of
 from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.engine.views import View
 from guardrails.language.sentences import readable
 from guardrails.language.settings import read_strings
@@ -37,6 +38,8 @@ _MOST_ASKED = 512
 # The model makes too much of less.
 _LEAST_LENGTH = 4
 _LEAST_DECODED = 12
+# Ways to hide a text from readers, of which no program makes values.
+_NOT_READ = (KEYED | ORDERED | {"joined"}) - {"reversed"}
 # A finding under this says nothing.
 _LEAST = 0.05
 _MOST = 64
@@ -230,8 +233,8 @@ def _is_asked(segment: Segment) -> bool:
 
 
 def _is_worth_reading(view: View) -> bool:
-    """A few bytes of hex or base64 decode to punctuation by chance; and ROT13 is no way to reach an interpreter."""
-    if "rot13" in view.how:
+    """A few bytes of hex or base64 decode to punctuation by chance; and no interpreter turns letters back."""
+    if not _NOT_READ.isdisjoint(view.how.split("+")):
         return False
     is_guess = "hex" in view.how or "base64" in view.how
     return len(view.text) >= (_LEAST_DECODED if is_guess else 1)

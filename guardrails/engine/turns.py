@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 # So long may a thread go on before it gives way; a loop that waits is late by as much.
 _SECONDS = 0.002
@@ -36,6 +36,13 @@ def give_way() -> None:
         pause()
         _own.since = time.perf_counter()
         _own.waited += _own.since - now
+
+
+def each(compiled: Any, text: Any) -> Iterator[Any]:
+    """Every match of an expression, from left to right, giving way in between."""
+    for match in compiled.finditer(text):
+        yield match
+        give_way()
 
 
 def working_time() -> float:

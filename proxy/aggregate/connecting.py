@@ -59,7 +59,7 @@ async def _ready_legacy(call: Call, passage: Passage) -> None:
         raise Refusal("unknown_method")
     call.modern = True
     if passage.session is not None:
-        passage.log_level = sessions.client(passage.session).level
+        passage.log_level = sessions.client(call.principal.project_id, passage.session).level
     bridge.speak_modern(call, passage)
 
 

@@ -32,6 +32,7 @@ _OF_ONE_PROJECT = 8
 _LOOK_SECONDS = 10.0
 _MAX_KNOWN = 20_000
 _FIRST_SIGHT_SECONDS = 3.0
+_NEWS_SECONDS = 0.5
 # Server, configuration, the era asked in, and the list.
 _Place = tuple[int, str, bool, str]
 
@@ -42,6 +43,8 @@ class _Look:
 
     at: float = float("-inf")
     good_until: float = float("-inf")
+    # Whether the server has answered it.
+    answered: bool = False
 
 
 class Freshness:
@@ -53,12 +56,23 @@ class Freshness:
         # A project whose servers do not answer keeps no other waiting.
         self._slots: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
-    def look_after(self, call: Call, slugs: list[str], member: str) -> None:
-        """Begins to ask those whose list may have changed; does not wait for them."""
+    async def look_after(self, call: Call, slugs: list[str], member: str) -> None:
+        """Asks those whose list may have changed, and waits a little for those that have answered before.
+
+        Others are asked behind the caller's back. The call then has the newest configuration.
+        """
+        awaited = []
         for slug in slugs:
             upstream = call.snapshot.upstreams[slug]
             if self._is_stale(call, upstream, member):
-                self._begin(call, upstream, member)
+                look = self._looks.get(_place(call, upstream, member))
+                has_answered = look is not None and look.answered
+                task = self._begin(call, upstream, member)
+                if task is not None and has_answered:
+                    awaited.append(task)
+        if awaited:
+            await asyncio.wait(awaited, timeout=_NEWS_SECONDS)
+            call.snapshot = call.state.snapshots.current(call.principal.project_id) or call.snapshot
 
     async def await_first_sight(self, call: Call, slugs: list[str], member: str) -> None:
         """Waits a little, and for each only once, for servers whose list nobody has seen yet.
@@ -117,7 +131,10 @@ class Freshness:
         try:
             async with self._slot_of(call.principal.project_id), asyncio.timeout(_LOOK_SECONDS):
                 await _record(call, _METHODS[place[3]])
-                self._looks[place].good_until = time.monotonic() + await _look(call, place[3])
+                look = self._looks[place]
+                look.answered = False
+                look.good_until = time.monotonic() + await _look(call, place[3])
+                look.answered = True
         except UpstreamError as error:
             logger.info("list not read again", server=call.upstream.slug, error=error.kind)
         except (Refusal, AuditUnavailable, TimeoutError) as error:
@@ -150,7 +167,7 @@ async def _look(call: Call, member: str) -> float:
         page = result.get(member)
         if not isinstance(page, list):
             raise UpstreamError("invalid", f"{_METHODS[member]} without {member}")
-        entries += page
+        entries += page[: MAX_TOOLS + 1 - len(entries)]
         budget -= size
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(entries) > MAX_TOOLS or budget <= 0:

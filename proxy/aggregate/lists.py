@@ -28,7 +28,7 @@ async def answer_list(call: Call) -> Answer:
     member, fresh = LISTS[call.method], call.state.aggregate.freshness
     slugs = visible(call)
     await fresh.await_first_sight(call, slugs, member)
-    fresh.look_after(call, slugs, member)
+    await fresh.look_after(call, slugs, member)
     listing = await call.state.aggregate.tables.listing(call, member)
     number = 0
     if call.params.get("cursor") is not None:
@@ -64,13 +64,13 @@ def _result(call: Call, member: str, listing: Listing, number: int, unavailable:
             del rest["_meta"]
         more = encode(rest)[1:-1]
         result = b'{"' + member.encode() + b'":' + page.entries + (b"," if more else b"") + more + b"}"
-        known = page.results[place] = (result, _digest(call, result))
+        known = page.results[place] = (result, digest_of(call, result))
         while len(page.results) > _MAX_RESULTS:
             page.results.popitem(last=False)
     return known
 
 
-def _digest(call: Call, result: bytes) -> str:
+def digest_of(call: Call, result: bytes) -> str:
     """As the log makes it of any result; made once for each page, since it takes longer than all the rest."""
     data = orjson.dumps(orjson.loads(result), option=orjson.OPT_SORT_KEYS)
     return hmac.digest(call.snapshot.digest_key, data, "sha256").hex()

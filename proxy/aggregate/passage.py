@@ -11,7 +11,7 @@ from servers.upstream import Upstream
 
 if TYPE_CHECKING:
     from proxy.aggregate.handshake import Kept
-    from proxy.call import Call
+    from proxy.call import Call, CallNext
 
 
 def whole(project_id: int) -> Upstream:
@@ -40,6 +40,10 @@ class Passage:
     # As the client has them; what is sent may need others, since several clients share a session.
     progress_token: Any = None
     log_level: str = ""
+    # Whether a tool of ours makes the call, whose client has no part in how it is sent; and what a call takes its whole
+    # way by, for those tools.
+    is_inner: bool = False
+    run: CallNext | None = None
     # The calls to servers that a stream of all servers is made of.
     parts: list[Call] = field(default_factory=list)
 

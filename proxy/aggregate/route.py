@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proxy.aggregate.meta import names
 from proxy.aggregate.sealed import open_asked
 from proxy.aggregate.table import visible
-from proxy.aggregate.uris import may_match, real_uri
+from proxy.aggregate.uris import real_uri
 from servers.offers import era_of
 from servers.rights import decide
 from servers.upstream import Upstream
@@ -28,6 +29,8 @@ _LISTED = {"tool": ("tools",), "prompt": ("prompts",), "resource": ("resources",
 
 async def lead(call: Call) -> None:
     """Changes the call's upstream and message. Servers that were never asked what they have are asked first."""
+    if names.find(call) is not None:
+        return
     route(call)
     kind, _ = call.subject
     if not kind or not call.is_whole:
@@ -76,10 +79,8 @@ def _has(call: Call, slug: str, uri: str) -> bool:
         return False
     listed = offer.get("resource", uri) or offer.get("template", uri)
     if listed is not None:
-        return bool(listed.current)
-    return any(
-        template.current and template.may_be_used and may_match(template.name, uri) for template in offer.of("template")
-    )
+        return bool(listed.current) and listed.may_be_used
+    return offer.may_have(uri)
 
 
 def _may_use(call: Call, slug: str, kind: str, name: str) -> bool:

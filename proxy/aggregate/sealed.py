@@ -32,8 +32,12 @@ class Session:
 
 
 def seal_session(session: Session, principal: Principal) -> str:
+    """Raises Refusal for what a client says of itself at such length that the id would be longer than one may be."""
     parts = [session.id, session.version, session.began_at, session.capabilities, session.client]
-    return settings.KEYRING.seal(orjson.dumps(parts), _place("session", principal))
+    sealed = settings.KEYRING.seal(orjson.dumps(parts), _place("session", principal))
+    if len(sealed) > MAX_LENGTH:
+        raise Refusal("invalid_params", "The client's capabilities are too large")
+    return sealed
 
 
 def open_session(sealed: str, principal: Principal) -> Session:

@@ -8,14 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from proxy.aggregate import handshake
+import structlog
+
+from proxy.aggregate import handshake, parts
+from proxy.aggregate.ended import Ended
 from proxy.aggregate.handshake import Kept
 from proxy.aggregate.sealed import SESSION_SECONDS, Session
 from proxy.aggregate.shared import Shared
+from proxy.aggregate.shares import Shares
 from proxy.errors import Refusal
 from proxy.protocol import LATEST_HANDSHAKE
 from servers.upstream import Upstream
@@ -24,8 +29,10 @@ if TYPE_CHECKING:
     from proxy.call import Call
     from proxy.state import State
 
-_MAX_KEPT = 10_000
-_MAX_CLIENTS = 20_000
+logger = structlog.get_logger("proxy.aggregate")
+# Of one project, and of all.
+_MAX_KEPT = (1_000, 50_000)
+_MAX_CLIENTS = (2_000, 50_000)
 _IDLE_SECONDS = 1800.0
 _SWEEP_SECONDS = 30.0
 _CONFIRM_SECONDS = 1.0
@@ -40,7 +47,6 @@ class Client:
 
     level: str = ""
     subscribed: dict[tuple[str, str], str] = field(default_factory=dict)
-    ended: bool = False
     confirmed_at: float = float("-inf")
     # Set when a session with a server was begun, for the streams that wait for what servers say there.
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,32 +56,34 @@ class Sessions:
     """Of one event loop: bounded in number, ended when nobody uses them."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Place, tuple[Upstream, Kept]] = OrderedDict()
+        self._kept: Shares[Place, tuple[Upstream, Kept]] = Shares(*_MAX_KEPT)
         self._of_owner: dict[str, set[Place]] = {}
         self._opening: dict[Place, asyncio.Task[Kept]] = {}
-        self._clients: OrderedDict[str, Client] = OrderedDict()
+        self._clients: Shares[str, Client] = Shares(*_MAX_CLIENTS)
+        self._ended = Ended()
         self._shared = Shared()
         self._swept_at = time.monotonic()
         self._background: set[asyncio.Task[None]] = set()
 
-    def client(self, session: Session) -> Client:
+    def client(self, project_id: int, session: Session) -> Client:
         """Made when it is first asked for; what it forgets is the log level and how resources were named."""
         found = self._clients.get(session.id)
         if found is None:
-            found = self._clients[session.id] = Client()
-            while len(self._clients) > _MAX_CLIENTS:
-                self._clients.popitem(last=False)
-        self._clients.move_to_end(session.id)
+            found = Client()
+            self._clients.put(project_id, session.id, found)
         return found
 
     async def confirm(self, call: Call, session: Session) -> Client:
         """Raises Refusal for a session that was ended, in another worker at the latest a second after."""
-        client = self.client(session)
-        if not client.ended and time.monotonic() - client.confirmed_at > _CONFIRM_SECONDS:
+        project, key_id = call.principal.project_id, call.principal.key.key_id
+        client = self.client(project, session)
+        if not self._ended.holds(key_id, session) and time.monotonic() - client.confirmed_at > _CONFIRM_SECONDS:
             client.confirmed_at = time.monotonic()
-            ended, level = await self._shared.standing(call.principal.project_id, session.id)
-            client.ended, client.level = ended, level or client.level
-        if client.ended:
+            ended, level = await self._shared.standing(project, session.id)
+            client.level = level or client.level
+            if ended:
+                self._ended.add(key_id, session)
+        if self._ended.holds(key_id, session):
             raise Refusal("session_not_found")
         return client
 
@@ -86,7 +94,6 @@ class Sessions:
         if found is None and session is not None:
             found = await self._fetch(call, session, place)
         if found is not None:
-            self._kept.move_to_end(place)
             found[1].used_at = time.monotonic()
             return found[1], True
         return await self._open(call, session, place), False
@@ -106,37 +113,42 @@ class Sessions:
         return await self._open(call, session, place)
 
     async def all_of(self, call: Call, session: Session) -> list[tuple[Upstream, Kept]]:
-        """Those that this client has with servers of its project as they are configured now, none of them idle."""
+        """Those that this client has with servers that its key may use now and that are configured as they were then.
+
+        None of them is idle.
+        """
+        newest = parts.renew(call)
+        if newest is None:
+            return []
         for server_id, config_hash, kept in await self._shared.kept(call.principal.project_id, session.id):
-            upstream = next((each for each in call.snapshot.upstreams.values() if each.server_id == server_id), None)
+            upstream = next((each for each in newest.snapshot.upstreams.values() if each.server_id == server_id), None)
             place = (session.id, server_id, config_hash)
             if upstream is not None and upstream.config_hash == config_hash and place not in self._kept:
                 self._keep(call.state, place, upstream, kept)
-        places = self._of_owner.get(session.id, ())
-        held = [self._kept[place] for place in sorted(places)]
-        found = [each for each in held if call.snapshot.upstreams.get(each[0].slug) == each[0]]
+        places = sorted(self._of_owner.get(session.id, ()))
+        held = [each for place in places if (each := self._kept.get(place)) is not None]
+        found = [each for each in held if parts.may_reach(newest, each[0])]
         for _, kept in found:
             kept.used_at = time.monotonic()
         return found
 
     async def end(self, call: Call, session: Session) -> None:
-        """Also with every server."""
+        """Also with every server that the key may use."""
         ending = await self.all_of(call, session)
-        client = self.client(session)
-        client.ended = True
+        self._ended.add(call.principal.key.key_id, session)
         for place in list(self._of_owner.get(session.id, ())):
             self._drop(place)
         await self._shared.end(call.principal.project_id, session.id, int(SESSION_SECONDS))
         for upstream, kept in ending:
-            self._later(call.state, upstream, kept)
+            self._later(call.state, upstream, kept, partial(parts.note, call, upstream))
 
     async def remember_level(self, call: Call, session: Session, level: str) -> None:
-        self.client(session).level = level
+        self.client(call.principal.project_id, session).level = level
         await self._shared.remember_level(call.principal.project_id, session.id, level)
 
-    async def wait_for_more(self, session: Session) -> None:
+    async def wait_for_more(self, call: Call, session: Session) -> None:
         """Until a session with a server was begun here, or a while has passed in which it may have been elsewhere."""
-        changed = self.client(session).changed
+        changed = self.client(call.principal.project_id, session).changed
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_WAIT_SECONDS if self._shared.is_there else _LONG_WAIT_SECONDS):
                 await changed.wait()
@@ -170,7 +182,7 @@ class Sessions:
         kept = await handshake.begin(call.state, upstream, version, capabilities, client)
         self._keep(call.state, place, upstream, kept)
         if session is not None:
-            known = self.client(session)
+            known = self.client(call.principal.project_id, session)
             if known.level:
                 await handshake.set_level(call.state, upstream, kept, known.level)
             await self._shared.keep(call.principal.project_id, session.id, place[1], place[2], kept)
@@ -182,34 +194,41 @@ class Sessions:
         if kept is None:
             return None
         self._keep(call.state, place, call.upstream, kept)
-        self.client(session).changed.set()
+        self.client(call.principal.project_id, session).changed.set()
         return call.upstream, kept
 
     def _keep(self, state: State, place: Place, upstream: Upstream, kept: Kept) -> None:
-        self._kept[place] = (upstream, kept)
+        gone = self._kept.put(upstream.project_id, place, (upstream, kept))
         self._of_owner.setdefault(place[0], set()).add(place)
         now = time.monotonic()
-        while len(self._kept) > _MAX_KEPT:
-            oldest = next(iter(self._kept))
-            self._later(state, *self._kept[oldest])
-            self._drop(oldest)
         if now - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = now
-            for idle in [each for each, (_, held) in self._kept.items() if now - held.used_at > _IDLE_SECONDS]:
-                self._later(state, *self._kept[idle])
-                self._drop(idle)
+            gone += [each for each in self._kept.items() if now - each[1][1].used_at > _IDLE_SECONDS]
+        for old, (server, unused) in gone:
+            self._drop(old)
+            self._later(state, server, unused, partial(parts.note_ours, state, server, "DELETE"))
 
     def _drop(self, place: Place) -> None:
-        self._kept.pop(place, None)
+        self._kept.pop(place)
         places = self._of_owner.get(place[0], set())
         places.discard(place)
         if not places:
             self._of_owner.pop(place[0], None)
 
-    def _later(self, state: State, upstream: Upstream, kept: Kept) -> None:
-        task = asyncio.create_task(handshake.end(state, upstream, kept), name="end-session")
+    def _later(self, state: State, upstream: Upstream, kept: Kept, note: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.create_task(_end(state, upstream, kept, note), name="end-session")
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _end(state: State, upstream: Upstream, kept: Kept, note: Callable[[], Awaitable[None]]) -> None:
+    """What cannot be put on record is left for the server to end."""
+    try:
+        await note()
+    except Refusal as refusal:
+        logger.warning("session not ended", server=upstream.slug, error=refusal.kind)
+    else:
+        await handshake.end(state, upstream, kept)
 
 
 def _place(call: Call, session: Session | None) -> Place:

@@ -16,7 +16,7 @@ from guardrails.engine.rules import Policy
 from proxy.aggregate.names import shown_name
 from proxy.aggregate.uris import shown_uri
 from proxy.definitions import Entry
-from proxy.inspection import inspection_of
+from proxy.inspection import Inspection, inspection_of
 from proxy.overlay import show
 from proxy.pace import Pace
 from proxy.sightings import MEMBERS
@@ -39,37 +39,48 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shelf:
+class Shelf:
+    """`failed` says that a check of it could not be made, so that it is to be made again the next time."""
+
     offer: Offer
     policy: Policy
     overlays: Overlays | None
     lines: tuple[Line, ...]
     size: int
+    failed: bool
 
 
 class Shelves:
     """Of one event loop, bounded in number and size; what is used least recently goes first."""
 
     def __init__(self) -> None:
-        self._shelves: OrderedDict[tuple[int, str, str], _Shelf] = OrderedDict()
+        self._shelves: OrderedDict[tuple[int, str, str], Shelf] = OrderedDict()
         self._size = 0
 
     async def lines(self, call: Call, slug: str, member: str) -> tuple[Line, ...]:
         """What the server shows to clients of the call's era. Sorted by name, so that every worker has one order."""
+        return (await self.shelf(call, slug, member)).lines
+
+    async def shelf(self, call: Call, slug: str, member: str) -> Shelf:
+        """The lines, and what they were made of."""
         upstream, offer = call.snapshot.upstreams[slug], call.snapshot.rights.offers[slug]
         era = era_shown(offer, MEMBERS[member][0], era_of(call.modern))
         policy, place = call.snapshot.policies.policy_for(upstream.server_id, "output"), (offer.server_id, member, era)
         overlays, known = call.snapshot.overlays.get(slug), self._shelves.get(place)
         if known and known.offer is offer and known.policy is policy and known.overlays is overlays:
             self._shelves.move_to_end(place)
-            return known.lines
-        lines = tuple([line async for line in _make(replace(call, upstream=upstream), offer, member, era)])
-        if not call.snapshot.policies.exemptions:
-            # An exception ends by itself.
-            self._keep(place, _Shelf(offer, policy, overlays, lines, sum(len(line.text) for line in lines)))
-        return lines
+            return known
+        asked = replace(call, upstream=upstream)
+        inspection = inspection_of(asked)
+        lines = tuple([line async for line in _make(asked, inspection, offer, member, era)])
+        size = sum(len(line.text) for line in lines)
+        shelf = Shelf(offer, policy, overlays, lines, size, inspection.has_failed)
+        # What an exception lets through is not kept either: it ends by itself.
+        if not shelf.failed and not call.snapshot.policies.exemptions:
+            self._keep(place, shelf)
+        return shelf
 
-    def _keep(self, place: tuple[int, str, str], shelf: _Shelf) -> None:
+    def _keep(self, place: tuple[int, str, str], shelf: Shelf) -> None:
         before = self._shelves.pop(place, None)
         self._size += shelf.size - (before.size if before is not None else 0)
         self._shelves[place] = shelf
@@ -83,9 +94,11 @@ def era_shown(offer: Offer, kind: str, era: str) -> str:
     return other if (era, kind) not in offer.lists and (other, kind) in offer.lists else era
 
 
-async def _make(call: Call, offer: Offer, member: str, era: str) -> AsyncIterator[Line]:
+async def _make(
+    call: Call, inspection: Inspection, offer: Offer, member: str, era: str
+) -> AsyncIterator[Line]:
     kind, name_of = MEMBERS[member]
-    inspection, pace = inspection_of(call), Pace()
+    pace = Pace()
     for offered in sorted(offer.of(kind), key=lambda each: each.name):
         if not offered.may_be_used or era not in offered.current:
             continue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from proxy.aggregate.eras import Eras
 from proxy.aggregate.freshness import Freshness
+from proxy.aggregate.meta.cache import Recent
+from proxy.aggregate.meta.index import Index
 from proxy.aggregate.sessions import Sessions
 from proxy.aggregate.shelves import Shelves
 from proxy.aggregate.table import Names, Tables
@@ -16,6 +18,8 @@ class Aggregate:
     def __init__(self) -> None:
         self.eras = Eras()
         self.freshness = Freshness()
+        self.index = Index()
+        self.recent = Recent()
         self.sessions = Sessions()
         self.shelves = Shelves()
         self.tables = Tables()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,11 +39,16 @@ class Page:
 
 @dataclass(slots=True)
 class Listing:
-    """All pages of one list; the digest says that they are those of the same list."""
+    """All pages of one list; the digest says that they are those of the same list.
+
+    It is good until then, in seconds since the epoch: an exception of the guardrails ends by itself, and a check that
+    could not be made is made again the next time.
+    """
 
     pages: list[Page]
     digest: str
     size: int
+    good_until: float
 
 
 @dataclass(slots=True)
@@ -51,6 +58,10 @@ class Table:
     snapshot: Snapshot
     listings: dict[str, Listing] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def known(self, member: str) -> Listing | None:
+        listing = self.listings.get(member)
+        return listing if listing is not None and time.time() < listing.good_until else None
 
     @property
     def size(self) -> int:
@@ -71,10 +82,10 @@ class Tables:
         if table is None or table.snapshot is not call.snapshot:
             table = self._tables[place] = Table(call.snapshot)
         self._tables.move_to_end(place)
-        listing = table.listings.get(member)
+        listing = table.known(member)
         if listing is None:
             async with table.lock:
-                listing = table.listings.get(member)
+                listing = table.known(member)
                 if listing is None:
                     listing = table.listings[member] = await _make(call, member)
             self._shrink()
@@ -125,10 +136,13 @@ async def _make(call: Call, member: str) -> Listing:
     kind, era = MEMBERS[member][0], era_of(call.modern)
     reachable = set(call.state.aggregate.names(call.snapshot).values())
     lines: list[bytes] = []
-    pace = Pace()
+    pace, good_until = Pace(), _first_end(call)
     for slug in visible(call):
         await pace.keep()
-        for line in await call.state.aggregate.shelves.lines(call, slug, member):
+        shelf = await call.state.aggregate.shelves.shelf(call, slug, member)
+        if shelf.failed:
+            good_until = 0.0
+        for line in shelf.lines:
             if kind in ("tool", "prompt") and (slug, line.name) not in reachable:
                 # Two are called the same; neither could be told from the other.
                 continue
@@ -136,7 +150,13 @@ async def _make(call: Call, member: str) -> Listing:
                 lines.append(line.text)
     pages = [Page(b"[" + b",".join(part) + b"]") for part in _split(lines)]
     digest = hashlib.sha256(b"\0".join(page.entries for page in pages)).hexdigest()
-    return Listing(pages, digest, sum(len(page.entries) for page in pages))
+    return Listing(pages, digest, sum(len(page.entries) for page in pages), good_until)
+
+
+def _first_end(call: Call) -> float:
+    """Of the exceptions that are in force."""
+    ends, now = (each.expires_at.timestamp() for each in call.snapshot.policies.exemptions), time.time()
+    return min((end for end in ends if end > now), default=math.inf)
 
 
 def _split(lines: Iterable[bytes]) -> list[list[bytes]]:

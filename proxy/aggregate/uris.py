@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 _SHOWN = re.compile(r"mcp\+([a-z0-9-]{1,63})\+(.*)", re.DOTALL)
-_EXPRESSION = re.compile(r"\{[^{}]*\}")
 
 
 def shown_uri(slug: str, uri: str) -> str:
@@ -19,20 +18,3 @@ def real_uri(shown: str) -> tuple[str, str] | None:
     """The server and its own URI; None for one that names no server."""
     match = _SHOWN.fullmatch(shown)
     return (match[1], match[2]) if match is not None else None
-
-
-def may_match(template: str, uri: str) -> bool:
-    """Whether the template's fixed parts stand in the URI in their order. Takes linear time, whatever they say."""
-    first, *others = _EXPRESSION.split(template)
-    if not others:
-        return template == uri
-    *middle, last = others
-    if not uri.startswith(first) or not uri.endswith(last):
-        return False
-    place, end = len(first), len(uri) - len(last)
-    for part in middle:
-        found = uri.find(part, place, end) if place <= end else -1
-        if found < 0:
-            return False
-        place = found + len(part)
-    return place <= end

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.engine.scan import VaultUnavailable
 from proxy.aggregate import feed, notices
-from proxy.aggregate.about import client_capabilities, client_info, describe
+from proxy.aggregate.about import client_capabilities, describe, plain_info
 from proxy.aggregate.lists import answer_list
+from proxy.aggregate.meta import names
+from proxy.aggregate.meta.answering import answer_ours, list_ours
 from proxy.aggregate.passage import Passage
 from proxy.aggregate.sealed import Session, seal_session
 from proxy.call import Answer, Call
@@ -38,6 +40,11 @@ async def _answer(call: Call, passage: Passage, call_next: CallNext) -> Answer:
         _note_subscription(call, passage)
         return await call_next(call)
     if call.is_request:
+        ours = names.find(call)
+        if ours is not None:
+            return await answer_ours(call, ours)
+        if call.method == "tools/list" and names.has_ours(call):
+            return list_ours(call)
         if call.method in LISTS:
             return await answer_list(call)
         if call.modern:
@@ -83,11 +90,11 @@ async def _initialize(call: Call) -> Answer:
     params = call.params
     session = Session(
         uuid.uuid4().hex, agreed_version(params.get("protocolVersion")), time.time(),
-        client_capabilities(params.get("capabilities")), client_info(params.get("clientInfo")),
+        client_capabilities(params.get("capabilities")), plain_info(params.get("clientInfo")),
     )  # fmt: skip
-    said = await describe(call)
-    made = _result(call, {"protocolVersion": session.version, **said})
-    made.headers["Mcp-Session-Id"] = seal_session(session, call.principal)
+    sealed = seal_session(session, call.principal)
+    made = _result(call, {"protocolVersion": session.version, **await describe(call)})
+    made.headers["Mcp-Session-Id"] = sealed
     return made
 
 
@@ -120,7 +127,7 @@ def _note_subscription(call: Call, passage: Passage) -> None:
     if passage.session is None or call.method not in ("resources/subscribe", "resources/unsubscribe"):
         return
     uri = call.params["uri"]
-    subscribed = call.state.aggregate.sessions.client(passage.session).subscribed
+    subscribed = call.state.aggregate.sessions.client(call.principal.project_id, passage.session).subscribed
     if call.method == "resources/unsubscribe":
         subscribed.pop((call.upstream.slug, uri), None)
     elif len(subscribed) < _MAX_SUBSCRIBED:

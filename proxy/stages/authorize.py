@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from gateway_site.lib import tracing
 from projects.authentication import Principal, is_expired
 from proxy import protocol
+from proxy.aggregate.meta import names
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.lifetimes import CACHEABLE, keep_private
 from proxy.overlay import show
+from proxy.pace import Pace
 from proxy.sightings import LISTS, MEMBERS
 from proxy.snapshot import Snapshot
 from servers import rights
@@ -22,11 +24,15 @@ if TYPE_CHECKING:
     from proxy.call import CallNext
 
 _REFUSED = {"tool": "unknown_tool", "prompt": "unknown_prompt", "resource": "unknown_resource"}
+# Rules that are held against resources before another call has its turn; some 10 ms.
+_MAX_DECIDED_AT_ONCE = 10_000
+
 
 async def authorize(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal; takes out of lists what could not be called."""
     with tracing.span("mcpgw.authorize"):
         check(call)
+        await _check_listened(call)
     answer = await call_next(call)
     if answer.message is not None:
         filter_message(call, answer.message)
@@ -37,6 +43,10 @@ async def authorize(call: Call, call_next: CallNext) -> Answer:
 
 def decide(call: Call, snapshot: Snapshot, principal: Principal, kind: str, name: str) -> bool:
     """True when the principal may use this tool, prompt or resource of the call's server."""
+    if kind == "resource" and call.method == "completion/complete":
+        # What is completed is an argument of a template.
+        offer = snapshot.rights.offers.get(call.upstream.slug)
+        kind = "template" if offer is not None and offer.get("template", name) is not None else kind
     return rights.decide(snapshot.rights, principal, call.upstream.slug, kind, name, era_of(call.modern)).allowed
 
 
@@ -47,15 +57,21 @@ def check(call: Call) -> None:
         raise Refusal("unknown_method")
     if call.is_whole:
         # Where nothing has the name that was asked for; what is about all servers is about those of the key.
-        if kind:
+        if kind and names.find(call) is None:
             raise not_there(kind, name)
     elif call.is_nowhere or not decide(call, call.snapshot, call.principal, kind, name):
         raise missing(call)
-    if not call.principal.key.unrestricted and not _is_open_to_restricted(call.method):
+    if _is_restricted(call) and not _is_open_to_restricted(call.method):
         raise Refusal("unknown_method")
+
+
+async def _check_listened(call: Call) -> None:
+    """Raises Refusal. They may be many, so that others have their turn between them."""
+    pace = Pace()
     for uri in _listened(call):
         if not decide(call, call.snapshot, call.principal, "resource", uri):
             raise not_there("resource", uri)
+        await pace.keep()
 
 
 def check_again(call: Call) -> None:
@@ -66,8 +82,15 @@ def check_again(call: Call) -> None:
         raise missing(call)
 
 
+def _is_restricted(call: Call) -> bool:
+    """Whether something is kept from the key, by its scopes or by the rules of its role."""
+    if call.is_whole:
+        return not call.principal.key.unrestricted
+    return not rights.is_whole(call.snapshot.rights, call.principal, call.upstream.slug)
+
+
 def _is_open_to_restricted(method: str) -> bool:
-    """A key for some tools may not use what cannot be told apart by tool: tasks of others, methods of no revision."""
+    """Who may use some tools may not use what cannot be told apart by tool: tasks of others, methods of no revision."""
     if method in ("GET", "DELETE", "response"):
         return True
     return protocol.known_parameters(method) is not None and not method.startswith("tasks/")
@@ -113,11 +136,31 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
     if call.upstream.config_hash != upstream.config_hash and call.is_stream:
         return False
     principal = Principal(call.principal.project_id, key)
-    subjects = [call.subject, *(("resource", uri) for uri in _listened(call))]
-    decisions = [
-        rights.decide(snapshot.rights, principal, call.upstream.slug, kind, name) for kind, name in subjects
-    ]
-    return all(decision.allowed or decision.code in rights.OF_REVIEW for decision in decisions)
+    return _stays(snapshot, principal, call.upstream.slug, *call.subject) and _may_go_on_listening(
+        call, snapshot, principal
+    )
+
+
+def _stays(snapshot: Snapshot, principal: Principal, server: str, kind: str, name: str) -> bool:
+    decision = rights.decide(snapshot.rights, principal, server, kind, name)
+    return decision.allowed or decision.code in rights.OF_REVIEW
+
+
+def _may_go_on_listening(call: Call, snapshot: Snapshot, principal: Principal) -> bool:
+    """All open calls are decided on in one go: one that is long to decide on ends, and may be asked for anew."""
+    uris, server = _listened(call), call.upstream.slug
+    if not uris or _grounds(snapshot, principal, server) == _grounds(call.snapshot, call.principal, server):
+        return True
+    denied, allowed = snapshot.rights.rules_for(server, principal.key.role)
+    if len(uris) * (len(denied) + len(allowed) + len(principal.key.tools)) > _MAX_DECIDED_AT_ONCE:
+        return False
+    return all(_stays(snapshot, principal, server, "resource", uri) for uri in uris)
+
+
+def _grounds(snapshot: Snapshot, principal: Principal, server: str) -> tuple[Any, ...]:
+    """All that says which resources may be listened to; what is listed of them has no part in it."""
+    key = principal.key
+    return key.role, key.servers, key.tools, snapshot.rights.rules_for(server, key.role)
 
 
 def filter_message(call: Call, message: dict[str, Any]) -> None:

@@ -98,7 +98,7 @@ async def _violation(call: Call, definition: Definition, given: dict[str, Any]) 
 
 
 async def _violation_of_schema(call: Call, definition: Definition, arguments: dict[str, Any]) -> Violation | None:
-    if call.modern and call.aggregate is not None and not call.aggregate.modern:
+    if call.modern and call.aggregate is not None and (call.aggregate.is_inner or not call.aggregate.modern):
         # Its client knows of no such headers.
         call.headers = {**call.headers, **definition.headers_of(arguments)[1]}
     if call.modern:
@@ -135,11 +135,17 @@ async def _relearn(call: Call, table: Table) -> None:
 
 
 async def _read_list(call: Call, table: Table) -> None:
-    """Asks the server for its list in the caller's own era and session; it then is what the caller would see."""
+    """Asks the server for its list in the caller's own era and session; it then is what the caller would see.
+
+    What another worker has read is as good, for one that has read nothing yet.
+    """
+    if await call.state.listings.load(call, table):
+        return
     catalogue: Catalogue = call.state.catalogue
     as_of = table.changes
     tools: list[Any] = []
     limits: list[float] = []
+    is_kept = True
     cursor: str | None = None
     budget = MAX_LIST_BYTES
     for _ in range(MAX_PAGES):
@@ -153,10 +159,13 @@ async def _read_list(call: Call, table: Table) -> None:
         page = result.get("tools")
         if not isinstance(page, list):
             raise UpstreamError("invalid", "tools/list without tools")
-        tools += page
+        # One more says that there are too many.
+        tools += page[: MAX_TOOLS + 1 - len(tools)]
         limit = good_for(result)
         if limit is not None:
             limits.append(limit)
+        # What is good for this once is for nobody else.
+        is_kept = is_kept and (limit is not None or "ttlMs" not in result)
         budget -= size
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or len(tools) > MAX_TOOLS:
@@ -165,6 +174,8 @@ async def _read_list(call: Call, table: Table) -> None:
             raise UpstreamError("too_large", "tools/list")
     await call.state.sightings.note(call, "tools", tools)
     catalogue.replace(table, tools, good_for=min(limits, default=None), as_of=as_of)
+    if is_kept and table.changes == as_of:
+        await call.state.listings.store(call, tools, min(limits, default=None))
 
 
 def _learn(call: Call, message: dict[str, Any]) -> None:

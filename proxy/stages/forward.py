@@ -319,9 +319,12 @@ async def _check_event(call: Call, raw: RawEvent) -> Event:
         raise UpstreamError("invalid", "not a JSON-RPC message")
     if call.is_request and is_response(message) and not _same_id(message.get("id"), call.message_id):
         raise UpstreamError("invalid", "answer to something else")
+    if not call.is_request and call.message is not None and is_response(message):
+        raise UpstreamError("invalid", "answer to what asks for none")
     if message.get("method") in LIST_CHANGED:
         call.state.catalogue.mark_stale(call.upstream)
         call.state.rediscovery.note(call.upstream)
+        call.state.listings.forget(call)
     return Event(raw, message)
 
 

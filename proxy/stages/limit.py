@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 async def limit(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal rate_limited or overloaded."""
+    if call.aggregate is not None and call.aggregate.is_inner:
+        # They come one after another, in the place of the call that they are part of; each counts by itself.
+        call.state.meters.begin_request(call.principal.key.key_id)
+        return await call_next(call)
     leave = call.state.meters.enter(call.principal.key.key_id, call.principal.project_id, call.is_stream)
     call.closers.append(leave)
     return await call_next(call)

@@ -21,10 +21,13 @@ from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
 from proxy.inspection import summarise
 from proxy.wire import is_response
-from servers.upstream import UpstreamError
+from servers.upstream import Upstream, UpstreamError
 
 if TYPE_CHECKING:
     from proxy.call import CallNext
+
+# One server that is reached for all of them, or by ourselves: like an intent, without an outcome.
+PART = "mcp.part"
 
 
 async def record(call: Call, call_next: CallNext) -> Answer:
@@ -141,10 +144,27 @@ class _Outcome:
 
     def _entry(self, **fields: Any) -> Entry:
         call = self._call
+        call.state.figures.note(call, fields["decision"], fields.get("rpc_code"))
         return _entry(
             call, "mcp.call.outcome", bytes_out=call.bytes_out,
             duration_us=int((time.perf_counter() - call.started) * 1e6), detail=summarise(call), **fields,
         )  # fmt: skip
+
+
+async def record_part(call: Call) -> None:
+    """That a call to all servers is about to reach this one of them. Raises Refusal audit_unavailable."""
+    if settings.AUDIT != "off":
+        await _commit(_entry(call, PART))
+
+
+async def record_ours(upstream: Upstream, project: str, method: str) -> None:
+    """The same of what nobody has asked for. Raises Refusal audit_unavailable."""
+    if settings.AUDIT != "off":
+        entry = Entry(
+            id=new_id(), at=now(), kind=PART, project_ref=upstream.project_id, project=project, actor_kind="system",
+            actor_id="proxy", actor="data plane", server_ref=upstream.server_id, server=upstream.slug, method=method,
+        )  # fmt: skip
+        await _commit(entry)
 
 
 def _intent(call: Call) -> Entry:

@@ -27,7 +27,7 @@ async def review(call: Call, call_next: CallNext) -> Answer:
 
 
 async def review_message(call: Call, message: dict[str, Any]) -> None:
-    """Marks the entries of a list that are not approved, by kind and name."""
+    """Marks the entries of a list that are not approved, by kind and name, and cuts off what is too much."""
     result = message.get("result")
     if not isinstance(result, dict):
         return
@@ -38,8 +38,9 @@ async def review_message(call: Call, message: dict[str, Any]) -> None:
         listed = sightings.LISTS.get(call.method)
         members = [listed] if listed is not None and isinstance(result.get(listed), list) else []
     for member in members:
-        offer = await call.state.sightings.note(call, member, result[member])
-        call.unapproved |= sightings.unapproved(offer, member, result[member])
+        # What is behind it is not passed on, since nobody has looked at it.
+        del result[member][sightings.MAX_ENTRIES :]
+        call.unapproved |= await call.state.sightings.unapproved(call, member, result[member])
 
 
 async def _reviewed(call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:

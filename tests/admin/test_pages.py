@@ -56,7 +56,7 @@ def act(pages: Client, model: str, action: str, *pks: int, **fields: Any) -> Any
 
 
 def issue(pages: Client, stored: Stored, **fields: Any) -> Any:
-    wanted = {"user": stored.user.pk, "servers": "*", "tools": "*", **fields}
+    wanted = {"user": stored.user.pk, "servers": "*", "tools": "*", "surface": "native", **fields}
     return add(pages, "projects_apikey", project=stored.project.pk, **wanted)
 
 
@@ -70,7 +70,7 @@ def shown_keys(response: HttpResponse) -> list[str]:
 
 
 def who_did(kind: str) -> str:
-    return Event.objects.filter(kind=kind).latest("ord").actor
+    return str(Event.objects.filter(kind=kind).latest("ord").actor)
 
 
 def principal(text: str) -> authentication.Principal | None:
@@ -107,6 +107,7 @@ class TestFromNothingToAWorkingKey:
             label="laptop",
             servers="*",
             tools="*",
+            surface="native",
             networks="",
         )
 
@@ -220,15 +221,18 @@ class TestKeyActions:
         assert "cannot be rotated" in pages.get(response.url).content.decode()
 
     def test_a_key_is_changed_and_the_event_says_what_it_was_before(self, pages: Client, stored: Stored) -> None:
-        fields = {"label": "renamed", "servers": "docs\nclock", "tools": "*", "networks": "192.0.2.0/24"}
+        fields = {"label": "renamed", "servers": "docs\nclock", "tools": "*", "surface": "meta",
+                  "networks": "192.0.2.0/24"}  # fmt: skip
         assert change(pages, "projects_apikey", stored.key.pk, **fields).status_code == 302
         event = Event.objects.get(kind="key.changed")
         assert event.detail["before"]["label"] == "laptop"
         assert event.detail["after"]["servers"] == ["docs", "clock"]
+        assert (event.detail["before"]["surface"], event.detail["after"]["surface"]) == ("native", "meta")
         assert event.detail["after"]["networks"] == ["192.0.2.0/24"]
 
     def test_the_owner_and_project_of_a_key_never_change(self, pages: Client, stored: Stored, operator: User) -> None:
-        change(pages, "projects_apikey", stored.key.pk, label="x", servers="*", tools="*", user=operator.pk)
+        fields = {"label": "x", "servers": "*", "tools": "*", "surface": "native", "user": operator.pk}
+        change(pages, "projects_apikey", stored.key.pk, **fields)
         with unscoped("the test looks"):
             assert ApiKey.objects.get(pk=stored.key.pk).user == stored.user
 
@@ -269,7 +273,8 @@ class TestWrongInputIsAFormError:
         ],
     )
     def test_a_bad_key_field(self, pages: Client, stored: Stored, field: str, value: str) -> None:
-        fields = {"project": stored.project.pk, "user": stored.user.pk, "label": "x", "servers": "*", "tools": "*"}
+        fields = {"project": stored.project.pk, "user": stored.user.pk, "label": "x", "servers": "*", "tools": "*",
+                  "surface": "native"}  # fmt: skip
         errors = errors_of(add(pages, "projects_apikey", **{**fields, field: value}))
         assert field.removesuffix("_0") in errors
 
@@ -434,7 +439,8 @@ class TestChangesAreRecordedOnceAndByName:
     def test_saving_without_a_change_is_no_event(self, pages: Client, stored: Stored) -> None:
         before = Event.objects.count()
         change(pages, "projects_project", stored.project.pk, slug="acme", name="", enabled="on")
-        change(pages, "projects_apikey", stored.key.pk, label="laptop", servers="*", tools="*", networks="")
+        fields = {"label": "laptop", "servers": "*", "tools": "*", "surface": "native", "networks": ""}
+        change(pages, "projects_apikey", stored.key.pk, **fields)
         assert Event.objects.count() == before
 
     def test_members_are_set_and_removed_with_their_keys(self, pages: Client, stored: Stored) -> None:

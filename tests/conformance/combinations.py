@@ -43,12 +43,9 @@ COMBINATIONS = {
 }
 
 
-# What passes directly and is another thing at the address of all servers: its lists are JSON, which is as good, and
-# what one server says of its lists is not what all of them have to say.
+# What passes directly and is another thing at the address of all servers: its lists are JSON, which is as good.
 OF_ONE_SERVER = {
     CheckKey("server-sse-multiple-streams", "server-sse-streams-functional"),
-    CheckKey("server-stateless", "sep-2575-server-sends-prompts-list-changed-on-subscription"),
-    CheckKey("server-stateless", "sep-2575-server-sends-tools-list-changed-on-subscription"),
 }
 
 

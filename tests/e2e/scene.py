@@ -66,6 +66,12 @@ class Scene:
             other.execute("LOCK TABLE audit_event IN SHARE MODE")
             yield
 
+    def wait_for_no_rows(self, query: str, seconds: float = 120.0) -> None:
+        deadline = time.monotonic() + seconds
+        while self.rows(query):
+            assert time.monotonic() < deadline, query
+            time.sleep(0.1)
+
     def wait_for_rows(self, query: str, seconds: float = 5.0) -> list[tuple[Any, ...]]:
         """Lines that are written behind announce themselves nowhere."""
         deadline = time.monotonic() + seconds
@@ -131,4 +137,7 @@ def _scene(
         Gateway(home, declare(upstream), workers=WORKERS, environment=settings) as gateway,
         Acts(gateway) as acts,
     ):
-        yield Scene(gateway, upstream, acts, database)
+        made = Scene(gateway, upstream, acts, database)
+        # Once all are read, whatever reaches a server is what a test has brought about.
+        made.wait_for_no_rows("SELECT 1 FROM servers_server WHERE discovered_at IS NULL AND discovery_error = ''")
+        yield made

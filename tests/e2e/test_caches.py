@@ -30,6 +30,7 @@ SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 TOOLS_SECONDS = 600
 LIMIT = 1.0
 LOADS = "mcpgw_snapshot_loads_total"
+DROPPED = 'mcpgw_cache_evictions_total{cache="tools",reason="cleared"}'
 
 
 def declarations(upstream: Upstream) -> dict[str, Any]:
@@ -209,6 +210,22 @@ def test_the_status_tells_for_each_server_what_is_kept_and_until_when(scene: Sce
     docs = found["servers"]["docs"]
     assert (docs["tool_count"], docs["is_expired"], docs["needs_discovery"], docs["error"]) == (4, False, False, "")
     assert docs["read_at"] < docs["expires_at"]
+
+
+@pytest.mark.claim("cache.shared")
+def test_with_redis_a_list_that_one_worker_has_read_is_read_by_no_other(scene: Scene) -> None:
+    path = "/globex/docs"
+    scene.upstream.ttl = 60_000
+    try:
+        assert all(client.call("known").text == "known" for client in every_worker(scene, "globex/docs"))
+        asked, dropped = by_callers(scene, path), counted(scene, DROPPED)
+        scene.acts.do("clear the tools of docs", "globex")
+        wait_until(lambda: counted(scene, DROPPED) >= dropped + scene.gateway.workers)
+        assert all(client.call("again").text == "again" for client in every_worker(scene, "globex/docs"))
+        is_shared = "REDIS_URL" in scene.gateway.environment
+        assert by_callers(scene, path) - asked == (1 if is_shared else scene.gateway.workers)
+    finally:
+        scene.upstream.ttl = 0
 
 
 @pytest.mark.claim("cache.lifetimes")

@@ -51,6 +51,8 @@ class Upstream:
     before_answer: Callable[[Seen], None] | None = None
     # What is listed at a path instead of the usual tools.
     tools: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    # What a tool gives besides its text, by name.
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
     ttl: int = 60_000
     # What it honours of what a client wants to listen to.
     honours: tuple[str, ...] = ("toolsListChanged",)
@@ -116,7 +118,8 @@ class Upstream:
                 pass
             self._note(lambda: self.left.append(seen.text))
             return
-        result: dict[str, Any] = {"content": [{"type": "text", "text": seen.text}]}
+        given = self.results.get(params["name"], {})
+        result: dict[str, Any] = {"content": [{"type": "text", "text": seen.text}], **given}
         if modern:
             result["resultType"] = "complete"
         message = {"jsonrpc": "2.0", "id": seen.message["id"], "result": result}

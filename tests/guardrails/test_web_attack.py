@@ -276,7 +276,8 @@ def test_an_inner_address_is_found_however_it_is_spelled(address: str) -> None:
      "https://me@git.example.com/team/repository.git", "https://9.9.9.9/dns-query?name=example.com", "notes://42",
      "https://img.example.com/endpoint?url=https://raw.example.org/badge.json", "https://example.com/search?q=localhost",
      "docker://alpine", "data:image/png;base64,iVBORw0KGgo=", "example.com/about", "postgres://db:5432/x",
-     "https://example.com/wiki/127.0.0.1", "chrome://settings"],
+     "https://example.com/wiki/127.0.0.1", "chrome://settings",
+     "HTTP://AUNT.EXAMPLE.COM/2011/12/TAG.HTML?UTM_CAMPAIGN=FEED:+AUNT+(SNOW'+WITH+AUNT)"],
 )  # fmt: skip
 def test_an_outer_address_is_none(address: str) -> None:
     assert found(address, "url") == set()

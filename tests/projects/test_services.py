@@ -135,10 +135,10 @@ def test_a_refused_change_of_a_key_changes_nothing(cast: Cast) -> None:
 
 @pytest.mark.claim("services.rotation")
 def test_rotation_gives_a_successor_with_the_same_rights_and_lets_the_old_key_overlap(cast: Cast) -> None:
-    key, text = cast.key(servers=["docs"], tools=["read_*"], networks=["10.0.0.0/8"])
+    key, text = cast.key(servers=["docs"], tools=["read_*"], surface="meta", networks=["10.0.0.0/8"])
     successor, new_text = services.rotate_key(key=key, overlap=timedelta(hours=1))
     assert text != new_text
-    for field in ("user_id", "label", "servers", "tools", "networks"):
+    for field in ("user_id", "label", "servers", "tools", "surface", "networks"):
         assert getattr(successor, field) == getattr(key, field)
     with with_project(cast.acme.pk):
         assert set(load_keys(cast.acme.pk)) == {key.key_id, successor.key_id}

@@ -31,6 +31,8 @@ ENVIRONMENT = {
     "GATEWAY_METRICS_TOKEN": TOKEN,
     "GATEWAY_LOG_LEVEL": "WARNING",
     "GATEWAY_KEY_RATE": "0",
+    # What reaches a server is what the tests have sent.
+    "GATEWAY_DISCOVERY_SECONDS": "0",
 }
 # Small enough to be reached by a test.
 LIMITS = {

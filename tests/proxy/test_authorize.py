@@ -20,6 +20,7 @@ from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.snapshot import Snapshot
 from proxy.stages.authorize import authorize, check, still_allowed
+from proxy.wire import MAX_LISTENED
 from servers.events import RawEvent
 from servers.offers import Offer, Offered
 from servers.rights import Rights, Rule
@@ -209,10 +210,34 @@ def test_entries_without_a_usable_name_are_not_shown_to_a_restricted_key() -> No
 )  # fmt: skip
 def test_what_a_key_does_not_cover_does_not_exist(method: str, params: dict[str, Any], kind: str, text: str) -> None:
     with pytest.raises(Refusal) as caught:
-        check(call(method, dataclasses.replace(KEY, tools=("read",)), params))
+        answered(call(method, dataclasses.replace(KEY, tools=("read",)), params), Answer(200))
     assert (caught.value.kind, caught.value.status, caught.value.code) == (kind, 400, -32602)
     assert caught.value.message == text
-    check(call(method, KEY, params))
+    answered(call(method, KEY, params), Answer(200))
+
+
+@pytest.mark.claim("authorize.no-oracle")
+@pytest.mark.parametrize("rules", [(Rule("allow", "", "", "read"),), (ALL, Rule("deny", "", "", "write"))], ids=str)
+@pytest.mark.parametrize("method", ["tools/execute", "tasks/list", "tasks/get"])
+def test_who_may_not_use_all_of_a_server_has_no_methods_that_cannot_be_told_apart(
+    method: str, rules: tuple[Rule, ...]
+) -> None:
+    snapshot = dataclasses.replace(SNAPSHOT, rights=Rights(rules, {"docs": TRUSTED}))
+    with pytest.raises(Refusal) as caught:
+        check(call(method, KEY, {"name": "write"}, snapshot=snapshot))
+    assert caught.value.kind == "unknown_method"
+    check(call(method, KEY, {"name": "write"}))
+
+
+@pytest.mark.claim("authorize.no-oracle")
+def test_a_template_that_is_not_approved_completes_nothing() -> None:
+    entries = {("template", "file:///{x}"): Offered("template", "file:///{x}", "rejected")}
+    offer = Offer(7, "trust", 1, frozenset(), entries)
+    snapshot = dataclasses.replace(SNAPSHOT, rights=Rights((ALL,), {"docs": offer}))
+    params = {"ref": {"type": "ref/resource", "uri": "file:///{x}"}}
+    with pytest.raises(Refusal):
+        check(call("completion/complete", KEY, params, snapshot=snapshot))
+    check(call("completion/complete", KEY, params))
 
 
 @pytest.mark.claim("authorize.no-oracle")
@@ -268,3 +293,41 @@ def test_a_listener_ends_when_its_key_may_no_longer_read_what_it_listens_to() ->
     narrowed = dataclasses.replace(KEY, tools=("resource:file:///b",))
     assert still_allowed(listener, SNAPSHOT)
     assert not still_allowed(listener, _changed(keys={"k1": narrowed}))
+
+
+def _denied(number: int) -> Rights:
+    rules = [Rule("deny", "", "", f"resource:secret-{each}*") for each in range(number)]
+    return Rights((*rules, Rule("allow", "", "", "resource:*"), ALL), {"docs": TRUSTED})
+
+
+MANY = {"notifications": {"resourceSubscriptions": [f"note-{each}" for each in range(MAX_LISTENED)]}}
+
+
+@pytest.mark.claim("authorize.many")
+def test_a_listener_to_much_is_decided_on_with_pauses_and_ends_when_its_rules_change() -> None:
+    held = dataclasses.replace(SNAPSHOT, rights=_denied(100))
+    listener = call("subscriptions/listen", KEY, MANY, modern=True, snapshot=held)
+    turns = 0
+
+    async def listen() -> None:
+        nonlocal turns
+
+        async def upstream(_: Call) -> Answer:
+            return Answer(200)
+
+        listening = asyncio.create_task(authorize(listener, upstream))
+        while not listening.done():
+            turns += 1
+            await asyncio.sleep(0)
+        await listening
+
+    asyncio.run(listen())
+    assert turns > 5
+    same = dataclasses.replace(held, version=2, rights=_denied(100))
+    assert still_allowed(listener, same), "what did not change is not decided on again"
+    assert not still_allowed(listener, dataclasses.replace(held, version=3, rights=_denied(101)))
+    few = {"notifications": {"resourceSubscriptions": ["note-1"]}}
+    assert still_allowed(
+        call("subscriptions/listen", KEY, few, modern=True, snapshot=held),
+        dataclasses.replace(held, version=3, rights=_denied(101)),
+    )

@@ -369,3 +369,22 @@ def test_without_a_database_the_first_call_is_refused_in_time(cast: Cast) -> Non
 def rename(old: str, new: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f'ALTER TABLE "{old}" RENAME TO "{new}"')
+
+
+def test_what_others_ask_of_the_database_keeps_no_project_from_being_found_and_loaded(cast: Cast) -> None:
+    key, _ = cast.key()
+    go_on = threading.Event()
+
+    async def test(snapshots: Snapshots) -> None:
+        asking = [asyncio.create_task(snapshots.ask(lambda _: go_on.wait(20), None)) for _ in range(20)]
+        try:
+            found = await snapshots.for_key(key.key_id)
+            assert found is not None and found.slug == "acme"
+            assert not any(task.done() for task in asking)
+            await act(lambda: set_server_enabled(server=cast.server("new"), enabled=True))
+            await until(snapshots, key.key_id, lambda known: known is not None and "new" in known.upstreams)
+        finally:
+            go_on.set()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+    run(test)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway_site.lib import jsontext
 from proxy import wire
 from proxy.errors import Refusal
+from proxy.wire import MAX_LISTENED, MAX_URI, parse_request
 
 claim = pytest.mark.claim
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -31,6 +32,17 @@ VALUES = st.recursive(
 )
 PIECES = [b"", b'"', b"\\", b",", b":", b"{", b"}", b"[", b"]", b"1", b"e9", b"\xff", b" "]
 OBJECTS = st.dictionaries(TEXT, VALUES, max_size=5)
+
+
+@claim("wire.requests")
+@pytest.mark.parametrize(
+    "method", ["tools/call", "prompts/get", "resources/read", "initialize", "subscriptions/listen"]
+)
+def test_what_asks_for_an_answer_needs_an_id(method: str) -> None:
+    params = {"name": "x", "uri": "x"} if method not in ("initialize", "subscriptions/listen") else {}
+    with pytest.raises(Refusal) as caught:
+        wire.parse_request(json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode())
+    assert (caught.value.status, caught.value.code) == (400, -32600)
 
 
 @st.composite
@@ -239,3 +251,27 @@ def test_no_slow_expression_reads_a_long_text(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(jsontext, "_STRINGS", Refused())
     arguments = {"text": "1234567890" * 2_000 + '\\"', "number": 10**30}
     assert wire.parse_request(call(json.dumps(arguments)))["params"]["arguments"] == arguments
+
+
+@pytest.mark.claim("authorize.many")
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("resources/read", {"uri": "x" * (MAX_URI + 1)}),
+        ("resources/subscribe", {"uri": "x" * (MAX_URI + 1)}),
+        ("completion/complete", {"ref": {"type": "ref/resource", "uri": "x" * (MAX_URI + 1)}}),
+        ("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["x" * (MAX_URI + 1)]}}),
+        ("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["x"] * (MAX_LISTENED + 1)}}),
+    ],
+)
+def test_what_is_asked_for_by_uri_has_a_bound(method: str, params: dict[str, Any]) -> None:
+    def message(params: Any) -> bytes:
+        return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+
+    with pytest.raises(Refusal) as refused:
+        parse_request(message(params))
+    assert (refused.value.kind, refused.value.message_id) == ("invalid_params", 1)
+    fitting = json.loads(json.dumps(params).replace("x" * (MAX_URI + 1), "x" * MAX_URI))
+    if "notifications" in fitting:
+        del fitting["notifications"]["resourceSubscriptions"][MAX_LISTENED:]
+    assert parse_request(message(fitting))["params"] == fitting

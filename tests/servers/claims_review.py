@@ -17,6 +17,11 @@ CLAIMS = [
         "servers/README.md",
     ),
     (
+        "review.aside",
+        "What a server lists is written down aside, one list of a project at a time, and keeps nobody else waiting.",
+        "proxy/README.md",
+    ),
+    (
         "risks.notes",
         "Whatever changed in a definition is noted for its reviewer, with what it lets in or tells a model.",
         "servers/README.md",

@@ -63,4 +63,9 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("admin.grants", "Rules are changed in the pages one by one, and a server that is nobody's says so.", "README.md"),
     ("admin.overlays", "An overlay is seen before it is stored, and fits or is refused.", "README.md"),
     ("admin.tenants", "No page mixes rows of two projects.", "README.md"),
+    (
+        "authorize.many",
+        "Many resources, rules and templates are held against each other within bounds, and nobody else waits for it.",
+        "proxy/README.md",
+    ),
 ]

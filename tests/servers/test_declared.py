@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from audit.models import Event
 from projects import keys, versions
-from projects.authentication import load_keys
+from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped, with_project
 from projects.services import issue_key, revoke_key, set_key_enabled
@@ -489,3 +489,45 @@ def test_pruning_leaves_other_projects_alone() -> None:
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("apply", str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.claim("meta.option")
+@pytest.mark.parametrize(
+    ("given", "surface", "tools"),
+    [
+        ({}, "native", ["*"]),
+        ({"tools": "meta"}, "meta", ["*"]),
+        ({"tools": ["meta"]}, "meta", ["*"]),
+        ({"surface": "meta"}, "meta", ["*"]),
+        ({"surface": "meta", "tools": ["read_*", "meta"]}, "meta", ["read_*", "meta"]),
+        ({"surface": "native", "tools": ["meta"]}, "native", ["meta"]),
+        ({"tools": ["meta", "read_*"]}, "native", ["meta", "read_*"]),
+    ],
+)
+def test_a_key_is_shown_a_few_tools_when_its_file_says_so(
+    given: dict[str, Any], surface: str, tools: list[str]
+) -> None:
+    raw = document()
+    acme(raw)["keys"][0].update(given)
+    apply(raw)
+    with unscoped("the test looks"):
+        key = ApiKey.objects.get()
+    assert (key.surface, key.tools) == (surface, tools)
+    [record] = load(key)
+    assert (record.surface, record.tools) == (surface, tuple(tools))
+    assert apply(raw).difference() == {"create": [], "update": [], "delete": []}
+    acme(raw)["keys"][0] = {**document()["projects"][0]["keys"][0], "surface": "meta"}
+    assert apply(raw).update == ([] if (surface, tools) == ("meta", ["*"]) else ["key acme/ada@acme.test/laptop"])
+
+
+@pytest.mark.parametrize("given", [{"tools": "all"}, {"tools": "*"}, {"surface": "both"}, {"surface": None}])
+def test_a_surface_that_there_is_not_is_refused(given: dict[str, Any]) -> None:
+    raw = document()
+    acme(raw)["keys"][0].update(given)
+    with pytest.raises(declared.DeclarationError, match=r"projects.0.keys.0.(tools|surface)"):
+        apply(raw)
+
+
+def load(key: ApiKey) -> list[KeyRecord]:
+    with with_project(key.project_id):
+        return list(load_keys(key.project_id).values())

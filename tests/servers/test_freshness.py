@@ -18,7 +18,7 @@ from gateway_site.lib.caching import Key, key_of
 from projects import versions
 from projects.scoping import with_project
 from servers import offers
-from servers.freshness import cache_status, clear_cache, request_discovery
+from servers.freshness import cache_status, clear_cache
 from servers.models import Server, Tool
 from servers.review import Listed, observe
 from tests.cast import Cast, two_tenants
@@ -163,18 +163,6 @@ def test_the_command_shows_every_project_or_the_one_that_is_named(cast: Cast) ->
     text = printed("status", "--project", "acme")
     assert "docs: 2 tools, read 2026-01-02T03:04:05+00:00" in text
     assert "vault" not in text
-
-
-@pytest.mark.claim("changes.upstream")
-def test_a_request_for_discovery_makes_a_server_due_and_no_other(cast: Cast) -> None:
-    docs, wiki = cast.server("docs"), cast.server("wiki")
-    for server in (docs, wiki):
-        read(server, timezone.now(), "a")
-    before = versions.current()
-    request_discovery(docs.pk)
-    assert [stored(each).discovery_due_at is None for each in (docs, wiki)] == [True, False]
-    assert versions.current() == before, "nothing of the configuration has changed"
-    request_discovery(987_654)
 
 
 CONTEXTS = st.builds(

@@ -379,3 +379,16 @@ class TestCommands:
             self.run("discover", "--wait")
         with pytest.raises(CommandError):
             self.run("discover", "--server", "nobody")
+
+
+@pytest.mark.claim("discovery.when")
+def test_with_no_period_servers_are_read_only_when_somebody_asks(
+    cast: Cast, settings: Any, django_capture_on_commit_callbacks: Captured
+) -> None:
+    settings.DISCOVERY_SECONDS = 0
+    with django_capture_on_commit_callbacks(execute=True):
+        server = cast.server()
+    assert reading.ask_due() == 0
+    assert reading.note_list_changed(server.pk) is None
+    assert all_jobs() == []
+    assert job_of(server).state == Job.State.QUEUED

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import Event
 from gateway_site.lib.actor import Actor, acting_as
@@ -184,13 +186,47 @@ def test_what_clients_are_shown_before_the_first_whole_list_does_not_change_unse
 
 
 @pytest.mark.claim("review.first-sight")
-def test_each_era_and_each_kind_has_a_first_list_of_its_own(cast: Cast) -> None:
+def test_what_is_read_in_several_eras_at_one_time_is_first_sight_together(cast: Cast) -> None:
     server = cast.server(review=Review.TRUST_FIRST)
-    see(server, FIRST)
-    see(server, CHANGED, era="legacy")
+    closed = review.closed_kinds(server)
+    for era, shown in (("legacy", FIRST), ("modern", CHANGED)):
+        review.observe(
+            server=server, era=era, listed=listed(shown), whole=["tool"], closed=closed, ends_first_sight=True
+        )
     assert state(server) == State.APPROVED
     see(server, THIRD, era="legacy")
     assert state(server) == State.WAITING
+
+
+@pytest.mark.claim("review.first-sight")
+def test_an_era_that_a_server_comes_to_speak_later_is_trusted_with_nothing_new(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST, definition("write"), era="legacy")
+    see(server, CHANGED, definition("write"), definition("new"))
+    assert (state(server), state(server, "new")) == (State.WAITING, State.WAITING)
+    assert state(server, "write") == State.APPROVED, "it is what was approved"
+
+
+@pytest.mark.claim("review.first-sight")
+def test_a_server_that_is_never_read_to_its_end_is_not_trusted_for_long(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST, whole=())
+    monkeypatch.setattr(review, "FIRST_SIGHT", timedelta(0))
+    see(server, FIRST, definition("later"), whole=())
+    assert state(server, "later") == State.WAITING
+    other = cast.server("other", review=Review.TRUST_FIRST)
+    review.observe(server=other, era="modern", listed=listed(FIRST), whole=(), ends_first_sight=True)
+    monkeypatch.setattr(review, "FIRST_SIGHT", timedelta(hours=1))
+    see(other, FIRST, definition("later"), whole=())
+    assert state(other, "later") == State.WAITING
+
+
+@pytest.mark.claim("review.first-sight")
+def test_each_kind_has_a_first_list_of_its_own(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST)
     prompt = Listed("prompt", "greet", {"name": "greet"})
     review.observe(server=server, era="modern", listed=[prompt], whole=["prompt"])
     assert state(server, "greet") == State.APPROVED
@@ -479,6 +515,19 @@ def test_a_server_that_says_something_else_each_time_fills_no_table(
 
 
 @pytest.mark.claim("review.bounded")
+def test_what_a_person_rejected_is_never_forgotten(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review, "MAX_VERSIONS", 5)
+    server = cast.server(review=Review.TRUST)
+    see(server, FIRST)
+    with acting_as(ADA):
+        review.reject(version=version(server, FIRST))
+    for number in range(12):
+        see(server, definition("read", f"Number {number}."))
+    see(server, FIRST)
+    assert state(server) == State.REJECTED
+
+
+@pytest.mark.claim("review.bounded")
 def test_what_a_person_approved_and_what_either_era_says_now_is_never_forgotten(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,6 +542,71 @@ def test_what_a_person_approved_and_what_either_era_says_now_is_never_forgotten(
     assert version(server, CHANGED).state == State.WAITING
     review.roll_back(version=version(server, CHANGED))
     assert version(server, CHANGED).state == State.APPROVED
+
+
+def _all_changed(cast: Cast, mode: str, number: int) -> Server:
+    """A server that was seen to its end, and then lists every tool of its with another description."""
+    server = cast.server(review=mode)
+    see(server, *(definition(f"t{each}") for each in range(number)))
+    see(server, *(definition(f"t{each}", "Another text.") for each in range(number)))
+    return server
+
+
+@pytest.mark.claim("review.bounded")
+def test_of_many_changes_at_once_some_are_told_one_by_one_and_the_rest_together(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review, "MAX_EVENTS", 2)
+    server = _all_changed(cast, Review.TRUST_FIRST, 5)
+    assert [event.subject for event in events("definition.changed")] == ["t0", "t1"]
+    [rest] = events("definitions.changed")
+    assert (rest.decision, rest.detail["count"]) == ("waiting", 3)
+    assert rest.detail["names"] == ["tool:t2", "tool:t3", "tool:t4"]
+    for each in range(5):
+        assert state(server, f"t{each}") == State.WAITING
+        assert not shows(server, definition(f"t{each}")) and not shows(server, definition(f"t{each}", "Another text."))
+
+
+@pytest.mark.claim("review.bounded")
+def test_a_long_list_of_new_tools_that_wait_is_told_of_together(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review, "MAX_EVENTS", 2)
+    see(cast.server(), *(definition(f"t{each}") for each in range(5)))
+    assert [event.subject for event in events("definition.seen")] == ["t0", "t1"]
+    assert [event.detail["count"] for event in events("definitions.seen")] == [3]
+
+
+@pytest.mark.claim("review.bounded")
+@pytest.mark.parametrize("mode", list(Review))
+def test_a_look_at_a_list_takes_no_more_statements_for_a_longer_one(
+    cast: Cast, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review, "MAX_EVENTS", 3)
+    monkeypatch.setattr(review, "MAX_VERSIONS", 3)
+    server = cast.server(review=mode)
+    taken = {}
+    for number in (10, 200):
+        # The last of them brings versions that are not kept any more.
+        for text in ("First.", "Second.", "Third.", "Fourth."):
+            with CaptureQueriesContext(connection) as statements:
+                see(server, *(definition(f"{number}-{each}", text) for each in range(number)), whole=())
+        taken[number] = len(statements)
+    assert taken[200] <= taken[10]
+    assert count(server, "200-7") == 3
+
+
+@pytest.mark.claim("review.bounded")
+def test_what_was_refused_is_not_read_into_memory(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST)
+    see(server, CHANGED)
+    with with_project(cast.acme.pk), CaptureQueriesContext(connection) as statements:
+        offers.load([Server.objects.get(pk=server.pk)])
+        [query] = [each["sql"] for each in statements if "servers_toolversion" in each["sql"]]
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            texts = [text for row in cursor for text in row if isinstance(text, str)]
+    assert any(FIRST["description"] in text for text in texts)
+    assert not any(CHANGED["description"] in text for text in texts)
 
 
 @pytest.mark.claim("review.bounded")

@@ -39,6 +39,22 @@ def test_a_denial_wins_over_every_allowance_in_any_order() -> None:
 
 
 @pytest.mark.claim("rights.deny-wins")
+@pytest.mark.parametrize(
+    "uri",
+    ["file:///secret/key", "file:///secret/x/../key", "file:///pub/../secret/key", "file:///secret%2fkey",
+     "FILE:///secret/key", "file:///%73ecret/key", "file:////secret/key", "file:///./secret/key",
+     "file:///pub/%2e%2e/secret/key", "file:\\\\\\secret\\key", "file:///%2573ecret/key"],
+)  # fmt: skip
+def test_a_denied_resource_is_denied_in_every_way_to_write_its_uri(uri: str) -> None:
+    deny = Rule("deny", "docs", "", "resource:file:///secret/*")
+    assert not decide(rights(ALLOW, deny), ADA, "docs", "resource", uri).allowed
+    assert decide(rights(ALLOW, deny), ADA, "docs", "resource", "file:///pub/key").allowed
+    held = dataclasses.replace(OFFER, held=frozenset({"file:///secret/key"}))
+    if ".." not in uri and "%2e" not in uri and "%2f" not in uri:
+        assert not decide(rights(ALLOW, offer=held), ADA, "docs", "resource", uri).allowed
+
+
+@pytest.mark.claim("rights.deny-wins")
 def test_rules_of_one_server_say_nothing_of_another() -> None:
     both = Rights((Rule("allow", "wiki", "", "*"),), {"docs": OFFER, "wiki": dataclasses.replace(OFFER, server_id=8)})
     assert decide(both, ADA, "wiki", "tool", "read").allowed

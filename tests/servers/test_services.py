@@ -12,7 +12,7 @@ from audit.models import Event
 from gateway_site.lib.secrets import Unsealable
 from projects.scoping import unscoped, with_project
 from servers import services
-from servers.models import CommandTemplate, Server
+from servers.models import CommandTemplate, Grant, Server
 from tests.cast import Cast, two_tenants
 
 SLOTS = {"zone": {"pattern": "[A-Za-z_/]+"}, "token": {"pattern": ".*", "secret": True, "default": ""}}
@@ -256,3 +256,23 @@ def test_a_changed_template_changes_the_hash_of_its_servers(cast: Cast) -> None:
     made.args = ["-c", "pass"]
     services.save_template(template=made)
     assert stored(server).config_hash != before
+
+
+@pytest.mark.claim("authorize.many")
+def test_a_project_has_so_many_rules_and_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MAX_GRANTS", 3)
+    server = cast.server()
+    with with_project(cast.acme.pk):
+        Grant.objects.all().delete()
+    rules = [services.GrantSpec("deny", f"t{number}") for number in range(4)]
+    with pytest.raises(ValidationError, match="at most 3 rules"):
+        services.set_grants(server=server, grants=rules)
+    services.set_grants(server=server, grants=rules[:3])
+    with pytest.raises(ValidationError, match="at most 3 rules"):
+        services.save_grant(grant=Grant(project=cast.acme, pattern="t9"))
+    with with_project(cast.acme.pk):
+        kept = Grant.objects.order_by("id").first()
+        assert kept is not None and Grant.objects.count() == 3
+    kept.pattern = "other"
+    services.save_grant(grant=kept)
+    services.save_grant(grant=Grant(project=cast.globex, pattern="theirs"))

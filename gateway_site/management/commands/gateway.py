@@ -78,7 +78,8 @@ def _greeting(options: dict[str, Any], key: str | None) -> str:
     else:
         lines.append(f"  Admin        {base}/admin/")
     if options["demo"]:
-        lines += [f"  MCP          {base}/mcp/demo/demo   and   {base}/mcp/demo/clock", *_demo_lines(base, key)]
+        lines += [f"  MCP          {base}/mcp/demo   (all servers; /mcp/demo/clock is one of them)"]
+        lines += _demo_lines(base, key)
     if options["log"] is not None:
         lines += ["", f"  Log          {options['log']}"]
     if settings.AUDIT == "off":
@@ -93,7 +94,7 @@ def _demo_lines(base: str, key: str | None) -> list[str]:
         f"  Demo key     {key}   (shown once)",
         "",
         "  Claude Code:",
-        f'    claude mcp add --transport http gateway {base}/mcp/demo/clock --header "Authorization: Bearer {key}"',
+        f'    claude mcp add --transport http gateway {base}/mcp/demo --header "Authorization: Bearer {key}"',
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,14 +13,19 @@ import orjson
 import pytest
 
 from guardrails.compiled import PolicySet
+from guardrails.engine.findings import Blocked, Failure, Passed, Report, Verdict
 from guardrails.engine.rules import Policy
+from guardrails.exemptions import Exemption
+from guardrails.presets import PRESETS
 from projects.authentication import KeyRecord, Principal
 from proxy.aggregate import table
 from proxy.aggregate.lists import answer_list
 from proxy.aggregate.passage import Passage, whole
 from proxy.aggregate.state import Aggregate
 from proxy.call import Answer, Call
+from proxy.definitions import Definitions
 from proxy.errors import Refusal
+from proxy.inspection import Inspection
 from proxy.snapshot import Snapshot
 from proxy.stages.record import _digest
 from servers.models import State
@@ -55,10 +61,11 @@ class Asker:
 
     def __init__(self, held: Snapshot, failing: tuple[int, ...] = ()) -> None:
         self.held, self.aggregate = held, Aggregate()
-        self.aggregate.freshness = cast(Any, SimpleNamespace(await_first_sight=_nothing, look_after=lambda *_: None))
+        self.aggregate.freshness = cast(Any, SimpleNamespace(await_first_sight=_nothing, look_after=_nothing))
         self._state = SimpleNamespace(
-            aggregate=self.aggregate, connections=SimpleNamespace(is_failing=lambda server: server in failing)
-        )
+            aggregate=self.aggregate, guards=SimpleNamespace(definitions=Definitions()),
+            connections=SimpleNamespace(is_failing=lambda server: server in failing),
+        )  # fmt: skip
 
     def call(self, method: str = "tools/list", key: KeyRecord = KEY, modern: bool = True, **params: Any) -> Call:
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -179,3 +186,50 @@ def test_a_change_of_one_server_costs_nothing_of_the_others(monkeypatch: pytest.
     asker.held = dataclasses.replace(asker.held, upstreams=upstreams, rights=Rights((ALL,), offers))
     assert asker.names() == ["a__x", "b__x", "c__new"]
     assert made == ["new"]
+
+
+class Judged:
+    """What every definition is judged to be from now on, and how often that was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.verdict: Verdict = Passed(Report())
+        self.asked = 0
+        monkeypatch.setattr(Inspection, "_inspect", self._inspect)
+
+    async def _inspect(self, *_: Any) -> Verdict:
+        self.asked += 1
+        return self.verdict
+
+
+def guarded(*exemptions: Exemption) -> Snapshot:
+    policies = PolicySet(PRESETS["strict"], exemptions=exemptions)
+    return dataclasses.replace(snapshot({"docs": [offered("echo")]}), policies=policies)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
+    return Judged(monkeypatch)
+
+
+@pytest.mark.claim("aggregate.kept-verdicts")
+def test_a_list_that_an_exception_let_through_ends_with_the_exception(judged: Judged) -> None:
+    soon = datetime.now(UTC) + timedelta(milliseconds=300)
+    asker = Asker(guarded(Exemption("injection", soon)))
+    assert asker.names() == asker.names() == ["docs__echo"]
+    assert judged.asked == 1, "until then it is kept"
+    judged.verdict = Blocked(Report(), "injection", "INJECTION", "")
+    deadline = time.monotonic() + 5
+    while asker.names():
+        assert time.monotonic() < deadline
+    assert datetime.now(UTC) >= soon
+
+
+@pytest.mark.claim("aggregate.kept-verdicts")
+def test_a_list_of_which_a_check_could_not_be_made_is_checked_again(judged: Judged) -> None:
+    judged.verdict = Passed(Report(failures=(Failure("r", "provider", "down", "flag"),)))
+    asker = Asker(guarded())
+    assert asker.names() == ["docs__echo"]
+    judged.verdict = Blocked(Report(), "injection", "INJECTION", "")
+    assert asker.names() == []
+    judged.verdict = Passed(Report())
+    assert (asker.names(), judged.asked) == ([], 2), "what could be made is kept"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from projects.models import SLUG
 from proxy.aggregate.names import MAX_LENGTH, by_shown_name, shown_name
-from proxy.aggregate.uris import may_match, real_uri, shown_uri
+from proxy.aggregate.uris import real_uri, shown_uri
+from servers.templates import Templates
 
 SLUGS = st.from_regex(SLUG, fullmatch=True)
 # Names that a hostile server would choose: such as look like another's, are too long, or are odd.
@@ -83,7 +84,7 @@ TEMPLATES = {
 @pytest.mark.claim("aggregate.uris")
 @pytest.mark.parametrize(("template", "uri"), TEMPLATES)
 def test_a_template_matches_what_it_may_expand_to(template: str, uri: str) -> None:
-    assert may_match(template, uri) is TEMPLATES[template, uri]
+    assert Templates([template]).may_match(uri) is TEMPLATES[template, uri]
 
 
 @pytest.mark.claim("aggregate.uris")
@@ -95,4 +96,13 @@ def test_every_expansion_of_a_template_matches_it(parts: list[str], values: list
     template, uri = parts[0], parts[0]
     for part, value in zip(parts[1:], values, strict=False):
         template, uri = f"{template}{{x}}{part}", f"{uri}{value}{part}"
-    assert may_match(template, uri)
+    assert Templates([template]).may_match(uri)
+
+
+@pytest.mark.claim("aggregate.uris")
+@given(
+    st.lists(st.sampled_from([template for template, _ in TEMPLATES]), max_size=6),
+    st.sampled_from([uri for _, uri in TEMPLATES]),
+)
+def test_many_templates_match_what_one_of_them_matches(templates: list[str], uri: str) -> None:
+    assert Templates(templates).may_match(uri) is any(Templates([each]).may_match(uri) for each in templates)

@@ -44,6 +44,14 @@ def test_a_session_opens_for_its_own_key_only() -> None:
 
 
 @pytest.mark.claim("aggregate.sessions")
+def test_a_session_of_a_client_that_says_too_much_is_not_begun() -> None:
+    wordy = dataclasses.replace(SESSION, capabilities={f"sampling{number}": {} for number in range(200)})
+    with pytest.raises(Refusal) as refused:
+        seal_session(wordy, ADA)
+    assert refused.value.kind == "invalid_params"
+
+
+@pytest.mark.claim("aggregate.sessions")
 def test_a_session_that_nobody_has_ended_ends_by_itself() -> None:
     old = dataclasses.replace(SESSION, began_at=time.time() - SESSION_SECONDS - 1)
     with pytest.raises(Refusal):
