@@ -1,14 +1,25 @@
-"""Says when the database role of the application could change the log."""
+"""System checks of the log: its anchors exist, and the application's database role cannot change it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
+from audit.anchors import registry
 from audit.append_only import TABLES
+
+
+@register()
+def the_anchors_are_known(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    unknown = sorted(set(settings.AUDIT_ANCHORS) - set(registry.names()))
+    if not unknown:
+        return []
+    hint = f"There are {', '.join(registry.names())}."
+    return [Error(f"GATEWAY_AUDIT_ANCHORS names what is no anchor: {', '.join(unknown)}.", hint=hint, id="audit.E001")]
 
 
 @register(Tags.database)

@@ -25,6 +25,7 @@ from audit.checkpoint import Statement
 from audit.entry import now
 from audit.models import SealerState
 from audit.recorder import record
+from audit.sealed import walk_along_indexes
 from gateway_site.lib.secrets import key_id_of
 
 logger = structlog.get_logger("audit.sealer")
@@ -128,13 +129,12 @@ def _read_on_postgresql(limit: int) -> tuple[list[_Pending], _Reached]:
     """Events without seal, in the order of their transactions, and how far that is."""
     state = _state()
     with connection.cursor() as cursor:
+        walk_along_indexes(cursor)
         cursor.execute(
-            "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint,"
-            # Along the index, however little the planner knows of events that came just now.
-            " set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),"
-            " set_config('enable_seqscan', 'off', true) FROM pg_current_snapshot() AS now"
+            "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint"
+            " FROM pg_current_snapshot() AS now"
         )
-        ended, known, *_ = cursor.fetchone()
+        ended, known = cursor.fetchone()
         if state.txid < known:
             cursor.execute(
                 _select("event.txid < %s::text::xid8 AND (event.txid, event.ord) > (%s::text::xid8, %s)"

@@ -303,7 +303,9 @@ def test_the_command_says_intact_tampered_or_cannot_tell(
     make_log(batches=2)
     status, printed = command(capsys=capsys)
     assert (status, printed.split(":")[0]) == (0, "intact")
-    proof.export(tmp_path / "export", project_ref=1, project="acme")
+    call_command("audit", "export", str(tmp_path / "export"), "--project", "acme")
+    exported = Event.objects.get(kind="audit.exported")
+    assert (exported.project, exported.actor_kind, exported.detail["events"]) == ("acme", "command", 10)
     given = ("--export", str(tmp_path / "export"), "--public-key", str(key_file))
     assert command(*given, capsys=capsys)[0] == 0
     for options in (("--export", str(tmp_path)), ("--public-key", str(tmp_path / "none")), ("--project", "nobody"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -124,12 +125,14 @@ async def test_killed_gateways_leave_no_call_open_and_no_hole_in_the_proof(
 
 @pytest.mark.asyncio
 @pytest.mark.claim("audit.running")
+@pytest.mark.claim("audit.keys")
 async def test_a_call_that_runs_while_others_are_closed_ends_by_itself(
     tmp_path: Path, upstream: RecordingUpstream, database: str
 ) -> None:
     environment = {"DATABASE_URL": database}
     with Gateway(tmp_path, config(upstream.url), "uvicorn", 1, environment) as gateway:
         key = gateway.key("acme", "load")
+        assert await asyncio.to_thread(keys_of, gateway) == orjson.loads(gateway.manage("audit", "keys", "--public"))
         assert (await call_once(gateway.url("acme", "other"), key, "echo"))[0] == 200
         # Its server never answers, and it has longer than two turns of whoever looks for interrupted calls.
         hanging = asyncio.create_task(call_once(gateway.url("acme", "other"), key, "hang"))
@@ -140,6 +143,13 @@ async def test_a_call_that_runs_while_others_are_closed_ends_by_itself(
         status, message, _ = await hanging
         assert (status, message["error"]["code"]) == (504, -31002)
         assert (ask(database, OPEN), ask(database, CLOSED_TWICE), ask(database, INTERRUPTED)) == (0, 0, 0)
+
+
+def keys_of(gateway: Gateway) -> Any:
+    """As somebody gets them who has no account."""
+    address = f"http://127.0.0.1:{gateway.port}/.well-known/gateway-audit-keys.json"
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return orjson.loads(answer.read())
 
 
 def recover(gateway: Gateway) -> None:

@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from audit import logs, sealer, signing
 from audit.exporters import proof
 from audit.models import Event
+from audit.recorder import record
 from audit.verify import CannotTell, newest_anchored, read_witnesses, verify
 from audit.verify_export import verify_export
 from audit.walk import Report
@@ -84,6 +85,8 @@ class Command(BaseCommand):
             )
         except (OSError, signing.NoKey) as error:
             raise CommandError(str(error)) from error
+        held = {name: manifest[name] for name in ("first_seq", "last_seq", "events")}
+        record("audit.exported", project_ref=ref or None, project=_slug(ref), subject="proof", detail=held)
         self.stdout.write(f"{manifest['events']} events, {manifest['first_seq']} to {manifest['last_seq']}")
 
     def _keys(self, options: dict[str, Any]) -> None:
@@ -96,6 +99,7 @@ class Command(BaseCommand):
             raise CommandError(f"The key ring cannot be written: {error}") from error
         signing.read_again()
         if options["act"] == "add":
+            record("audit.key_added", subject=new)
             self.stdout.write(f"{new} is in the ring. Copy the ring to every node, then: manage.py audit keys rotate")
             return
         self._rotate(new)
