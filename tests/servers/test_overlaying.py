@@ -130,6 +130,7 @@ def test_a_tool_that_nobody_approved_yet_is_not_held_against_an_overlay(cast: Ca
 def test_an_overlay_is_held_against_each_era_that_says_something_else(server: Server) -> None:
     older = {**SEND, "inputSchema": {"type": "object", "properties": {"to": {"type": "string"}}}}
     review.observe(server=server, era="legacy", listed=[Listed("tool", "send", older)], whole=["tool"])
+    review.approve_waiting(server=server)
     with pytest.raises(ValidationError, match="no argument “region”"):
         services.save_overlay(overlay=overlay(server, pinned={"region": "eu"}))
     with with_project(server.project_id):
