@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guardrails.engine.arrays import cumulative, repeat
+from guardrails.engine.turns import give_way
 
 Places = npt.NDArray[np.int32]
 
@@ -58,13 +59,47 @@ class Pieces:
             self.put("\n", start, end)
 
     def read(self, how: str) -> Reading:
-        lengths = np.fromiter(map(len, self._texts), dtype=np.int64, count=len(self._texts))
+        """Once: it lets go of the parts."""
+        texts, lengths = _joined(self._texts)
         begins = cumulative(lengths, np.int64)[:-1]
         within = np.arange(int(lengths.sum())) - repeat(begins, lengths)
-        first, last, step = (repeat(np.asarray(each), lengths) for each in (self._starts, self._ends, self._steps))
+        first, last, step = (repeat(_array(each), lengths) for each in (self._starts, self._ends, self._steps))
         starts = np.where(step > 0, first + within * step, np.where(step < 0, last - 1 - within, first))
         ends = np.where(step > 0, starts + step, np.where(step < 0, starts + 1, last))
-        return Reading("".join(self._texts), how, starts.astype(np.int32), ends.astype(np.int32))
+        for parts in (self._texts, self._starts, self._ends, self._steps):
+            _release(parts)
+        return Reading(texts, how, starts.astype(np.int32), ends.astype(np.int32))
+
+
+def _release(parts: list[Any]) -> None:
+    """To let go of a million at once takes as long as to make them."""
+    while parts:
+        del parts[-_AT_ONCE:]
+        give_way()
+
+
+def _array(values: list[int]) -> npt.NDArray[np.int64]:
+    """Of many numbers a piece at a time, as each call keeps the interpreter."""
+    array = np.empty(len(values), dtype=np.int64)
+    for start in range(0, len(values), _AT_ONCE):
+        array[start : start + _AT_ONCE] = values[start : start + _AT_ONCE]
+        give_way()
+    return array
+
+
+def _joined(texts: list[str]) -> tuple[str, npt.NDArray[np.int64]]:
+    """The texts as one, and how long each is."""
+    lengths = np.empty(len(texts), dtype=np.int64)
+    parts = []
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        lengths[start : start + _AT_ONCE] = list(map(len, some))
+        parts.append("".join(some))
+        give_way()
+    return "".join(parts), lengths
+
+
+_AT_ONCE = 8_192
 
 
 # First character, the one after the last, what they are read as, and the step as in `Pieces`.

@@ -167,7 +167,9 @@ def _in_order(text: str, raw: bytes, hits: Spans) -> Reading:
     """The words from the last to the first."""
     start, end = _around(hits, len(text))
     found = Pieces()
-    for begin, after in reversed([word.span() for word in _WORD.finditer(raw, start, end)]):
+    words = [word.span() for word in _WORD.finditer(raw, start, end)]
+    while words:
+        begin, after = words.pop()
         found.put(text[begin:after], begin, after, 1)
         found.put(" ", after - 1, after)
     return found.read("reordered")
