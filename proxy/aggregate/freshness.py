@@ -31,7 +31,7 @@ _SECONDS_BETWEEN = 1.0
 _OF_ONE_PROJECT = 8
 _LOOK_SECONDS = 10.0
 _MAX_KNOWN = 20_000
-_FIRST_SIGHT_SECONDS = 3.0
+_FIRST_SIGHT_SECONDS = 10.0
 _NEWS_SECONDS = 0.5
 # Server, configuration, the era asked in, and the list.
 _Place = tuple[int, str, bool, str]
