@@ -413,10 +413,10 @@ def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Up
     """The named server; without a name all of them."""
     if head.server is None:
         return whole(snapshot.project_id)
+    upstream = snapshot.upstreams.get(head.server)
     if not principal.may_call:
         # Is told so once the request has been read, whatever server it names.
-        return whole(snapshot.project_id)
-    upstream = snapshot.upstreams.get(head.server)
+        return upstream or whole(snapshot.project_id)
     if upstream is None or not decide(snapshot.rights, principal, head.server).allowed:
         raise Refusal("not_found", reason="no_such_server")
     return upstream
