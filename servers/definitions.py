@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import mcp_types
 import orjson
 import re2
 from mcp.shared.inbound import find_invalid_x_mcp_header
+from mcp_types import Prompt, Resource, ResourceTemplate, Tool
 from pydantic import BaseModel, ValidationError
 
 from gateway_site.lib import jsontext
@@ -44,10 +44,10 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 
 # By kind: the member that names it, how long that may be, and the protocol's own model of it.
 _KINDS: dict[str, tuple[str, int, type[BaseModel]]] = {
-    "tool": ("name", _MAX_NAME, mcp_types.Tool),
-    "prompt": ("name", _MAX_NAME, mcp_types.Prompt),
-    "resource": ("uri", _MAX_ADDRESS, mcp_types.Resource),
-    "template": ("uriTemplate", _MAX_ADDRESS, mcp_types.ResourceTemplate),
+    "tool": ("name", _MAX_NAME, Tool),
+    "prompt": ("name", _MAX_NAME, Prompt),
+    "resource": ("uri", _MAX_ADDRESS, Resource),
+    "template": ("uriTemplate", _MAX_ADDRESS, ResourceTemplate),
 }
 _SCHEMAS = ("inputSchema", "outputSchema")
 

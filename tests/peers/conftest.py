@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.gateway import Gateway
-from tests.peers.peers import Directly, Reach, ThroughGateway, declarations, published_servers, wants_directly
+from tests.peers.peers import PROJECT, Directly, Reach, ThroughGateway, declarations, published_servers, wants_directly
 
 GREETING = "Hello from a file.\n"
 
@@ -45,7 +46,16 @@ def reach(directory: Path, repository: Path, tmp_path_factory: pytest.TempPathFa
         yield Directly(servers)
         return
     with Gateway(tmp_path_factory.mktemp("gateway"), declarations(servers)) as gateway:
+        _read_all(gateway)
         yield ThroughGateway(gateway)
+
+
+def _read_all(gateway: Gateway) -> None:
+    """On a machine that has never started them, the servers take longer than anybody waits for one."""
+    for _ in range(4):
+        with suppress(RuntimeError, subprocess.TimeoutExpired):
+            gateway.manage("discover", "--project", PROJECT, "--wait")
+            return
 
 
 @pytest.fixture

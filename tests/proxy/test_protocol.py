@@ -23,6 +23,12 @@ VALUES: dict[str, dict[str, Any]] = {
         "CLIENT_INFO_META_KEY": "io.modelcontextprotocol/clientInfo",
         "LOG_LEVEL_META_KEY": "io.modelcontextprotocol/logLevel",
         "PROTOCOL_VERSION_META_KEY": "io.modelcontextprotocol/protocolVersion",
+        "SERVER_INFO_META_KEY": "io.modelcontextprotocol/serverInfo",
+        "INTERNAL_ERROR": -32603,
+        "INVALID_REQUEST": -32600,
+        "METHOD_NOT_FOUND": -32601,
+        "REQUEST_TIMEOUT": -32001,
+        "UNSUPPORTED_PROTOCOL_VERSION": -32022,
     },
     "mcp_types.version": {
         "HANDSHAKE_PROTOCOL_VERSIONS": ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"),
@@ -42,6 +48,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "ERROR_CODE_HTTP_STATUS": {
             -32700: 400, -32600: 400, -32602: 400, -32020: 400, -32021: 400, -32022: 400, -32601: 404,
         },
+        "MCP_PROTOCOL_VERSION_HEADER": "mcp-protocol-version",
         "NAME_BEARING_METHODS": {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"},
     },
 }  # fmt: skip
@@ -58,8 +65,17 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         "x_mcp_header_map": ["input_schema"],
     },
 }
-# Used as a whole: the tables that the parameter names are read from, and the demo server's framework.
+# Used as a whole: tables that names are read from, models of definitions, the session that reads servers and what it
+# sends, and the demo server's framework.
 OTHERS = {
+    "mcp": {"ClientSession", "MCPError"},
+    "mcp.shared.message": {"ClientMessageMetadata", "SessionMessage"},
+    "mcp.shared.subscriptions": {"LISTEN_STREAM_METHODS"},
+    "mcp_types": {
+        "ErrorData", "Implementation", "JSONRPCError", "JSONRPCNotification", "JSONRPCRequest", "JSONRPCResponse",
+        "PaginatedRequestParams", "Prompt", "RequestId", "Resource", "ResourceTemplate", "Tool",
+        "jsonrpc_message_adapter",
+    },
     "mcp_types.methods": {"CLIENT_NOTIFICATIONS", "CLIENT_REQUESTS"},
     "mcp.server.mcpserver": {"Context", "MCPServer"},
 }
