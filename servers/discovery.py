@@ -23,7 +23,7 @@ from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.models import Server, Tool
 from servers.offers import LEGACY, MODERN
 from servers.resolve import upstream_of
-from servers.review import MAX_NAME, Listed, closed_kinds, observe
+from servers.review import MAX_NAME, Listed, closed_kinds, eras_in_order, observe
 from servers.schemas import MAX_SCHEMA_BYTES
 from servers.sdk import LISTS, Wire, open_session
 from servers.upstream import Connections, Upstream, UpstreamError
@@ -340,7 +340,8 @@ def _store(server: Server, found: Discovered) -> None:
     All that is read at one time is first sight together, and then there is none any more.
     """
     closed = closed_kinds(Server.objects.get(pk=server.pk))
-    for era, each in found.eras.items():
+    for era in eras_in_order(server, found.eras):
+        each = found.eras[era]
         about = {
             "server_info": each.server_info, "capabilities": each.capabilities, "instructions": each.instructions,
             "versions": list(each.versions),

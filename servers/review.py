@@ -93,6 +93,13 @@ def closed_kinds(server: Server) -> frozenset[str]:
     return frozenset(kind for kinds in server.first_lists.values() for kind in kinds)
 
 
+def eras_in_order(server: Server, eras: Iterable[str]) -> list[str]:
+    """First those in which clients have been shown something: a change of that is seen before anything is trusted."""
+    with with_project(server.project_id):
+        versions = ToolVersion.objects.filter(tool__server=server)
+        return sorted(eras, key=lambda era: not versions.filter(**{era: True}).exists())
+
+
 def observe_by_id(server_id: int, project_id: int, **seen: Any) -> bool:
     """Like `observe`; nothing happens when the server is gone."""
     with with_project(project_id):
@@ -275,7 +282,11 @@ class _Sighting:
         """
         if kind in self._closed or self._is_over(kind):
             return False
-        return tool is None or not any(getattr(each, self.era) for each in self._known.get(tool.pk, ()))
+        if tool is None:
+            return True
+        # One that has changed already in the era in which it is known waits in every era.
+        shown = any(getattr(each, self.era) for each in self._known.get(tool.pk, ()))
+        return tool.state == State.APPROVED and not shown
 
     def _is_over(self, kind: str) -> bool:
         """A server must not keep itself from being read to the end."""

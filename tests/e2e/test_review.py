@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -101,11 +102,18 @@ class Caller:
         return [tool["name"] for tool in self.ask("tools/list").message["result"]["tools"]]
 
 
+def of_all(place: str) -> str:
+    """A server that is called at the address of all servers, by a key for it alone."""
+    return f"all-{place}"
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     slugs = [f"{how}-{era}-{place}" for how, places in HOW.items() for era in ERAS for place in places]
     with running() as upstream, own_database() as database:
         servers: list[dict[str, Any]] = [{"slug": slug, "url": upstream.url(slug)} for slug in slugs]
+        alone = [of_all(place) for place in CHANGES]
+        servers += [{"slug": slug, "url": upstream.url(slug)} for slug in alone]
         servers += [{"slug": slug, "url": upstream.url(slug), "review": mode} for slug, mode in MODES.items()]
         for server in servers:
             upstream.tools[f"/{server['slug']}"] = [copy.deepcopy(TOOL)]
@@ -116,7 +124,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                     "slug": "acme",
                     "members": [{"email": "ada@acme.test", "role": "owner"}],
                     "servers": servers,
-                    "keys": [{"user": "ada@acme.test", "label": "ada"}],
+                    "keys": [
+                        {"user": "ada@acme.test", "label": "ada"},
+                        *({"user": "ada@acme.test", "label": slug, "servers": [slug]} for slug in alone),
+                    ],
                 }
             ],
         }
@@ -175,3 +186,39 @@ def test_changes_of_a_trusted_server_pass_and_are_recorded(stage: Stage) -> None
     assert caller.names() == ["echo"]
     assert caller.call("still trusted").text == "still trusted"
     assert len(stage.events("trusted", "definition.changed")) == 1
+
+
+@pytest.mark.claim("review.rug-pull")
+@pytest.mark.parametrize("place", CHANGES)
+def test_a_changed_definition_is_refused_at_the_address_of_all_servers_too(stage: Stage, place: str) -> None:
+    server, tool = of_all(place), f"{of_all(place)}__echo"
+    client = Client(stage.gateway, "/mcp/acme", stage.gateway.key("acme", server))
+
+    def names() -> list[str]:
+        return [each["name"] for each in client.modern("tools/list").message["result"]["tools"]]
+
+    def call(text: str) -> Reply:
+        return client.modern("tools/call", {"name": tool, "arguments": {"text": text}})
+
+    stage.upstream.ttl = 0
+    try:
+        assert names() == [tool]
+        for number in range(3):
+            assert call(f"{tool} {number}").text == f"{tool} {number}"
+        CHANGES[place](stage.upstream.tools[f"/{server}"][0])
+        # The list is good for this once, so that whoever asks for it has the server asked again.
+        wait_until(lambda: names() == [])
+    finally:
+        stage.upstream.ttl = 60_000
+    reply = call(f"{tool} after")
+    assert (reply.status, reply.message["error"]["message"]) == (400, f"Unknown tool: {tool}")
+    assert not stage.upstream.saw(f"{tool} after")
+    assert len(stage.events(server, "definition.changed")) == 1
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """A server is asked for its list once in a second at most."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -199,6 +199,20 @@ def test_what_is_read_in_several_eras_at_one_time_is_first_sight_together(cast: 
 
 
 @pytest.mark.claim("review.first-sight")
+def test_a_tool_that_changed_before_its_server_was_read_waits_in_every_era(cast: Cast) -> None:
+    server = cast.server(review=Review.TRUST_FIRST)
+    see(server, FIRST, whole=())
+    closed = review.closed_kinds(server)
+    assert review.eras_in_order(server, ["legacy", "modern"]) == ["modern", "legacy"]
+    for era, shown in (("modern", CHANGED), ("legacy", THIRD)):
+        review.observe(
+            server=server, era=era, listed=listed(shown), whole=["tool"], closed=closed, ends_first_sight=True
+        )
+    assert state(server) == State.WAITING
+    assert {version(server, each).state for each in (CHANGED, THIRD)} == {State.WAITING}
+
+
+@pytest.mark.claim("review.first-sight")
 def test_an_era_that_a_server_comes_to_speak_later_is_trusted_with_nothing_new(cast: Cast) -> None:
     server = cast.server(review=Review.TRUST_FIRST)
     see(server, FIRST, definition("write"), era="legacy")
