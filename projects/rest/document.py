@@ -1,0 +1,93 @@
+"""What the OpenAPI document says besides what the library writes: problems, headers and preconditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from projects.rest import etags, once
+from projects.rest.problems import KINDS, MEDIA_TYPE, ProblemDocument
+from projects.rest.routes import TRAITS
+
+_REQUEST_ID = {"X-Request-ID": {"required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                                "description": "Names the request in the log."}}  # fmt: skip
+_RATE = {
+    "RateLimit-Policy": {"schema": {"type": "string"}, "description": "draft-ietf-httpapi-ratelimit-headers-10"},
+    "RateLimit": {"schema": {"type": "string"}, "description": "What is left, and for how long."},
+}
+_ALWAYS = (401, 429, 500, 503)
+
+
+def finish(document: Any) -> None:
+    document["components"]["schemas"] |= _problem_schemas()
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            _finish(method, operation)
+
+
+def _finish(method: str, operation: dict[str, Any]) -> None:
+    traits = operation.pop(TRAITS)
+    action = traits["action"]
+    if action is not None:
+        operation["x-action"] = action
+        operation["description"] = f"{operation.get('description', '')}\n\nAction: `{action}`.".strip()
+    if traits.get("kept"):
+        text = "The same key gives the same answer for 24 hours."
+        operation["parameters"].append(_header(once.HEADER, once.PATTERN, text, required=False))
+    if traits.get("matched"):
+        text = "The ETag of what was read."
+        operation["parameters"].append(_header(etags.HEADER, etags.PATTERN, text, required=True))
+    for status, answer in operation["responses"].items():
+        answer["headers"] = {**_REQUEST_ID, **_RATE, **_own_headers(int(status), operation, traits)}
+    operation["responses"] = dict(sorted({
+        **{str(status): answer for status, answer in operation["responses"].items()},
+        **{str(status): _problem(status) for status in _problems_of(method, operation, traits)},
+    }.items()))  # fmt: skip
+
+
+def _own_headers(status: int, operation: dict[str, Any], traits: dict[str, Any]) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if status == HTTPStatus.CREATED:
+        headers["Location"] = {"schema": {"type": "string"}, "description": "Where it is."}
+    if traits.get("kept"):
+        headers["Idempotent-Replayed"] = {"schema": {"type": "string", "enum": ["true"]}}
+    if traits.get("tagged") or traits.get("matched"):
+        headers["ETag"] = {"schema": {"type": "string"}}
+    return headers
+
+
+def _problems_of(method: str, operation: dict[str, Any], traits: dict[str, Any]) -> Iterator[int]:
+    yield from _ALWAYS
+    if traits["action"] is not None:
+        yield 403
+    places = {each["in"] for each in operation["parameters"]}
+    if "path" in places:
+        yield 404
+    # A parameter that there is not is refused everywhere.
+    yield 422
+    if "requestBody" in operation:
+        yield from (400, 408, 413, 415)
+    if method != "get":
+        yield 409
+    if traits.get("matched"):
+        yield from (412, 428)
+
+
+def _problem(status: int) -> dict[str, Any]:
+    kinds = ", ".join(f"`{kind}`" for kind, (each, _) in KINDS.items() if each == status)
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {kinds}",
+        "headers": _REQUEST_ID,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    }
+
+
+def _problem_schemas() -> dict[str, Any]:
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    return {**schema.pop("$defs"), "ProblemDocument": schema}
+
+
+def _header(name: str, pattern: str, description: str, *, required: bool) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"in": "header", "name": name, "schema": schema, "required": required, "description": description}
