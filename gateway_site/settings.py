@@ -171,6 +171,8 @@ AUDIT_ANCHORS: list[str] = env.list(
 )
 AUDIT_ANCHOR_FILE = Path(env.str("GATEWAY_AUDIT_ANCHOR_FILE", str(GATEWAY_HOME / "audit" / "checkpoints.jsonl")))
 AUDIT_ANCHOR_SECONDS = positive("GATEWAY_AUDIT_ANCHOR_SECONDS", 10)
+# Of a call's parameters, and of its result, no payload of more bytes is kept.
+AUDIT_PAYLOAD_BYTES = positive("GATEWAY_AUDIT_PAYLOAD_BYTES", 64 * 1024)
 # How long a personal value can come back after the last use of the token that stands for it.
 GUARDRAIL_VAULT_SECONDS = positive("GATEWAY_GUARDRAIL_VAULT_SECONDS", 3600)
 DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)

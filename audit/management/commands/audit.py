@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from audit import logs, sealer, signing
+from audit import erasure, logs, sealer, signing
 from audit.exporters import proof
 from audit.models import Event
 from audit.recorder import record
@@ -46,6 +47,9 @@ class Command(BaseCommand):
         add.add_argument("--project", required=True, help="Slug or number; 0 is what belongs to no project.")
         add.add_argument("--first", type=int, default=1)
         add.add_argument("--last", type=int)
+        add = parts.add_parser("erase", help="Destroys a person's key, and with it their payloads.")
+        add.add_argument("--project", required=True, help="Slug or number.")
+        add.add_argument("--subject", required=True, help="The person's e-mail address or user id.")
         add = parts.add_parser("keys", help="The keys that sign.")
         add.add_argument("act", choices=("list", "add", "rotate"), nargs="?", default="list")
         add.add_argument("--public", action="store_true", help="List the public keys as a JWK set.")
@@ -88,6 +92,13 @@ class Command(BaseCommand):
         held = {name: manifest[name] for name in ("first_seq", "last_seq", "events")}
         record("audit.exported", project_ref=ref or None, project=_slug(ref), subject="proof", detail=held)
         self.stdout.write(f"{manifest['events']} events, {manifest['first_seq']} to {manifest['last_seq']}")
+
+    def _erase(self, options: dict[str, Any]) -> None:
+        try:
+            erased = erasure.erase_subject(project_ref=_ref(options["project"]), subject=options["subject"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        self.stdout.write(f"{erased.keys} keys destroyed, {erased.payloads} payloads emptied")
 
     def _keys(self, options: dict[str, Any]) -> None:
         if options["act"] == "list":
