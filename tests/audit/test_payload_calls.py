@@ -175,7 +175,10 @@ def test_a_call_whose_payload_cannot_be_sealed_is_refused_before_anything_leaves
     reply = stage.person("full", "grace").tool()
     assert (reply.status, reply.error["code"]) == (503, -31006)
     assert len(stage.upstream.forwarded) == before
-    assert {kind: event["decision"] for kind, event in stage.events(reply).items()} == {"outcome": "refused"}
+    until = time.monotonic() + 5
+    while not (events := stage.events(reply)) and time.monotonic() < until:
+        pass
+    assert {kind: event["decision"] for kind, event in events.items()} == {"outcome": "refused"}
     assert stage.person("full", "ada").tool().status == 200
     assert stage.person("plain", "grace").tool().status == 200
 
