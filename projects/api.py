@@ -95,9 +95,9 @@ def read_project(request: RestRequest, project: str) -> ProjectOut:
 
 @project_routes.patch("/projects/{project}", CONFIG_WRITE, ProjectOut)
 def update_project(request: RestRequest, project: str, body: ProjectChanges) -> ProjectOut:
-    """Its name; an operator may switch it off and on, which refuses every call."""
+    """Its name. For operators: whether its calls are refused, and what its log keeps, for how long."""
     changes = body.given()
-    if "enabled" in changes and not request.auth.may_outside(GATEWAY_WRITE):
+    if changes.keys() - {"name"} and not request.auth.may_outside(GATEWAY_WRITE):
         raise Problem("forbidden", action=GATEWAY_WRITE)
     return ProjectOut.of(services.update_project(project=request.project, **changes) if changes else request.project)
 

@@ -13,6 +13,7 @@ from projects.rest.schemas import Email, Given, Globs, Int, Label, Moment, Netwo
 
 RoleName = Literal["owner", "admin", "member", "auditor"]
 Surface = Literal["native", "meta"]
+Payloads = Literal["metadata", "redacted", "full"]
 JobState = Literal["queued", "running", "done", "failed"]
 Name = Annotated[str, Field(max_length=200)]
 
@@ -41,19 +42,25 @@ class ProjectIn(Given):
 
 
 class ProjectChanges(Given):
+    """All but the name is for operators: whether it may call, and what its log keeps and for how long."""
+
     name: Name = ""
     enabled: bool = True
+    payloads: Payloads = "metadata"
+    keep_months: Annotated[Int, Field(ge=0, le=1_200)] = Field(default=0, description="0 is for ever.")
 
 
 class ProjectOut(Shown):
     slug: str
     name: str
     enabled: bool
+    payloads: Payloads
+    keep_months: int
     created_at: datetime
 
     @classmethod
     def of(cls, row: Project) -> ProjectOut:
-        return cls(slug=row.slug, name=row.name, enabled=row.enabled, created_at=row.created_at)
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
 class PersonIn(Given):

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('projects', '0004_key_surface'),
+        ('projects', '0005_payloads_and_retention'),
     ]
 
     operations = [
