@@ -10,17 +10,26 @@ from projects.rest import etags, once
 from projects.rest.problems import KINDS, MEDIA_TYPE, ProblemDocument
 from projects.rest.routes import TRAITS
 
-_REQUEST_ID = {"X-Request-ID": {"required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-                                "description": "Names the request in the log."}}  # fmt: skip
-_RATE = {
+_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {"required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                     "description": "Names the request in the log."},
     "RateLimit-Policy": {"schema": {"type": "string"}, "description": "draft-ietf-httpapi-ratelimit-headers-10"},
     "RateLimit": {"schema": {"type": "string"}, "description": "What is left, and for how long."},
-}
+    "Location": {"schema": {"type": "string"}, "description": "Where it is."},
+    "ETag": {"schema": {"type": "string"}, "description": "For If-Match."},
+    "Idempotent-Replayed": {"schema": {"type": "string", "enum": ["true"]},
+                            "description": "It was done before, when the same was sent with the same key."},
+    "Retry-After": {"schema": {"type": "string"}, "description": "Seconds."},
+}  # fmt: skip
 _ALWAYS = (401, 429, 500, 503)
 
 
 def finish(document: Any) -> None:
-    document["components"]["schemas"] |= _problem_schemas()
+    components = document["components"]
+    components["schemas"] |= _problem_schemas()
+    components["headers"] = _HEADERS
+    statuses = sorted({status for status, _ in KINDS.values()})
+    components["responses"] = {_name(status): _problem(status) for status in statuses}
     for operations in document["paths"].values():
         for method, operation in operations.items():
             _finish(method, operation)
@@ -38,23 +47,30 @@ def _finish(method: str, operation: dict[str, Any]) -> None:
     if traits.get("matched"):
         text = "The ETag of what was read."
         operation["parameters"].append(_header(etags.HEADER, etags.PATTERN, text, required=True))
+    answers: dict[str, Any] = {}
     for status, answer in operation["responses"].items():
-        answer["headers"] = {**_REQUEST_ID, **_RATE, **_own_headers(int(status), operation, traits)}
-    operation["responses"] = dict(sorted({
-        **{str(status): answer for status, answer in operation["responses"].items()},
-        **{str(status): _problem(status) for status in _problems_of(method, operation, traits)},
-    }.items()))  # fmt: skip
+        names = ["X-Request-ID", "RateLimit-Policy", "RateLimit", *_own_headers(int(status), traits)]
+        answers[str(status)] = {**answer, "headers": _headers(names)}
+    for status in _problems_of(method, operation, traits):
+        answers[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
+    operation["responses"] = dict(sorted(answers.items()))
 
 
-def _own_headers(status: int, operation: dict[str, Any], traits: dict[str, Any]) -> dict[str, Any]:
-    headers: dict[str, Any] = {}
+def _headers(names: list[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.replace(" ", "")
+
+
+def _own_headers(status: int, traits: dict[str, Any]) -> Iterator[str]:
     if status == HTTPStatus.CREATED:
-        headers["Location"] = {"schema": {"type": "string"}, "description": "Where it is."}
+        yield "Location"
     if traits.get("kept"):
-        headers["Idempotent-Replayed"] = {"schema": {"type": "string", "enum": ["true"]}}
+        yield "Idempotent-Replayed"
     if traits.get("tagged") or traits.get("matched"):
-        headers["ETag"] = {"schema": {"type": "string"}}
-    return headers
+        yield "ETag"
 
 
 def _problems_of(method: str, operation: dict[str, Any], traits: dict[str, Any]) -> Iterator[int]:
@@ -78,7 +94,7 @@ def _problem(status: int) -> dict[str, Any]:
     kinds = ", ".join(f"`{kind}`" for kind, (each, _) in KINDS.items() if each == status)
     return {
         "description": f"{HTTPStatus(status).phrase}: {kinds}",
-        "headers": _REQUEST_ID,
+        "headers": _headers(["X-Request-ID", *(["Retry-After"] if status in (429, 503) else [])]),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
     }
 
