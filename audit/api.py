@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 from ninja import Query
+from pydantic import Field
 
 from audit import logs, verification
 from audit.models import Checkpoint, Event
+from audit.naming import digest_name
 from audit.rest_schemas import CheckpointOut, DamageOut, EventOut, Health, Verification
 from audit.sealed import unsealed_seconds
 from gateway_site.lib.actor import current
@@ -18,11 +22,54 @@ from projects.rest.problems import Problem
 from projects.rest.requests import RestRequest
 from projects.rest.routes import Routes
 from projects.rest.rows import as_uuid, one
+from projects.rest.schemas import Moment
 from projects.schemas import JobOut
 
 event_routes = Routes("audit")
 health_routes = Routes("health")
 _DEGRADED_SECONDS = 60.0
+
+
+class EventFilters(Paging):
+    """All of them together. `since` is the first moment, `until` the first one after."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+    kind: str | None = None
+    decision: str | None = None
+    reason: str | None = None
+    server: str | None = None
+    method: str | None = None
+    subject: str | None = Field(default=None, description="Found also where the log has a digest for it.")
+    actor: str | None = None
+    actor_id: str | None = None
+    request_id: str | None = None
+    call_id: UUID | None = None
+
+
+@event_routes.get("/projects/{project}/events", AUDIT_READ, Page[EventOut])
+def list_events(request: RestRequest, project: str, filters: Query[EventFilters]) -> Page[EventOut]:
+    """The project's log, the newest first."""
+    rows = Event.objects.filter(project_ref=request.project.pk)
+    return _events(request, filters, rows, settings.KEYRING.project_digest_key(request.project.pk))
+
+
+@event_routes.get("/events", GATEWAY_READ, Page[EventOut])
+def list_all_events(request: RestRequest, filters: Query[EventFilters]) -> Page[EventOut]:
+    """The log of every project, and of what belongs to none, the newest first."""
+    return _events(request, filters, Event.objects.all(), settings.KEYRING.gateway_digest_key())
+
+
+def _events(request: RestRequest, filters: EventFilters, rows: QuerySet[Event], key: bytes) -> Page[EventOut]:
+    equal = filters.model_dump(exclude_none=True, exclude={"limit", "cursor", "since", "until", "subject"})
+    rows = rows.filter(**equal)
+    if filters.subject is not None:
+        rows = rows.filter(subject__in=[filters.subject, digest_name(key, filters.subject)])
+    if filters.since is not None:
+        rows = rows.filter(at__gte=filters.since)
+    if filters.until is not None:
+        rows = rows.filter(at__lt=filters.until)
+    return page(request, filters, rows, EventOut.of, ("-ord",))
 
 
 @event_routes.get("/projects/{project}/events/{event}", AUDIT_READ, EventOut)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from projects.models import SLUG
 
@@ -35,13 +36,21 @@ def _is_moment(value: Any) -> Any:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    """The nearest that there is, where an offset leads out of the calendar."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return (datetime.max if value.year > 1 else datetime.min).replace(tzinfo=UTC)
+
+
 def _whole(value: Any) -> Any:
     # To JSON Schema 1.0 is an integer.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Int = Annotated[int, BeforeValidator(_whole)]
-Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_is_moment)]
+Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_is_moment), AfterValidator(_in_utc)]
 Slug = Annotated[str, Field(pattern=f"^{SLUG}$", max_length=63)]
 Label = Annotated[str, Field(min_length=1, max_length=100)]
 Glob = Annotated[str, Field(min_length=1, max_length=500)]
