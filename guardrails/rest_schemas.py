@@ -27,7 +27,7 @@ from guardrails.services import MAX_GUARDRAILS
 from guardrails.specs import Spec
 from projects.rest.etags import etag_of
 from projects.rest.references import reference
-from projects.rest.schemas import Given, Int, Moment, Shown, Slug
+from projects.rest.schemas import WHOLE, Given, Moment, Shown, Slug
 
 Direction = Literal["input", "output", "definition"]
 ActionName = Literal["block", "redact", "tokenise", "flag"]
@@ -87,7 +87,7 @@ def check_fields(row: Check) -> dict[str, Any]:
 
 
 class FloorIn(GuardrailIn):
-    order: Annotated[Int, Field(ge=0, le=2**31 - 1)] = 0
+    order: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] = 0
 
 
 class FloorOut(GuardrailOut):
@@ -103,7 +103,7 @@ class PolicyChanges(Given):
 
     name: Annotated[str, Field(max_length=200)] = ""
     mode: ModeName = "enforce"
-    max_characters: Annotated[Int, Field(ge=1024, le=MOST_CHARACTERS)] = MAX_CHARACTERS
+    max_characters: Annotated[int, Field(ge=1024, le=MOST_CHARACTERS), WHOLE] = MAX_CHARACTERS
     over_limit: WhenUnable = "block"
     is_default: bool = False
     guardrails: Annotated[list[GuardrailIn], Field(max_length=MAX_GUARDRAILS)] = []
@@ -163,7 +163,7 @@ class PolicyVersionWhole(PolicyVersionOut):
 
 
 class RollBack(Given):
-    version: Annotated[Int, Field(ge=1, le=2**31 - 1)]
+    version: Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 
 
 class Sample(Given):

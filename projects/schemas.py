@@ -9,7 +9,7 @@ from pydantic import Field
 
 from projects.models import AdminToken, ApiKey, Job, Membership, Project, User
 from projects.rest.references import reference
-from projects.rest.schemas import Email, Given, Globs, Int, Label, Moment, Networks, Shown, Slug
+from projects.rest.schemas import WHOLE, Email, Given, Globs, Label, Moment, Networks, Shown, Slug
 
 RoleName = Literal["owner", "admin", "member", "auditor"]
 Surface = Literal["native", "meta"]
@@ -47,7 +47,7 @@ class ProjectChanges(Given):
     name: Name = ""
     enabled: bool = True
     payloads: Payloads = "metadata"
-    keep_months: Annotated[Int, Field(ge=0, le=1_200)] = Field(default=0, description="0 is for ever.")
+    keep_months: Annotated[int, Field(ge=0, le=1_200), WHOLE] = Field(default=0, description="0 is for ever.")
 
 
 class ProjectOut(Shown):
@@ -132,7 +132,7 @@ class KeyIn(KeyChanges):
 
 
 class KeyRotation(Given):
-    overlap_hours: Annotated[Int, Field(ge=0, le=24 * 30)] = Field(
+    overlap_hours: Annotated[int, Field(ge=0, le=24 * 30), WHOLE] = Field(
         default=24, description="How long the old key goes on at most."
     )
 

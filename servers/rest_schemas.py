@@ -10,7 +10,7 @@ from pydantic import Field
 from gateway_site.lib.secrets import Unsealable
 from projects.rest.etags import etag_of
 from projects.rest.references import reference
-from projects.rest.schemas import Given, Glob, Int, Shown, Slug
+from projects.rest.schemas import WHOLE, Given, Glob, Shown, Slug
 from projects.schemas import RoleName
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, ToolVersion
 from servers.notes import Note
@@ -22,7 +22,7 @@ StateName = Literal["approved", "waiting", "rejected"]
 Act = Literal["approve", "reject", "roll-back"]
 Effect = Literal["allow", "deny"]
 Reason = Annotated[str, Field(max_length=500)]
-Small = Annotated[Int, Field(ge=0, le=2**31 - 1)]
+Small = Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE]
 Texts = dict[str, str]
 
 
@@ -83,13 +83,13 @@ class ServerChanges(Given):
     template: Slug | None = Field(default=None, description="Of a stdio server.")
     params: Texts = Field(default={}, description="Values of all the template's slots.")
     headers: Texts = Field(default={}, description="All headers that are sent to the server.")
-    timeout_seconds: Annotated[Int, Field(ge=1, le=3600)] = 60
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600), WHOLE] = 60
     enabled: bool = True
     input_policy: Slug | None = None
     output_policy: Slug | None = None
     argument_kinds: dict[str, Texts] = {}
     restore_tokens: bool = False
-    discovery_seconds: Annotated[Int, Field(ge=60, le=30 * 86_400)] | None = None
+    discovery_seconds: Annotated[int, Field(ge=60, le=30 * 86_400), WHOLE] | None = None
     review: ReviewName = "review"
 
 

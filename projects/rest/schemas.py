@@ -49,7 +49,8 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Int = Annotated[int, BeforeValidator(_whole)]
+# After the bounds, since the document would not have them otherwise.
+WHOLE = BeforeValidator(_whole)
 Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_is_moment), AfterValidator(_in_utc)]
 Slug = Annotated[str, Field(pattern=f"^{SLUG}$", max_length=63)]
 Label = Annotated[str, Field(min_length=1, max_length=100)]
