@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import structlog
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig, ValidationError
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -113,6 +113,8 @@ def _problem_of(request: HttpRequest, error: Exception) -> Problem:
         return problems.of_status(error.status_code)
     if isinstance(error, ValidationError):
         return problems.of_rule(error)
+    if isinstance(error, RequestDataTooBig):
+        return Problem("too-large")
     if isinstance(error, (Http404, ObjectDoesNotExist)):
         return Problem("not-found")
     if isinstance(error, (IntegrityError, ProtectedError, RestrictedError)):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.rest.filling import canary_of
+from tests.rest.canaries import canary_of
 from tests.rest.live import Live, live
 
 ROOT = Path(__file__).resolve().parents[2]

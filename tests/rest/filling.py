@@ -17,10 +17,7 @@ from projects.scoping import with_project
 from servers import review
 from servers import services as servers
 from servers.models import Grant, Overlay, Server, Tool
-
-
-def canary_of(slug: str) -> str:
-    return f"canary-of-{slug}"
+from tests.rest.canaries import canary_of
 
 
 def fill(project: Project) -> dict[str, str]:

@@ -9,7 +9,8 @@ import pytest
 
 from projects.permissions import ACTIONS, OPERATOR
 from tests.rest.callers import Stage
-from tests.rest.filling import canary_of, fill
+from tests.rest.canaries import canary_of
+from tests.rest.filling import fill
 from tests.rest.operations import Operation, operations
 
 # An admin may do nothing that an owner may not.
