@@ -1,4 +1,4 @@
-"""Brings scheduled exports to where they go, a folder that the operator allows or a bucket, and says what may be that."""
+"""Brings scheduled exports to where they go, a folder that the operator allows or a bucket; says what that may be."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("exports.turns", "An export that takes long is made in several turns, with progress to see.", "docs/audit.md"),
     (
         "exports.download",
-        "Owners, admins and auditors of the project can download an export until it expires, and each time is on record.",
+        "Owners, admins and auditors of the project download an export until it expires, and each time is on record.",
         "docs/audit.md",
     ),
     (

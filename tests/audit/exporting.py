@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from django.conf import settings
 
 from audit import exports
@@ -55,6 +57,11 @@ def file_of(export: Export, name: str = "") -> bytes:
     """The file with the events, unless another is named."""
     with zipfile.ZipFile(archive(export)) as found:
         return found.read(name or next(each for each in found.namelist() if each.startswith("events.")))
+
+
+def readable(name: str, content: bytes) -> bytes:
+    """A file's texts, also of one that is compressed."""
+    return repr(pq.read_table(io.BytesIO(content)).to_pylist()).encode() if name.endswith(".parquet") else content
 
 
 def manifest_of(export: Export) -> dict[str, Any]:
