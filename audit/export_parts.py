@@ -26,6 +26,7 @@ from audit.export_forms import PROOF, Record, form_of
 from audit.export_output import Output, digest_of, private_file, put_in_place
 from audit.exporters import proof
 from audit.filters import Filters
+from audit.retained_logs import retention_end
 
 # Numbers of the log in one part: about a second's work.
 PART = 20_000
@@ -35,6 +36,10 @@ Tell = Callable[[int, int], None]
 
 class PartChanged(OSError):
     """A part is not as it was written."""
+
+
+class BeginningDropped(Exception):
+    """What was still to be written is not kept any more (audit.retention)."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,12 @@ class Plan:
     last: int
     filters: Filters
     created_at: str
+    # Whether it was to be all that the log has.
+    is_whole: bool
 
     @property
     def about(self) -> About:
-        is_whole = not self.filters and self.first == 1
-        chosen = None if is_whole else {**self.filters.to_json(), "first": self.first, "last": self.last}
+        chosen = None if self.is_whole else {**self.filters.to_json(), "first": self.first, "last": self.last}
         return About(self.project_ref, self.project, self.created_at, chosen)
 
 
@@ -79,7 +85,8 @@ class Parts:
     def write(self, tell: Tell, may_go_on: Callable[[], bool]) -> bool:
         """Writes what is missing; False when `may_go_on` ended that before all was there. Makes one part at least.
 
-        `tell` hears how many of how many numbers are done, and may raise. Raises OSError and django.db.Error.
+        `tell` hears how many of how many numbers are done, and may raise. Raises OSError, django.db.Error and
+        BeginningDropped.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         done, total = self._done(), self._end - self._first
@@ -126,6 +133,9 @@ class Parts:
             else:
                 self._form.write_part(self._records(tally, done.at, upto, heard), file)
                 tally.seq = upto
+            # Asked afterwards, so that nothing can have gone unseen in between.
+            if retention_end(self._plan.project_ref) > done.at:
+                raise BeginningDropped
             file.seek(0)
             digest, size = digest_of(file)
             put()

@@ -19,10 +19,11 @@ from audit.canonical import NotCanonical
 from audit.export_delivery import NotDelivered, deliver
 from audit.export_forms import NoSuchForm
 from audit.export_output import Archive, digest_of, private_file, put_in_place
-from audit.export_parts import Parts, Plan
+from audit.export_parts import BeginningDropped, Parts, Plan
 from audit.exports import KIND, archive_of, parts_of, record_act, remove_files
 from audit.filters import Filters
 from audit.models import Export, ExportSchedule
+from audit.retained_logs import retention_end
 from audit.rows import stamp
 from audit.signing import NoKey
 from projects import jobs
@@ -50,6 +51,8 @@ def make(lease: Lease) -> None:
     Export.objects.filter(pk=export.pk, state=Export.State.FAILED).update(state=Export.State.WAITING)
     try:
         _Making(lease, export).go_on()
+    except BeginningDropped:
+        _begin_again(lease, export)
     except (NoSuchForm, TooManyEvents) as error:
         _fail(lease, export, str(error), again=False)
     except (NoKey, NotDelivered) as error:
@@ -126,6 +129,13 @@ class _Making:
             )
 
 
+def _begin_again(lease: Lease, export: Export) -> None:
+    """From where the log begins now."""
+    shutil.rmtree(parts_of(export.uid), ignore_errors=True)
+    with lease.hand_over():
+        Export.objects.filter(pk=export.pk).update(first_seq=None, last_seq=None)
+
+
 def _fix_range(export: Export) -> None:
     """What the export is made from, decided once. Raises TooManyEvents."""
     if export.first_seq is not None and export.last_seq is not None:
@@ -146,6 +156,7 @@ def _range(export: Export) -> tuple[int, int]:
     """The first and the last number; the last is smaller by one when there is nothing."""
     ref, newest = export.project_id, logs.latest_checkpoint(export.project_id)
     first = export.schedule.next_seq if export.schedule is not None else 1
+    first = max(first, retention_end(ref) + 1)
     last = max(newest.size if newest is not None else 0, first - 1)
     filters = Filters.of_json(export.filters)
     if filters.since is None and filters.until is None:
@@ -167,7 +178,7 @@ def _plan(export: Export) -> Plan:
         raise ValueError("its range is not decided")
     return Plan(
         export.project_id, export.project.slug, export.form, export.first_seq, export.last_seq,
-        Filters.of_json(export.filters), stamp(export.began_at),
+        Filters.of_json(export.filters), stamp(export.began_at), not export.filters and export.schedule is None,
     )  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting."""
+"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting.
+
+Retention is such a long job, and runs beside the others.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +33,8 @@ def prune_exports() -> int:
 @shared_task(name="audit.begin_due_exports")  # type: ignore[untyped-decorator]  # Celery has no types
 def begin_due_exports() -> int:
     return work.attempt(exports.begin_due)
+
+
+@shared_task(name="audit.retain")  # type: ignore[untyped-decorator]  # Celery has no types
+def retain() -> int:
+    return work.attempt(work.retain)

@@ -25,6 +25,7 @@ from audit.export_format import (
     Export,
     NotAnExport,
 )  # fmt: skip
+from audit.retained import KIND
 from audit.verify import CannotTell
 from audit.walk import Beginning, Link, Report, Walk
 
@@ -179,7 +180,10 @@ class _Verification:
         if event is None:
             return Link(seq, leaf)
         self._shown.add(leaf)
-        return Link(seq, leaf, fault=self._fault(event, written, leaf), at=_moment(event))
+        link = Link(seq, leaf, fault=self._fault(event, written, leaf), at=_moment(event))
+        if isinstance(event, dict) and event.get("kind") == KIND:
+            link.retained = str(event.get("id")), event.get("detail")
+        return link
 
     def _fault(self, event: Any, written: bytes, leaf: bytes) -> str | None:
         if not isinstance(event, dict):

@@ -15,6 +15,7 @@ from audit.entry import now
 from audit.export_format import CHECKPOINTS, EVENTS, About, Beginning, Tally, event_line, finish
 from audit.export_output import Folder, Output
 from audit.filters import Filters
+from audit.retained_logs import retention_end
 from audit.snapshot import one_state
 
 _AT_ONE_TIME = 2_000
@@ -33,6 +34,7 @@ def export(
     folder.mkdir(parents=True, mode=0o700)
     output = Folder(folder)
     with one_state():
+        first = max(first, retention_end(project_ref) + 1)
         about = About(project_ref, project, rows.stamp(now()), filters.to_json() if filters else None)
         start, end = bounds(project_ref, first, last)
         tally = Tally(start.size, start.chain)

@@ -442,6 +442,23 @@ class TestAnExportThatTakesLong:
         assert len({each[0] for each in seen}) > 10
         assert ids_in(again(export))[-1] == sealed_ids(acme)[-1]
 
+    def test_begins_again_where_retention_dropped_what_it_had_still_to_read(
+        self, acme: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(acme, 45)
+        export = exports.request_export(project=acme, form="csv")
+        lease, dropped = jobs.claim(), iter([0, 15])
+        assert lease is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(export_parts, "retention_end", lambda ref: next(dropped))
+            work.run(lease)
+        assert files_left() == []
+        monkeypatch.setattr(export_work, "retention_end", lambda ref: 15)
+        run_worker()
+        export = again(export)
+        assert (export.state, export.first_seq) == ("ready", 16)
+        assert ids_in(export) == sealed_ids(acme)[15 : export.last_seq]
+
     def test_is_refused_when_it_would_hold_too_much(self, acme: Project, settings: Any) -> None:
         settings.EXPORT_MAX_EVENTS = 10
         fill(acme, 20)

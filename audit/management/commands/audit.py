@@ -15,15 +15,16 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from audit import exports, logs, sealer, signing
+from audit import erasure, exports, logs, retention, sealer, signing
 from audit.entry import now
 from audit.export_forms import PROOF, NoSuchForm, names
 from audit.export_output import Folder
-from audit.export_parts import Parts, Plan
+from audit.export_parts import BeginningDropped, Parts, Plan
 from audit.exporters import proof
 from audit.filters import Filters
 from audit.models import Event
 from audit.recorder import record
+from audit.retained_logs import retention_end
 from audit.rows import stamp
 from audit.verify import CannotTell, newest_anchored, read_witnesses, verify
 from audit.verify_export import verify_export
@@ -63,6 +64,12 @@ class Command(BaseCommand):
         add.add_argument("--user", default="", help="An e-mail address, or the id of a key or user.")
         add.add_argument("--outcome", default="", help="Such as ok, refused, failed or error.")
         add.add_argument("--background", action="store_true", help="Have a worker make it, to be downloaded.")
+        add = parts.add_parser("erase", help="Destroys a person's key, and with it their payloads.")
+        add.add_argument("--project", required=True, help="Slug or number.")
+        add.add_argument("--subject", required=True, help="The person's e-mail address or user id.")
+        add = parts.add_parser("retain", help="Drops the months that projects do not keep, by a signed event.")
+        add.add_argument("--project", help="Slug or number; else every project that has keep_months.")
+        add.add_argument("--dry-run", action="store_true", help="Say what would be dropped.")
         add = parts.add_parser("keys", help="The keys that sign.")
         add.add_argument("act", choices=("list", "add", "rotate"), nargs="?", default="list")
         add.add_argument("--public", action="store_true", help="List the public keys as a JWK set.")
@@ -105,8 +112,8 @@ class Command(BaseCommand):
             if options["folder"] is None:
                 raise CommandError("Name the folder that is to be made.")
             manifest = _write_export(ref, filters, options)
-        except (OSError, signing.NoKey, NoSuchForm) as error:
-            raise CommandError(str(error)) from error
+        except (OSError, signing.NoKey, NoSuchForm, BeginningDropped) as error:
+            raise CommandError(str(error) or "Retention dropped the beginning meanwhile; try again.") from error
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         held = {name: manifest[name] for name in ("first_seq", "last_seq", "events")}
@@ -121,6 +128,26 @@ class Command(BaseCommand):
             raise CommandError("--background is for a project that exists, without a folder, --first or --last.")
         export = exports.request_export(project=project, form=options["format"], filters=filters)
         self.stdout.write(f"{export.uid} is to be made; the admin pages show how far it is.")
+
+    def _erase(self, options: dict[str, Any]) -> None:
+        try:
+            erased = erasure.erase_subject(project_ref=_ref(options["project"]), subject=options["subject"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        self.stdout.write(f"{erased.keys} keys destroyed, {erased.payloads} payloads emptied")
+
+    def _retain(self, options: dict[str, Any]) -> None:
+        only = _ref(options["project"]) if options["project"] else None
+        if not options["dry_run"]:
+            dropped = retention.retain(only=only, seconds=24 * 3600.0)
+            waiting = f", {dropped.waiting} wait to be dropped by the next run" if dropped.waiting else ""
+            self.stdout.write(f"{dropped.events} events dropped{waiting}")
+            return
+        for project in Project.objects.filter(**({} if only is None else {"pk": only})):
+            plan = retention.plan(project)
+            if plan is not None:
+                until = f"{plan.first} to {plan.checkpoint.size}, all before {plan.before:%Y-%m-%d}"
+                self.stdout.write(f"{project.slug}: {plan.events} events would be dropped, {until}")
 
     def _keys(self, options: dict[str, Any]) -> None:
         if options["act"] == "list":
@@ -155,8 +182,10 @@ def _write_export(ref: int, filters: Filters, options: dict[str, Any]) -> dict[s
         return proof.export(folder, project_ref=ref, project=_slug(ref), first=first, last=last, filters=filters)
     newest = logs.latest_checkpoint(ref)
     size = newest.size if newest is not None else 0
+    is_whole = not filters and (first, last) == (1, None)
     last = size if last is None else min(last, size)
-    plan = Plan(ref, _slug(ref), options["format"], min(first, last + 1), last, filters, stamp(now()))
+    first = min(max(first, retention_end(ref) + 1), last + 1)
+    plan = Plan(ref, _slug(ref), options["format"], first, last, filters, stamp(now()), is_whole)
     with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=".export-") as parts_folder:
         parts = Parts(plan, Path(parts_folder))
         folder.mkdir(mode=0o700)
