@@ -73,6 +73,7 @@ class _Making:
         """Does what is left, or hands the rest over to the job's next turn."""
         export = self._export
         _fix_range(export)
+        Path(settings.EXPORT_DIR).mkdir(parents=True, exist_ok=True, mode=0o700)
         parts = Parts(_plan(export), parts_of(export.uid))
         if not (export.sha256 and archive_of(export.uid).exists()):
             if not parts.write(self._tell, self._has_time) or not self._has_time():

@@ -29,7 +29,9 @@ logger = structlog.get_logger("audit.exports")
 
 KIND = "audit.export"
 _EVERYTHING = Filters()
+# So that no project takes the workers or the disk for itself.
 _MOST_WAITING = 10
+_MOST_KEPT = 50
 _KEPT_DAYS = 30
 # After midnight, so that the day's last events have their seals.
 _RUN_AT = timedelta(minutes=5)
@@ -65,6 +67,8 @@ def request_export(*, project: Project, form: str, filters: Filters = _EVERYTHIN
     with with_project(project.pk):
         if Export.objects.filter(state=Export.State.WAITING).count() >= _MOST_WAITING:
             raise ValidationError(f"{_MOST_WAITING} exports of this project are being made already.")
+        if Export.objects.filter(state=Export.State.READY).count() >= _MOST_KEPT:
+            raise ValidationError(f"This project has {_MOST_KEPT} exports: delete some that are not needed any more.")
         return _ask_for(project, form, filters, None)
 
 

@@ -468,7 +468,13 @@ class TestAnExportThatTakesLong:
         short = make(acme, "csv", Filters(since=EARLIER, until=EARLIER + timedelta(seconds=5)))
         assert (short.state, short.events) == ("ready", 5)
 
-    def test_is_one_of_a_few_of_its_project(self, cast: Cast) -> None:
+    def test_is_one_of_a_few_of_its_project(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(exports, "_MOST_KEPT", 2)
+        for _ in range(2):
+            assert make(cast.acme, "csv").state == "ready"
+        with pytest.raises(ValidationError, match="delete some"):
+            exports.request_export(project=cast.acme, form="csv")
+        monkeypatch.setattr(exports, "_MOST_KEPT", 50)
         for _ in range(10):
             exports.request_export(project=cast.acme, form="csv")
         with pytest.raises(ValidationError, match="being made already"):
@@ -482,7 +488,7 @@ def test_what_fails_for_now_is_tried_again_and_says_why(acme: Project, settings:
     settings.EXPORT_DIR = tmp_path / "file"
     settings.EXPORT_DIR.write_text("no folder")
     export = make(acme, "csv")
-    assert (export.state, export.error) == ("waiting", "the file: Not a directory")
+    assert (export.state, export.error) == ("waiting", "the file: File exists")
     assert job_of(export).state == Job.State.QUEUED
     settings.EXPORT_DIR.unlink()
     with unscoped("the test makes time pass"):
