@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from audit.exports import archive_of, may_export, record_act
+from audit.exports import archive_of, projects_of, record_act
 from audit.models import Export
 from projects.scoping import unscoped
 
@@ -25,9 +25,10 @@ _BLOCK = 1 << 18
 @login_required
 def download(request: HttpRequest, uid: uuid.UUID) -> HttpResponseBase:
     """The archive. 404 for an export that is not the reader's, as for one that never was; 410 once it expired."""
-    with unscoped("whose it is decides who may see that it is there"):
-        export = Export.objects.select_related("project").filter(uid=uid).first()
-    if export is None or not may_export(request.user, export.project):
+    allowed = projects_of(request.user)
+    with unscoped("those of these projects only; of others it is not even found that they are there"):
+        export = Export.objects.select_related("project").filter(uid=uid, project_id__in=allowed).first()
+    if export is None:
         raise Http404("There is no such export.")
     if export.state in (Export.State.WAITING, Export.State.FAILED):
         return _say("The export is not ready." if export.state == Export.State.WAITING else "The export failed.", 409)

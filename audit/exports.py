@@ -41,11 +41,6 @@ _SECRET_LENGTH = 256
 # --- who may ----------------------------------------------------------------------------------------
 
 
-def may_export(user: Any, project: Project, action: str = AUDIT_EXPORT) -> bool:
-    """An operator may everywhere, others by their role in the project."""
-    return project.pk in projects_of(user, action)
-
-
 def projects_of(user: Any, action: str = AUDIT_EXPORT) -> set[int]:
     """The numbers of the projects in which the user's role, or being an operator, allows the action."""
     if not isinstance(user, User) or not user.is_active:
