@@ -7,16 +7,32 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from ninja import Query
 from pydantic import Field
 
-from audit import logs, verification
-from audit.models import Checkpoint, Event
+from audit import exports, logs, verification
+from audit.export_forms import names
+from audit.export_views import NoFile, archive
+from audit.models import Checkpoint, Event, Export, ExportSchedule
 from audit.naming import digest_name
-from audit.rest_schemas import CheckpointOut, DamageOut, EventOut, Health, Verification
+from audit.rest_schemas import (
+    CheckpointOut,
+    DamageOut,
+    EventOut,
+    ExportIn,
+    ExportOut,
+    FormOut,
+    Forms,
+    Health,
+    ScheduleChanges,
+    ScheduleIn,
+    ScheduleOut,
+    Verification,
+)
 from audit.sealed import unsealed_seconds
 from gateway_site.lib.actor import current
-from projects.permissions import AUDIT_READ, GATEWAY_READ
+from projects.permissions import AUDIT_EXPORT, AUDIT_READ, CONFIG_WRITE, GATEWAY_READ
 from projects.rest.paging import Page, Paging, page
 from projects.rest.problems import Problem
 from projects.rest.requests import RestRequest
@@ -26,6 +42,7 @@ from projects.rest.schemas import Moment
 from projects.schemas import JobOut
 
 event_routes = Routes("audit")
+export_routes = Routes("exports")
 health_routes = Routes("health")
 _DEGRADED_SECONDS = 60.0
 
@@ -117,6 +134,94 @@ def read_verification(request: RestRequest, project: str) -> Verification:
     return Verification(result=event.decision, at=event.at, damages=damages, **counts)  # type: ignore[arg-type]  # one of two
 
 
+# --- exports ----------------------------------------------------------------------------------------------
+
+
+def _exports() -> QuerySet[Export]:
+    return Export.objects.select_related("project", "schedule")
+
+
+@export_routes.get("/exports/forms", None, Forms)
+def list_export_forms(request: RestRequest) -> Forms:
+    """What an export's `form` may be here."""
+    return Forms(forms=[FormOut(name=name, label=label) for name, label in names().items()])
+
+
+@export_routes.get("/projects/{project}/exports", AUDIT_EXPORT, Page[ExportOut])
+def list_exports(request: RestRequest, project: str, filters: Query[Paging]) -> Page[ExportOut]:
+    """The newest first."""
+    return page(request, filters, _exports(), ExportOut.of, ("-pk",))
+
+
+@export_routes.post("/projects/{project}/exports", AUDIT_EXPORT, ExportOut, 202)
+def request_export(request: RestRequest, project: str, body: ExportIn) -> ExportOut:
+    """A worker makes it; it has a file when its state is ready."""
+    export = exports.request_export(project=request.project, form=body.form, filters=body.filters())
+    request.answer_headers["Location"] = f"/api/v1/projects/{project}/exports/{export.uid}"
+    return ExportOut.of(export)
+
+
+@export_routes.get("/projects/{project}/exports/{export}", AUDIT_EXPORT, ExportOut)
+def read_export(request: RestRequest, project: str, export: str) -> ExportOut:
+    return ExportOut.of(one(_exports(), uid=as_uuid(export)))
+
+
+@export_routes.delete("/projects/{project}/exports/{export}", AUDIT_EXPORT)
+def delete_export(request: RestRequest, project: str, export: str) -> None:
+    """Its file goes too."""
+    exports.delete_export(export=one(_exports(), uid=as_uuid(export)))
+
+
+@export_routes.get("/projects/{project}/exports/{export}/file", AUDIT_EXPORT, None, archive=True)
+def download_export(request: RestRequest, project: str, export: str) -> StreamingHttpResponse:
+    """The archive, until it expires; each download is on record."""
+    try:
+        return archive(one(_exports(), uid=as_uuid(export)))
+    except NoFile as error:
+        raise Problem({409: "conflict", 410: "gone"}.get(error.status, "unavailable")) from error
+
+
+def _schedules() -> QuerySet[ExportSchedule]:
+    return ExportSchedule.objects.select_related("project")
+
+
+@export_routes.get("/projects/{project}/export-schedules", CONFIG_WRITE, Page[ScheduleOut])
+def list_export_schedules(request: RestRequest, project: str, filters: Query[Paging]) -> Page[ScheduleOut]:
+    return page(request, filters, _schedules(), ScheduleOut.of)
+
+
+@export_routes.post("/projects/{project}/export-schedules", CONFIG_WRITE, ScheduleOut)
+def create_export_schedule(request: RestRequest, project: str, body: ScheduleIn) -> ScheduleOut:
+    """Exports that are made by themselves; the first holds everything so far."""
+    schedule = ExportSchedule(project=request.project, **body.fields())
+    row = exports.schedule_export(schedule=schedule, secret=body.secret)
+    request.answer_headers["Location"] = f"/api/v1/projects/{project}/export-schedules/{row.uid}"
+    return ScheduleOut.of(row)
+
+
+@export_routes.get("/projects/{project}/export-schedules/{schedule}", CONFIG_WRITE, ScheduleOut)
+def read_export_schedule(request: RestRequest, project: str, schedule: str) -> ScheduleOut:
+    return ScheduleOut.of(one(_schedules(), uid=as_uuid(schedule)))
+
+
+@export_routes.patch("/projects/{project}/export-schedules/{schedule}", CONFIG_WRITE, ScheduleOut)
+def update_export_schedule(request: RestRequest, project: str, schedule: str, body: ScheduleChanges) -> ScheduleOut:
+    """Without a `secret` the stored one stays, unless it would go to another place."""
+    row = one(_schedules(), uid=as_uuid(schedule))
+    for name, value in body.fields().items():
+        setattr(row, name, value)
+    return ScheduleOut.of(exports.change_schedule(schedule=row, secret=body.secret))
+
+
+@export_routes.delete("/projects/{project}/export-schedules/{schedule}", CONFIG_WRITE)
+def delete_export_schedule(request: RestRequest, project: str, schedule: str) -> None:
+    """What it made stays until it expires."""
+    exports.delete_schedule(schedule=one(_schedules(), uid=as_uuid(schedule)))
+
+
+# --- health -----------------------------------------------------------------------------------------------
+
+
 @health_routes.get("/health", None, Health)
 def read_health(request: RestRequest) -> Health:
     """Whether what the gateway stands on is there. Without a database there is no answer but 503."""
@@ -138,4 +243,4 @@ def _cache() -> str:
     return "ok"
 
 
-ROUTES = (event_routes, health_routes)
+ROUTES = (event_routes, export_routes, health_routes)

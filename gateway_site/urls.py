@@ -5,6 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
+from audit.export_views import download as download_export
 from audit.views import audit_keys
 from gateway_site.api import api
 from projects.setup import setup_view
@@ -22,6 +23,7 @@ def nothing(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("setup/<str:token>/", setup_view, name="setup"),
+    path("admin/audit/export/<uuid:uid>/download/", download_export, name="audit-export-download"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     re_path("^api/", nothing),

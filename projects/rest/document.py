@@ -51,6 +51,8 @@ def _finish(method: str, operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         names = ["X-Request-ID", "RateLimit-Policy", "RateLimit", *_own_headers(int(status), traits)]
         answers[str(status)] = {**answer, "headers": _headers(names)}
+        if traits.get("archive"):
+            answers[str(status)]["content"] = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
     for status in _problems_of(method, operation, traits):
         answers[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
     operation["responses"] = dict(sorted(answers.items()))
@@ -84,8 +86,10 @@ def _problems_of(method: str, operation: dict[str, Any], traits: dict[str, Any])
     yield 422
     if "requestBody" in operation:
         yield from (400, 408, 413, 415)
-    if method != "get":
+    if method != "get" or traits.get("archive"):
         yield 409
+    if traits.get("archive"):
+        yield 410
     if traits.get("matched"):
         yield from (412, 428)
 

@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[int, str]] = {
         409,
         "This was done before, and its secret was shown then. If it is lost, revoke what it opened and make another.",
     ),
+    "gone": (410, "It was here and is not kept any more."),
     "precondition-failed": (412, "It has changed since it was read; read it again."),
     "too-large": (413, "The body is too large."),
     "unsupported-media-type": (415, "Send application/json."),

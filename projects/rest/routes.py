@@ -32,9 +32,11 @@ class Routes:
     def __init__(self, tag: str) -> None:
         self.router = Router(tags=[tag])
 
-    def get(self, path: str, action: str | None, answer: Any, *, tagged: bool = False) -> Callable[[V], V]:
-        """`action` None is for what every live token may. `tagged` answers have an ETag."""
-        return self._add("GET", path, action, answer, 200, tagged=tagged)
+    def get(
+        self, path: str, action: str | None, answer: Any, *, tagged: bool = False, archive: bool = False
+    ) -> Callable[[V], V]:
+        """`action` None is for what every live token may. `tagged` answers have an ETag, an `archive` is a ZIP file."""
+        return self._add("GET", path, action, answer, 200, tagged=tagged, archive=archive)
 
     def post(
         self, path: str, action: str, answer: Any, status: int = 201, *, kept: bool = True, tagged: bool = False

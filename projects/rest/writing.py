@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,8 +15,8 @@ def write(data: Any) -> bytes:
         return orjson.dumps(data)
     except TypeError:
         # An integer beyond 64 bits, which somebody's schema or arguments may hold.
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_moment).encode()
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_text).encode()
 
 
-def _moment(value: Any) -> str:
-    return str(value.isoformat())
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

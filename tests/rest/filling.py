@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from audit.models import Event
+from audit.models import Event, Export, ExportSchedule
 from guardrails import services as guardrails
 from guardrails.models import FindingException
 from projects import jobs
@@ -46,8 +46,15 @@ def fill(project: Project) -> dict[str, str]:
         tool = Tool.objects.get(server=server)
         event = Event.objects.filter(project_ref=project.pk).first()
         assert event is not None
+        export = Export.objects.create(project=project, form="jsonl", state=Export.State.FAILED, error=canary)
+        schedule = ExportSchedule(
+            project=project, form="jsonl", destination="s3", bucket=canary, prefix=canary, next_at=until
+        )
+        schedule.secret = f"secret-{canary}"
+        schedule.save()
         return {
-            "project": project.slug, "server": server.slug, "key_id": key.key_id, "policy": policy.slug, "version": "1",
+            "export": str(export.uid), "schedule": str(schedule.uid), "project": project.slug, "server": server.slug,
+            "key_id": key.key_id, "policy": policy.slug, "version": "1",
             "member": _name("member", member), "user": reference("user", person.pk), "job": _name("job", job),
             "tool": _name("tool", tool), "digest": tool.digest, "grant": _name("grant", grant),
             "overlay": _name("overlay", overlay), "exception": _name("exception", exception), "event": str(event.id),

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from audit import work
-from audit.models import Event
+from audit.models import Event, Export
 from projects.models import ApiKey, User
 from projects.scoping import unscoped, with_project
 from servers.models import Server
@@ -338,6 +338,43 @@ def test_the_log_is_verified_as_a_job_and_its_checkpoints_are_to_be_had(rest: St
     assert {each["project_ref"] for each in checkpoints} <= {rest.cast.acme.pk}
     assert done(rest.operator.get("/checkpoints"))["items"]
     assert done(rest.auditor.get("/health"))["database"] == "ok"
+
+
+def test_an_export_is_asked_for_watched_and_deleted(rest: Stage) -> None:
+    forms = [each["name"] for each in done(rest.member.get("/exports/forms"))["forms"]]
+    assert {"jsonl", "csv"} <= set(forms)
+    assert rest.member.post("/projects/acme/exports", {"form": "jsonl"}).status_code == 403
+    answer = rest.auditor.post("/projects/acme/exports", {"form": "jsonl", "server": "docs"})
+    export = done(answer, 202)
+    assert (export["state"], export["filters"], export["requested_by"]) == (
+        "waiting", {"server": "docs"}, rest.auditor.email
+    )  # fmt: skip
+    address = answer.headers["Location"]
+    assert done(rest.auditor.get(address))["id"] == export["id"]
+    assert rest.auditor.get(f"{address}/file").status_code == 409
+    with with_project(rest.cast.acme.pk):
+        Export.objects.update(state=Export.State.EXPIRED)
+    assert rest.auditor.get(f"{address}/file").json()["type"] == "urn:mcpgw:problem:gone"
+    assert rest.auditor.post("/projects/acme/exports", {"form": "none"}).json()["errors"][0]["at"] == "/form"
+    done(rest.auditor.delete(address), 204)
+
+
+@pytest.mark.claim("rest.secrets")
+def test_a_schedule_keeps_its_secret_to_itself_and_its_place(rest: Stage) -> None:
+    body = {"form": "jsonl", "destination": "s3", "endpoint": "https://s3.example.com", "bucket": "logs",
+            "key_id": "AKIA", "secret": "canary-secret", "filters": {"server": "docs"}}  # fmt: skip
+    assert rest.auditor.post("/projects/acme/export-schedules", body).status_code == 403
+    answer = rest.admin.post("/projects/acme/export-schedules", body)
+    schedule = made(answer)
+    assert (schedule["has_secret"], schedule["filters"]) == (True, {"server": "docs"})
+    address = f"/projects/acme/export-schedules/{schedule['id']}"
+    changed = rest.admin.patch(address, {"every": "week"})
+    assert (done(changed)["every"], changed.json()["has_secret"]) == ("week", True)
+    moved = rest.admin.patch(address, {"endpoint": "https://elsewhere.example.com"})
+    assert moved.status_code == 422
+    seen = [each.content for each in (answer, changed, moved, rest.admin.get("/projects/acme/export-schedules"))]
+    assert b"canary-secret" not in b"".join(seen)
+    done(rest.admin.delete(address), 204)
 
 
 @pytest.mark.claim("rest.idempotency")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 
 import pytest
 
+from tests.rest.canaries import canary_of
 from tests.rest.contract import ROLES, run
 from tests.rest.live import Live, live
 
@@ -62,6 +65,23 @@ def test_a_log_is_verified_by_a_worker_and_what_it_found_is_told(stage: Live) ->
     found = json.loads(answer[2])
     assert (answer[0], found["result"], found["damages"]) == (200, "intact", [])
     assert found["events"] > 10
+
+
+@pytest.mark.claim("rest.administration")
+def test_an_export_is_made_and_downloaded(stage: Live) -> None:
+    token = stage.tokens["auditor"]
+    status, headers, _ = ask(stage, "POST", "/api/v1/projects/acme/exports", b'{"form": "jsonl"}', token)
+    assert status == 202
+    deadline = time.monotonic() + 60
+    while json.loads(ask(stage, "GET", headers["location"], None, token)[2])["state"] == "waiting":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    status, headers, content = ask(stage, "GET", f"{headers['location']}/file", None, token)
+    assert (status, headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        text = b"".join(file.read(name) for name in file.namelist())
+    assert canary_of("acme").encode() in text
+    assert canary_of("globex").encode() not in text
 
 
 @pytest.mark.claim("rest.problems")
