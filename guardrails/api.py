@@ -40,7 +40,7 @@ from guardrails.rest_schemas import (
 from guardrails.specs import Spec, spec_of
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE
 from projects.rest.etags import check_match
-from projects.rest.paging import Page, Paging, page
+from projects.rest.paging import Page, Paging, Search, page
 from projects.rest.places import place_of
 from projects.rest.requests import RestRequest
 from projects.rest.routes import Routes
@@ -53,10 +53,6 @@ exception_routes = Routes("false positives")
 
 
 # --- policies ---------------------------------------------------------------------------------------------
-
-
-class Search(Paging):
-    search: str | None = None
 
 
 def _policies() -> QuerySet[Policy]:

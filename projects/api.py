@@ -20,7 +20,7 @@ from projects.permissions import (
     KEYS_OWN,
     MEMBERS_WRITE,
 )
-from projects.rest.paging import Page, Paging, page
+from projects.rest.paging import Page, Paging, Search, page
 from projects.rest.problems import Problem
 from projects.rest.requests import RestRequest
 from projects.rest.routes import Routes
@@ -63,10 +63,6 @@ def read_token(request: RestRequest) -> TokenOut:
 
 
 # --- projects ---------------------------------------------------------------------------------------------
-
-
-class Search(Paging):
-    search: str | None = None
 
 
 @project_routes.get("/projects", None, Page[ProjectOut])

@@ -15,7 +15,7 @@ from guardrails.models import Policy
 from projects.models import ApiKey, Membership, Project, User
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE, KEYS_ALL
 from projects.rest.etags import check_match
-from projects.rest.paging import Page, Paging, page
+from projects.rest.paging import Page, Paging, Search, page
 from projects.rest.places import place_of
 from projects.rest.requests import RestRequest
 from projects.rest.routes import Routes
@@ -67,10 +67,6 @@ overlay_routes = Routes("overlays")
 cache_routes = Routes("caches")
 
 _ACTS = {"approve": review.approve, "reject": review.reject, "roll-back": review.roll_back}
-
-
-class Search(Paging):
-    search: str | None = None
 
 
 # --- command templates ------------------------------------------------------------------------------------

@@ -35,6 +35,12 @@ class Paging(BaseModel):
     cursor: str | None = Field(default=None, max_length=2000, description="next_cursor of the page before.")
 
 
+class Search(Paging):
+    """Which page of what has this text in it."""
+
+    search: str | None = Field(default=None, max_length=200)
+
+
 def page(
     request: RestRequest,
     paging: Paging,

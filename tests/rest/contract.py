@@ -43,7 +43,7 @@ _KEPT = ("server", "member", "user", "policy", "grant", "overlay", "export", "sc
 
 def run(stage: Live, role: str, *options: str) -> subprocess.CompletedProcess[str]:
     """One run of schemathesis as that role; the outsider's addresses are those of acme, whom it must not see."""
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
+    with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
         names = "".join(f'"path.{name}" = "{value}"\n' for name, value in stage.names["acme"].items())
         spared = _SPARED % ", ".join(f'"path.{name}" = "gone"' for name in _KEPT)
         config.write(_CONFIG + names + spared)
@@ -53,9 +53,11 @@ def run(stage: Live, role: str, *options: str) -> subprocess.CompletedProcess[st
             f"{stage.url}/api/v1/openapi.json", "-H", f"Authorization: Bearer {stage.tokens[role]}",
             "--checks", "all", "--no-color", *options,
         ]  # fmt: skip
-        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.rest.hooks", "REST_FOREIGN": _foreign(role)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.rest.hooks",
+                       "REST_FOREIGN": _foreign(role)}  # fmt: skip
+        # It keeps what it found in the folder where it runs.
         return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3600, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=3600, check=False
         )
 
 
