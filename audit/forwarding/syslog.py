@@ -86,7 +86,8 @@ class Syslog:
             self._drop()
         if self._streams is None:
             self._streams = await open_stream(self._to.address, self._to.tls())
-            self._streams[1].transport.set_write_buffer_limits(high=0)
+            # drain() then waits until nothing is left. With 0, TLS would pause at every second look and wait for ever.
+            self._streams[1].transport.set_write_buffer_limits(high=1, low=0)
         reader, writer = self._streams
         writer.write(frames)
         await writer.drain()
