@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter as Counted
 from collections.abc import Collection, Iterator
 
 import structlog
 from django.db import close_old_connections, connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from prometheus_client import Counter, Gauge
 
 from audit import destinations, exporters, forward_queue, logs
@@ -28,8 +29,9 @@ from projects.scoping import unscoped
 logger = structlog.get_logger("audit.forward_work")
 
 TURN_SECONDS = 60.0
-# At one time in one process; of those that failed the last time no more than half.
-MOST_THREADS = 16
+# At one time in one process; of those that failed the last time no more than half, and of one project only few.
+MOST_THREADS = 32
+MOST_OF_PROJECT = 3
 _FAULTS = frozenset({"status", "denied", "unreachable", "certificate", "timeout", "dropped", "invalid", "too_large",
                      "encoded", "missing", "unreadable", "closed", "internal"})  # fmt: skip
 
@@ -44,7 +46,8 @@ DEAD = Gauge(
 
 _WORKER = Actor("worker", "audit.forward", "audit.forward")
 _lock = threading.Lock()
-_running: dict[int, threading.Thread] = {}
+# By state, with the project whose it is, None of the settings.
+_running: dict[int, tuple[threading.Thread, int | None]] = {}
 
 
 def start_due() -> int:
@@ -54,20 +57,21 @@ def start_due() -> int:
     DEAD.set(DeadLetter.objects.count())
     started = 0
     with _lock:
-        for state_id, thread in list(_running.items()):
-            if not thread.is_alive():
-                del _running[state_id]
+        for state_id in [state_id for state_id, (thread, _) in _running.items() if not thread.is_alive()]:
+            del _running[state_id]
+        busy = Counted(project for _, project in _running.values() if project is not None)
         failing = 0
         # Those that are well first.
-        for state in due().order_by("failures", "retry_at", "pk"):
-            failing += state.failures > 0
+        ready = due().annotate(project=F("forwarder__project_id")).order_by("failures", "retry_at", "pk")
+        for state_id, project, failures in ready.values_list("pk", "project", "failures"):
+            failing += failures > 0
             if len(_running) >= MOST_THREADS or failing > MOST_THREADS // 2:
                 break
-            if state.pk not in _running:
-                _running[state.pk] = threading.Thread(
-                    target=_run, args=(state.pk,), name=f"audit-forward-{state.pk}", daemon=True
-                )
-                _running[state.pk].start()
+            if state_id not in _running and (project is None or busy[project] < MOST_OF_PROJECT):
+                thread = threading.Thread(target=_run, args=(state_id,), name=f"audit-forward-{state_id}", daemon=True)
+                _running[state_id] = (thread, project)
+                busy[project] += 1
+                thread.start()
                 started += 1
     return started
 

@@ -59,9 +59,13 @@ def receiver() -> Iterator[Hook]:
 @pytest.fixture(autouse=True)
 def _no_threads_are_left() -> Iterator[None]:
     yield
-    for thread in forward_work._running.values():
-        thread.join(20)
+    join_threads()
     forward_work._running.clear()
+
+
+def join_threads() -> None:
+    for thread, _ in forward_work._running.values():
+        thread.join(20)
 
 
 def forwarder_to(address: str, project: Project, **fields: Any) -> Forwarder:
@@ -428,15 +432,30 @@ def test_of_many_that_fail_only_some_are_tried_at_one_time(
     begun: list[int] = []
     monkeypatch.setattr(forward_work, "_run", begun.append)
     monkeypatch.setattr(forward_work, "MOST_THREADS", 4)
+    monkeypatch.setattr(forward_work, "MOST_OF_PROJECT", 10)
     made = [forwarder_to(receiver.url, cast.acme, name=f"siem-{number}") for number in range(6)]
     some(1, cast.acme)
     failing = [state(forwarder).pk for forwarder in made[:4]]
     ForwardState.objects.filter(pk__in=failing).update(failures=3, failing_since=now())
     forward_work.start_due()
-    for thread in forward_work._running.values():
-        thread.join(10)
+    join_threads()
     assert set(begun) - set(failing) == {state(forwarder).pk for forwarder in made[4:]}
     assert len(set(begun) & set(failing)) == 2
+
+
+@claim("forward.apart")
+def test_one_project_has_only_some_of_the_threads(
+    cast: Cast, receiver: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(forward_work, "_run", begun.append)
+    for number in range(6):
+        forwarder_to(receiver.url, cast.acme, name=f"siem-{number}")
+    other = forwarder_to(receiver.url, cast.globex)
+    some(1, cast.acme)
+    assert forward_work.start_due() == forward_work.MOST_OF_PROJECT + 1
+    join_threads()
+    assert state(other).pk in begun
 
 
 def wait_until(condition: Any, seconds: float = 20.0) -> None:
