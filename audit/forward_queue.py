@@ -38,7 +38,7 @@ BATCH_BYTES = 1024 * 1024
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 300.0
 # A receiver that fails and recovers all the time is told of as seldom.
 TOLD_AGAIN = timedelta(minutes=5)
-_LOCK = (7301, 3)
+_LOCK = (7301, 8)
 
 
 class LeaseLost(Exception):
@@ -169,23 +169,27 @@ def read_letter(state_id: int, line_format: str, most: int) -> Batch | None:
 
 def _read(project_ref: int, after: int, until: int | None, line_format: str, most: int) -> Batch:
     found = _sealed(project_ref, after, until, most)
-    if not found:
-        # Somebody took the seals away; `audit verify` says so.
-        return Batch(project_ref, after + 1, until or after + 1, [], "missing")
+    begins = found[0][0] if found else (until or after + 1) + 1
+    if begins > after + 1:
+        # Retention dropped them before they could be sent, or somebody took the seals away.
+        return Batch(project_ref, after + 1, begins - 1, [], "missing")
     formatter = exporters.registry.get(line_format)()
     messages: list[Message] = []
-    size = 0
+    end, size, fault = after, 0, ""
     for seq, row in found:
         message = _message(project_ref, seq, row, formatter)
+        # What can be sent and what cannot, for one reason or another, each go their own way.
+        if seq != end + 1 or (end > after and fault != (message if isinstance(message, str) else "")):
+            break
         if isinstance(message, str):
-            if not messages:
-                return Batch(project_ref, seq, seq, [], message)
-            break
-        size += len(message.line)
-        if messages and size > BATCH_BYTES:
-            break
-        messages.append(message)
-    return Batch(project_ref, messages[0].seq, messages[-1].seq, messages)
+            fault = message
+        else:
+            size += len(message.line)
+            if messages and size > BATCH_BYTES:
+                break
+            messages.append(message)
+        end = seq
+    return Batch(project_ref, after + 1, end, messages, fault)
 
 
 def _sealed(project_ref: int, after: int, until: int | None, most: int) -> list[tuple[int, list[Any] | None]]:

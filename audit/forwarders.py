@@ -16,7 +16,7 @@ from audit import destinations, exporters, forward_queue, forward_work, logs, ro
 from audit.destinations import BadDestination
 from audit.entry import new_id, now
 from audit.forwarding import Destination, Message, NotTaken, Refused, Transport, registry
-from audit.models import DeadLetter, Forwarder, ForwardPosition, ForwardState
+from audit.models import DeadLetter, Forwarder, ForwardPosition, ForwardState, Seal
 from audit.recorder import record
 from gateway_site.lib.actor import current
 from gateway_site.lib.secrets import Unsealable
@@ -61,7 +61,7 @@ def create_forwarder(
         _check(forwarder, transport)
         forwarder.save()
     state = ForwardState.objects.create(forwarder_id=forwarder.pk)
-    begin = 0 if from_start else logs.head_of(project.pk).seq
+    begin = _before_first(project.pk) if from_start else logs.head_of(project.pk).seq
     ForwardPosition.objects.create(state=state, project_ref=project.pk, seq=begin, until=begin)
     _record("audit.forwarder_created", forwarder, after=begin)
     return forwarder, key
@@ -139,6 +139,12 @@ def resend_of_setting(*, setting: destinations.Setting) -> int:
     count = _want(forward_queue.begin_setting(setting), None)
     forward_work.name_of_setting(setting.destination).record("audit.forward_resent", dead_letters=count)
     return count
+
+
+def _before_first(project_ref: int) -> int:
+    """A log begins later than with 1 where retention dropped what was before."""
+    first = Seal.objects.filter(project_ref=project_ref).order_by("seq").values_list("seq", flat=True).first()
+    return first - 1 if first else 0
 
 
 def state_of(forwarder: Forwarder) -> ForwardState:

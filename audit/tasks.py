@@ -1,4 +1,7 @@
-"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting."""
+"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting.
+
+Retention is such a long job, and runs beside the others.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +29,8 @@ def prepare_partitions() -> int:
 def forward() -> int:
     """Only starts threads, so that the sealing after it in the queue never waits for a receiver."""
     return work.attempt(forward_work.start_due)
+
+
+@shared_task(name="audit.retain")  # type: ignore[untyped-decorator]  # Celery has no types
+def retain() -> int:
+    return work.attempt(work.retain)

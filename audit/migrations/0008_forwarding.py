@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0004_partitions'),
+        ('audit', '0006_retention'),
         ('projects', '0004_key_surface'),
     ]
 

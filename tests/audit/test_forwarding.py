@@ -215,6 +215,21 @@ def test_who_lost_the_lease_moves_nothing_on(cast: Cast, receiver: Hook) -> None
     assert turn(forwarder) == 4
 
 
+@claim("forward.dead-letters")
+def test_what_was_dropped_before_it_could_be_sent_is_listed(cast: Cast, receiver: Hook) -> None:
+    forwarder = forwarder_to(receiver.url, cast.acme)
+    some(6, cast.acme)
+    begin = ForwardPosition.objects.get(state=state(forwarder)).seq
+    with log_may_change():
+        dropped = "FROM audit_seal WHERE project_ref = %s AND seq <= %s"
+        execute(f"DELETE FROM audit_event WHERE ord IN (SELECT event_ord {dropped})", [cast.acme.pk, begin + 3])
+        execute(f"DELETE {dropped}", [cast.acme.pk, begin + 3])
+    assert turn(forwarder) == 4
+    assert [each[:3] for each in letters()] == [(begin + 1, begin + 3, "missing")]
+    again = forwarder_to(receiver.url, cast.acme, name="again", from_start=True)
+    assert ForwardPosition.objects.get(state=state(again)).seq == begin + 3
+
+
 @claim("forward.in-order")
 def test_an_event_that_is_gone_or_cannot_be_read_stops_nothing(cast: Cast, receiver: Hook) -> None:
     forwarder = forwarder_to(receiver.url, cast.acme)
