@@ -9,7 +9,10 @@ from gateway_site.lib import secrets as secret_values
 
 # --- where things are kept -------------------------------------------------------------------------
 BASE_DIR = HERE
-GATEWAY_HOME = Path(env.str("GATEWAY_HOME", str(BASE_DIR / "var"))).resolve()
+# What is installed as a package keeps nothing beside itself.
+IS_CHECKOUT = (BASE_DIR / "manage.py").exists()
+_HOME = BASE_DIR / "var" if IS_CHECKOUT else Path.home() / ".mcp-gateway"
+GATEWAY_HOME = Path(env.str("GATEWAY_HOME", str(_HOME))).resolve()
 GATEWAY_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
 RUN_DIR = GATEWAY_HOME / "run"
 KEYRING_PATH = Path(env.str("GATEWAY_KEYRING", str(GATEWAY_HOME / "keys" / "keyring.json")))
@@ -59,7 +62,7 @@ AUTH_USER_MODEL = "projects.User"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [BASE_DIR / "templates" if IS_CHECKOUT else BASE_DIR / "gateway_site" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
