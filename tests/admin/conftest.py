@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from audit.payloads import key_of_subject
 from gateway_site.lib.actor import Actor, acting_as
 from guardrails import services as guardrails
 from guardrails.models import Policy
@@ -79,6 +80,7 @@ def stored(db: None) -> Stored:
         user = User.objects.create_user("ada@acme.test", PASSWORD)
         membership = projects.set_member(project=project, user=user, role="owner")
         key, text = projects.issue_key(project=project, user=user, label="laptop")
+        key_of_subject(project.pk, user.pk, user.email)
         template = servers.save_template(
             template=CommandTemplate(
                 slug="clock",

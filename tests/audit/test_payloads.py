@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +42,7 @@ from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CANARY = "canary-7f3a"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def store(project: Project, user: User, text: str = CANARY) -> Event:
@@ -198,10 +204,13 @@ async def test_tokens_of_an_erased_person_stand_for_nothing_any_more(session: st
     vault = MemoryVault(settings.KEYRING)
 
     def call(user_id: int, cleared: dict[str, int]) -> Any:
-        snapshot = SimpleNamespace(cleared=cleared, erasures_of=lambda user: Snapshot.erasures_of(snapshot, user))
+        snapshot: Any = SimpleNamespace(cleared=cleared)
+        snapshot.erasures_of = partial(Snapshot.erasures_of, snapshot)
         key = SimpleNamespace(user_id=user_id, key_id=f"key-{user_id}")
-        principal = SimpleNamespace(project_id=1, key=key)
-        return SimpleNamespace(sealed_session=session and f"{session}-{user_id}", snapshot=snapshot, principal=principal)
+        sealed = session and f"{session}-{user_id}"
+        return SimpleNamespace(
+            sealed_session=sealed, snapshot=snapshot, principal=SimpleNamespace(project_id=1, key=key)
+        )
 
     tokens = {each: await vault.issue(owner_of(call(each, {})), [("EMAIL", "jane@acme.test")], server="5")
               for each in (1, 2)}  # fmt: skip
@@ -287,3 +296,38 @@ def test_events_without_payloads_cost_no_statement_more(cast: Cast) -> None:
         storage.commit(batch, writer)
     assert not [each for each in asked if "audit_payload" in each["sql"]]
     lease.give_back()
+
+
+ERASE_IN_A_FILE = """
+import os, sys
+from pathlib import Path
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+from audit import erasure
+from audit.models import SubjectKey
+from projects.models import User
+from tests.audit.test_payloads import store
+from tests.cast import two_tenants
+
+call_command("migrate", verbosity=0)
+cast = two_tenants()
+for _ in range(30):
+    store(cast.acme, cast.bob)
+wrapped = bytes(SubjectKey.objects.get().wrapped)
+files = lambda: b"".join(each.read_bytes() for each in Path(os.environ["GATEWAY_HOME"]).glob("gateway.sqlite3*"))
+print(wrapped in files())
+erasure.erase_subject(project_ref=cast.acme.pk, subject=cast.bob.email)
+print(wrapped in files())
+"""
+
+
+@pytest.mark.claim("audit.erasure")
+def test_a_destroyed_key_is_in_no_page_of_an_sqlite_file(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "GATEWAY_HOME": str(tmp_path), "GATEWAY_LOG_LEVEL": "ERROR",
+                   "DJANGO_SETTINGS_MODULE": "gateway_site.settings"}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", ERASE_IN_A_FILE], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr[-2000:]
