@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audit import forwarders
 from audit.models import DeadLetter, Forwarder
+from audit.payloads import key_of_subject
 from gateway_site.lib.actor import Actor, acting_as
 from guardrails import services as guardrails
 from guardrails.models import Policy
@@ -83,6 +84,7 @@ def stored(db: None) -> Stored:
         user = User.objects.create_user("ada@acme.test", PASSWORD)
         membership = projects.set_member(project=project, user=user, role="owner")
         key, text = projects.issue_key(project=project, user=user, label="laptop")
+        key_of_subject(project.pk, user.pk, user.email)
         template = servers.save_template(
             template=CommandTemplate(
                 slug="clock",
