@@ -1,0 +1,16 @@
+"""What the tests of the web server's own ways prove: id, sentence, and where the duty comes from."""
+
+from __future__ import annotations
+
+CLAIMS: list[tuple[str, str, str]] = [
+    (
+        "server.one_write",
+        "An answer's head leaves with the first of its body in one write, and before the connection ends in any case.",
+        "ASGI 3.0, response start",
+    ),
+    (
+        "server.settled",
+        "A worker does not look through what it started with for garbage again, and still finds what calls leave.",
+        "bench/README.md",
+    ),
+]
