@@ -13,4 +13,10 @@ CLAIMS: list[tuple[str, str, str]] = [
         "A worker does not look through what it started with for garbage again, and still finds what calls leave.",
         "bench/README.md",
     ),
+    ("server.same_digests", "A key that is prepared once gives the digests of HMAC-SHA256.", "RFC 2104, RFC 4231"),
+    (
+        "server.deadline",
+        "A time limit ends what takes too long with a time-out, and leaves a cancellation a cancellation.",
+        "gateway_site/README.md",
+    ),
 ]
