@@ -16,9 +16,8 @@ async def for_ever() -> None:
 
 
 async def test_what_takes_too_long_raises_and_the_task_goes_on() -> None:
-    with pytest.raises(TimeoutError):
-        with Deadline(0.01):
-            await for_ever()
+    with pytest.raises(TimeoutError), Deadline(0.01):
+        await for_ever()
     task = asyncio.current_task()
     assert task is not None and task.cancelling() == 0
     await asyncio.sleep(0)
@@ -31,20 +30,15 @@ async def test_what_is_in_time_is_left_alone_also_afterwards() -> None:
 
 
 async def test_an_error_of_the_block_stays_what_it_is() -> None:
-    with pytest.raises(KeyError):
-        with Deadline(1):
-            raise KeyError
+    with pytest.raises(KeyError), Deadline(1):
+        raise KeyError
 
 
 async def test_the_inner_and_the_outer_deadline_are_told_apart() -> None:
-    with Deadline(1):
-        with pytest.raises(TimeoutError):
-            with Deadline(0.01):
-                await for_ever()
-    with pytest.raises(TimeoutError):
-        with Deadline(0.01):
-            with Deadline(1):
-                await for_ever()
+    with Deadline(1), pytest.raises(TimeoutError), Deadline(0.01):
+        await for_ever()
+    with pytest.raises(TimeoutError), Deadline(0.01), Deadline(1):
+        await for_ever()
 
 
 async def test_a_task_that_is_cancelled_from_outside_stays_cancelled() -> None:
