@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from audit import exports, partitions, recovery, work
+from audit import exports, forward_work, partitions, recovery, work
 
 
 @shared_task(name="audit.seal")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -33,6 +33,12 @@ def prune_exports() -> int:
 @shared_task(name="audit.begin_due_exports")  # type: ignore[untyped-decorator]  # Celery has no types
 def begin_due_exports() -> int:
     return work.attempt(exports.begin_due)
+
+
+@shared_task(name="audit.forward")  # type: ignore[untyped-decorator]  # Celery has no types
+def forward() -> int:
+    """Only starts threads, so that the sealing after it in the queue never waits for a receiver."""
+    return work.attempt(forward_work.start_due)
 
 
 @shared_task(name="audit.retain")  # type: ignore[untyped-decorator]  # Celery has no types

@@ -1,4 +1,4 @@
-"""The log's own upkeep, in turns: sealing, anchoring, closing calls of processes that are gone, partitions, exports."""
+"""The log's own upkeep, in turns: sealing, anchoring, closing what lost processes left open, forwarding, and more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
-from audit import anchoring, exports, partitions, recovery, retention
+from audit import anchoring, exports, forward_work, partitions, recovery, retention
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
 from gateway_site.lib.actor import Actor, acting_as
@@ -21,6 +21,7 @@ RECOVER_SECONDS = 5.0
 PARTITION_SECONDS = 3600.0
 SCHEDULE_SECONDS = 60.0
 PRUNE_SECONDS = 300.0
+FORWARD_SECONDS = 1.0
 _sealer = Sealer()
 
 
@@ -46,6 +47,7 @@ def run(stop: threading.Event) -> None:
         (SCHEDULE_SECONDS, exports.begin_due),
         (PRUNE_SECONDS, exports.prune),
         (SEAL_SECONDS, seal),
+        (FORWARD_SECONDS, forward_work.start_due),
     ]
     due = [0.0] * len(every)
     while not stop.is_set():

@@ -145,6 +145,7 @@ CELERY_TASK_ROUTES = {"audit.*": {"queue": "audit"}}
 if not EMBEDDED_WORKER:
     CELERY_BEAT_SCHEDULE |= {
         "seal-the-log": {"task": "audit.seal", "schedule": 0.8, "options": {"expires": 2}},
+        "forward-the-log": {"task": "audit.forward", "schedule": 1.0, "options": {"expires": 2}},
         "close-interrupted": {"task": "audit.close_interrupted", "schedule": 5.0, "options": {"expires": 5}},
         "prune-exports": {"task": "audit.prune_exports", "schedule": 300.0, "options": {"expires": 300}},
         "begin-due-exports": {"task": "audit.begin_due_exports", "schedule": 60.0, "options": {"expires": 60}},
@@ -187,6 +188,12 @@ EXPORT_DAYS = positive("GATEWAY_EXPORT_DAYS", 7)
 EXPORT_MAX_EVENTS = positive("GATEWAY_EXPORT_MAX_EVENTS", 20_000_000)
 # The folders into which projects' schedules may write; none unless the operator names some.
 EXPORT_DIRECTORIES = [Path(each).resolve() for each in env.list("GATEWAY_EXPORT_DIRECTORIES", default=[])]
+# Where the whole log goes as it is sealed (audit.destinations), and what is given up after how long.
+AUDIT_FORWARD: list[str] = [each for each in secret("GATEWAY_AUDIT_FORWARD").split(",") if each.strip()]
+AUDIT_FORWARD_SECRET = secret("GATEWAY_AUDIT_FORWARD_SECRET")
+AUDIT_FORWARD_AUTHORIZATION = secret("GATEWAY_AUDIT_FORWARD_AUTHORIZATION")
+AUDIT_FORWARD_CA = env.str("GATEWAY_AUDIT_FORWARD_CA", "")
+AUDIT_FORWARD_GIVE_UP_SECONDS = positive("GATEWAY_AUDIT_FORWARD_GIVE_UP_SECONDS", 24 * 3600)
 # Of a call's parameters, and of its result, no payload of more bytes is kept.
 AUDIT_PAYLOAD_BYTES = positive("GATEWAY_AUDIT_PAYLOAD_BYTES", 64 * 1024)
 # How long a personal value can come back after the last use of the token that stands for it.
