@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from tests.conformance.gateway import Gateway
-from tests.databases import own_database
+from tests.databases import own_database, own_redis
 from tests.e2e.acts import Acts
 from tests.e2e.client import Client, Stream
 from tests.e2e.scene import Scene
@@ -49,8 +47,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Both web servers on the embedded topology, and uvicorn on PostgreSQL and Redis."""
     home = tmp_path_factory.mktemp(request.param)
     if request.param == "postgresql":
-        with own_database() as database:
-            redis = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/8"))
+        with own_database() as database, own_redis() as redis:
             yield from made("uvicorn", home, database, {"DATABASE_URL": database, "REDIS_URL": redis})
         return
     yield from made(request.param, home, f"sqlite:///{home / 'gateway.sqlite3'}", {})

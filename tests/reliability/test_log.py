@@ -18,10 +18,9 @@ import orjson
 import psutil
 import psycopg
 import pytest
-import redis
 
 from tests.conformance.gateway import ROOT, Gateway
-from tests.databases import own_database
+from tests.databases import own_database, own_redis
 from tests.reliability.client import Load, call_once, keep_calling
 from tests.reliability.test_database import PostgreSQL
 from tests.reliability.test_faults import (
@@ -54,13 +53,8 @@ def database() -> Iterator[str]:
 
 @pytest.fixture
 def broker() -> Iterator[str]:
-    """A part of the suite's Redis that no other process of it uses at this time."""
-    url = os.environ["REDIS_URL"].rpartition("/")[0] + f"/{1 + os.getpid() % 14}"
-    client: Any = redis.Redis.from_url(url)
-    client.flushdb()
-    yield url
-    client.flushdb()
-    client.close()
+    with own_redis() as url:
+        yield url
 
 
 def ask(database: str, question: str) -> Any:
