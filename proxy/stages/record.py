@@ -31,7 +31,10 @@ PART = "mcp.part"
 
 
 async def record(call: Call, call_next: CallNext) -> Answer:
-    """Raises Refusal audit_unavailable when either line cannot be committed in time; turns every failure into one."""
+    """Turns every failure into a Refusal.
+
+    Raises Refusal audit_unavailable when the intent cannot be committed in time, audit_withheld when it is the outcome.
+    """
     if settings.AUDIT == "off":
         return await _unrecorded(call, call_next)
     outcome = _Outcome(call)
@@ -91,8 +94,6 @@ async def _recorded(
             yield event
         if not outcome.written:
             await outcome.answered(answer)
-    except AuditUnavailable:
-        raise Refusal("audit_unavailable") from None
     finally:
         if not outcome.written:
             outcome.ended("cancelled", "stream closed")
@@ -140,7 +141,7 @@ class _Outcome:
         self.written = True
         # By now the server's list may have been read.
         await naming.look_up(self._call)
-        await _commit(self._entry(**fields))
+        await _commit(self._entry(**fields), "audit_withheld")
 
     def _entry(self, **fields: Any) -> Entry:
         call = self._call
@@ -223,9 +224,9 @@ def _session_digest(call: Call) -> str:
     return hmac.digest(call.snapshot.digest_key, session.encode(), "sha256").hex()[:32]
 
 
-async def _commit(entry: Entry) -> None:
+async def _commit(entry: Entry, otherwise: str = "audit_unavailable") -> None:
     try:
         async with asyncio.timeout(settings.AUDIT_TIMEOUT_SECONDS):
             await recorder.write(entry)
     except (AuditUnavailable, TimeoutError):
-        raise Refusal("audit_unavailable") from None
+        raise Refusal(otherwise) from None
