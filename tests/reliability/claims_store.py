@@ -1,6 +1,11 @@
-"""What is promised for the time in which the store of the log is away or full."""
+"""What is promised when processes are killed, and when the store of the log is away or full."""
 
 CLAIMS: list[tuple[str, str, str]] = [
+    (
+        "audit.kills",
+        "Twenty rounds of kill -9 of gateway, sealer and worker, and one of the database, leave the log complete.",
+        "audit/README.md",
+    ),
     (
         "store.refuses",
         "While nothing can be recorded, every call is refused within two seconds with 503 and -31006, and not made.",

@@ -61,6 +61,8 @@ async def keep_calling(url: str, key: str, load: Load, stop: asyncio.Event, limi
                 status, message = await call(session, url, key, "echo", nonce)
             except (aiohttp.ClientError, ConnectionError):
                 load.broken += 1
+                # Nobody may be there for a while, and what is to come back needs the machine.
+                await asyncio.sleep(0.05)
                 continue
             if status != 200:
                 load.refused.append((status, message))

@@ -95,6 +95,16 @@ def intents(database: str) -> set[str]:
         return {row[0] for row in rows}
 
 
+def answered(database: str) -> set[str]:
+    """Digests of the parameters of calls that the log says to have ended well."""
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT i.params_digest FROM audit_event i JOIN audit_event o USING (call_id) "
+            "WHERE i.kind = 'mcp.call.intent' AND o.kind = 'mcp.call.outcome' AND o.decision = 'ok'"
+        )
+        return {row[0] for row in rows}
+
+
 def digest(gateway: Gateway, project_id: int, nonce: str) -> str:
     key = load_or_create(gateway.home / "keys" / "keyring.json").project_digest_key(project_id)
     data = orjson.dumps(params("echo", nonce), option=orjson.OPT_SORT_KEYS)
@@ -153,12 +163,7 @@ async def test_every_answer_that_a_client_got_has_its_outcome_in_the_log(gateway
     async with asyncio.timeout(30):
         await asyncio.gather(*clients)
     tenant = project_id(database, "acme")
-    with psycopg.connect(database) as connection:
-        rows = connection.execute(
-            "SELECT i.params_digest FROM audit_event i JOIN audit_event o USING (call_id) "
-            "WHERE i.kind = 'mcp.call.intent' AND o.kind = 'mcp.call.outcome' AND o.decision = 'ok'"
-        )
-        closed = {row[0] for row in rows}
+    closed = answered(database)
     assert [nonce for nonce in load.answered if digest(gateway, tenant, nonce) not in closed] == []
 
 
