@@ -114,13 +114,18 @@ def _redis() -> str:
     if _is_open(6379):
         _CHOSEN["Redis"] = "127.0.0.1:6379"
         return "redis://127.0.0.1:6379/0"
-    program = shutil.which("redis-server") or shutil.which("valkey-server") or _valkey_of_the_wheel()
+    program = redis_program()
     if program is None:
         pytest.exit(_HELP.format(name="Redis", variable="REDIS_URL"), returncode=3)
     port = _free_port()
     _start([program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", _HOME], port, None)
     _CHOSEN["Redis"] = f"started from {program}"
     return f"redis://127.0.0.1:{port}/0"
+
+
+def redis_program() -> str | None:
+    """A server's program that is installed, or that of the wheel."""
+    return shutil.which("redis-server") or shutil.which("valkey-server") or _valkey_of_the_wheel()
 
 
 def _valkey_of_the_wheel() -> str | None:
