@@ -72,6 +72,16 @@ async def keep_calling(url: str, key: str, load: Load, stop: asyncio.Event, limi
                 load.mixed += 1
 
 
+async def call_first(url: str, key: str, tool: str) -> dict[str, Any]:
+    """The first answer of a server whose process may still be starting; it has as long as a busy machine needs."""
+    async with asyncio.timeout(90):
+        while True:
+            status, message, _ = await call_once(url, key, tool)
+            if status == 200:
+                return message
+            await asyncio.sleep(0.2)
+
+
 async def call_once(url: str, key: str, tool: str) -> tuple[int, dict[str, Any], str]:
     nonce = uuid.uuid4().hex
     async with aiohttp.ClientSession() as session:
