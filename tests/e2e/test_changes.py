@@ -214,10 +214,13 @@ def test_a_client_that_has_left_is_told_nothing_and_leaves_nothing_behind(listen
 
 
 @pytest.mark.claim("changes.upstream")
-@pytest.mark.parametrize("era", ["modern", "legacy"])
-def test_a_servers_own_list_changed_is_passed_on_and_has_it_read_again(scene: Scene, era: str) -> None:
-    """The changed definition then waits for review, which the streams hear of as of any change."""
-    client, path = scene.client("acme/other", "acme", "doomed"), "/acme/other"
+@pytest.mark.parametrize(("era", "project"), [("modern", "acme"), ("legacy", "globex")])
+def test_a_servers_own_list_changed_is_passed_on_and_has_it_read_again(scene: Scene, era: str, project: str) -> None:
+    """The changed definition then waits for review, which the streams hear of as of any change.
+
+    Each era with a server of its own, since one is read again once in five seconds.
+    """
+    client, path = scene.client(f"{project}/other", project, "doomed"), f"/{project}/other"
     session = client.open()
     listed = client.legacy("tools/list", session=session) if era == "legacy" else client.modern("tools/list")
     before = {tool["name"] for tool in listed.message["result"]["tools"]}
