@@ -7,14 +7,14 @@ PROCESSES ?= 2
 
 .PHONY: run test lint conformance bench lock clean
 
-run: $(VENV)/.base
+run: $(VENV)/.base $(BIN)/mcp-gateway
 	@$(BIN)/python manage.py gateway --demo $(ARGS)
 
 # In two processes; `make test PROCESSES=0` in one, as plain pytest does.
 test: lint
 	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(BIN)/mcp-gateway
 	$(BIN)/ruff check .
 	$(BIN)/mypy gateway_site projects audit guardrails servers proxy tests bench
 	$(BIN)/lint-imports
@@ -38,6 +38,11 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/.base: requirements/base.txt | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/base.txt
+	@touch $@
+
+# The command itself; all that it needs is there already.
+$(BIN)/mcp-gateway: pyproject.toml | $(VENV)/.base
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/pyvenv.cfg

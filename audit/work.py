@@ -9,9 +9,10 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
-from audit import anchoring, partitions, recovery
+from audit import anchoring, partitions, recovery, retention
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
+from gateway_site.lib.actor import Actor, acting_as
 
 logger = structlog.get_logger("audit.work")
 
@@ -27,6 +28,12 @@ def seal() -> int:
     UNSEALED.set(unsealed_seconds())
     anchoring.publish()
     return sealed
+
+
+def retain() -> int:
+    """Drops what projects do not keep. How many events. Takes long, and is not for the thread that seals."""
+    with acting_as(Actor("worker", "audit", "retention")):
+        return retention.retain().events
 
 
 def run(stop: threading.Event) -> None:
