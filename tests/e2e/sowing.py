@@ -56,7 +56,14 @@ PERSON = {
 }
 UNREAD = "SELECT 1 FROM servers_server WHERE discovered_at IS NULL AND discovery_error = ''"
 UNSEALED = "SELECT 1 FROM audit_event LEFT JOIN audit_seal ON event_ord = ord WHERE event_ord IS NULL"
-SENTENCE = "Write to {email}, call {phone}, charge {card} or {iban}; the customer is {name}.".format(**PERSON)
+SENTENCE = "Write to {email}, call {phone}, charge {card} or {iban}.".format(**PERSON)
+# What the log keeps of calls, opened.
+PAYLOADS = """
+from audit.models import Event
+from audit.payloads import _look
+for event in Event.objects.exclude(payload_ref=None):
+    print("payload", event.method, _look(event).content)
+"""
 
 
 def secret(name: str) -> str:
@@ -275,7 +282,7 @@ def declarations(upstream: Upstream, others: StandIn, sown: dict[str, str]) -> d
     }  # fmt: skip
     projects = [
         {
-            "slug": "acme", "policies": policies, "servers": servers,
+            "slug": "acme", "policies": policies, "servers": servers, "audit": {"payloads": "redacted"},
             "members": [{"email": ada, "role": "owner"}, {"email": carla, "role": "auditor"}],
             "keys": [{"user": ada, "label": "laptop"}, {"user": carla, "label": "auditor"}],
         },
@@ -331,7 +338,7 @@ def sow(made: Field) -> None:
         list(pool.map(lambda arguments: made.command(*arguments), [
             ("audit", "verify"), ("audit", "export", str(made.gateway.home / "export"), "--project", "acme"),
             ("cache", "status", "--project", "acme"), ("discover", "--server", "down", "--wait"),
-            ("check", "--deploy", "--database", "default"),
+            ("check", "--deploy", "--database", "default"), ("shell", "-c", PAYLOADS),
         ]))  # fmt: skip
     wait_until(lambda: not rows(made, UNSEALED))
 
@@ -358,7 +365,7 @@ def call_in_every_way(made: Field) -> None:
     for slug in ("open", "mask", "redact", "block", "service", "unreachable", "docs", "slow", "down", "fails",
                  "garbage", "child"):  # fmt: skip
         tool = "wait" if slug == "slow" else "echo"
-        arguments = {"text": SENTENCE, "nonce": SENTENCE, "person": PERSON, PERSON["email"]: {PERSON["name"]: 1}}
+        arguments = {"text": SENTENCE, "nonce": SENTENCE, "person": PERSON, PERSON["email"]: 1}
         for path, name in ((f"acme/{slug}", tool), ("acme", f"{slug}__{tool}")):
             for era in ("modern", "legacy"):
                 ways.append(_way(made, path, era, {"name": name, "arguments": arguments}))

@@ -70,7 +70,19 @@ def export(field: Field) -> Iterator[tuple[str, bytes]]:
 
 def commands(field: Field) -> Iterator[tuple[str, bytes]]:
     for name, printed in field.commands.items():
-        yield f"manage.py {name}", printed.encode()
+        if "payload" not in name:
+            yield f"manage.py {name}", printed.encode()
+
+
+def payloads(field: Field) -> Iterator[tuple[str, bytes]]:
+    """As they are stored at the level `redacted`, opened with the key of the ring.
+
+    What a client calls itself in its handshake is the name of a program, and no argument.
+    """
+    [printed] = [text for name, text in field.commands.items() if "payload" in name]
+    for line in printed.splitlines():
+        if not line.startswith("payload initialize "):
+            yield line[:100], line.encode()
 
 
 # A new surface is one line here: another form of export, another page, another place that events are sent to.
@@ -82,6 +94,7 @@ SURFACES: dict[str, Surface] = {
     "pages": Surface(pages, b"Secure MCP Gateway"),
     "export": Surface(export, b"mcp.call.outcome"),
     "commands": Surface(commands, b"intact"),
+    "payloads": Surface(payloads, b"payload tools/call"),
     "metrics": Surface(lambda field: [("metrics", field.metrics)], b"mcpgw_calls_total"),
     "spans": Surface(lambda field: [("spans", field.others.all_of("v1/traces"))], b"mcp tools/call"),
     "webhook": Surface(lambda field: [("webhook", field.others.all_of("hook"))], b"chain"),
