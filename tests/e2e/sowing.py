@@ -299,7 +299,7 @@ def sown(folder: Path) -> Iterator[Field]:
     """The gateway still runs; all that could be said has been said."""
     names = ("bearer of a server", "header of a server", "slot of a template", "secret of a provider",
              "key of a provider", "password of the database", "password of Redis", "key of Django", "token of metrics",
-             "token of the webhook")  # fmt: skip
+             "token of the webhook", "token of a receiver", "secret of a receiver", "header of a receiver")  # fmt: skip
     planted = {name: secret(name.replace(" ", "-")) for name in names}
     with (
         PostgreSQL() as database,
@@ -312,6 +312,9 @@ def sown(folder: Path) -> Iterator[Field]:
             "DATABASE_URL": url, "REDIS_URL": cache.url, "GATEWAY_SECRET_KEY": planted["key of Django"],
             "GATEWAY_METRICS_TOKEN": planted["token of metrics"], "GATEWAY_LOG_LEVEL": "DEBUG",
             "GATEWAY_AUDIT_WEBHOOK": others.url(f"hook?token={planted['token of the webhook']}"),
+            "GATEWAY_AUDIT_FORWARD": others.url(f"siem?token={planted['token of a receiver']}#format=cef"),
+            "GATEWAY_AUDIT_FORWARD_SECRET": planted["secret of a receiver"],
+            "GATEWAY_AUDIT_FORWARD_AUTHORIZATION": f"Bearer {planted['header of a receiver']}",
             "OTEL_EXPORTER_OTLP_ENDPOINT": others.url("").rstrip("/"), "OTEL_BSP_SCHEDULE_DELAY": "200",
             "GATEWAY_KEY_RATE": "0", "GATEWAY_AUDIT_ANCHOR_SECONDS": "1",
         }  # fmt: skip

@@ -98,6 +98,7 @@ SURFACES: dict[str, Surface] = {
     "metrics": Surface(lambda field: [("metrics", field.metrics)], b"mcpgw_calls_total"),
     "spans": Surface(lambda field: [("spans", field.others.all_of("v1/traces"))], b"mcp tools/call"),
     "webhook": Surface(lambda field: [("webhook", field.others.all_of("hook"))], b"chain"),
+    "forwarded": Surface(lambda field: [("forwarded", field.others.all_of("siem"))], b"mcp.call.outcome"),
     "refusals": Surface(lambda field: [(f"answer {each[:120]!r}", each) for each in field.refusals], b"-310"),
     "relayed": Surface(
         lambda field: [("answer", each) for each in field.relayed], b"cannot:",
