@@ -23,6 +23,7 @@ from guardrails.models import MOST_CHARACTERS, Policy
 from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import Spec
 from guardrails.validation import secret_parameters
+from projects import people
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped, with_project
@@ -341,14 +342,8 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
 
 
 def _apply_member(project: Project, declared: DeclaredMember, outcome: Outcome) -> None:
-    email = declared.email.lower()
-    user = User.objects.filter(email=email).first()
-    if user is None:
-        user = User(email=email)
-        user.set_unusable_password()
-        user.full_clean(exclude=["password"])
-        user.save()
-    name = f"member {project.slug}/{email}"
+    user = people.person_of(declared.email)
+    name = f"member {project.slug}/{user.email}"
     membership = Membership.objects.filter(user=user).first()
     if membership is None:
         outcome.create.append(name)
