@@ -5,7 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
+
+from projects.scoping import TenantManager, TenantModel
 
 
 class ReadOnlyLog(RuntimeError):
@@ -39,6 +43,33 @@ class Line(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise ReadOnlyLog("The log is never deleted.")
+
+
+def _along(name: str, column: str, condition: Q) -> models.Index:
+    """Leads to a project's events with one value of a column, in the order of time."""
+    return models.Index(fields=["project_ref", column, "at"], name=name, condition=condition)
+
+
+_NO_INTENT = ~Q(kind="mcp.call.intent")
+
+# What most calls have in common is in no index of its column: a page of it is found along the time.
+BROWSED = [
+    models.Index(fields=["project_ref", "at"], name="event_time"),
+    _along("event_subject", "subject", ~Q(subject="")),
+    _along("event_actor", "actor", ~Q(actor="")),
+    _along("event_key", "actor_id", ~Q(actor_id="")),
+    _along("event_server", "server", ~Q(server="")),
+    _along("event_policy", "policy_version", Q(policy_version__isnull=False)),
+    _along("event_kind", "kind", ~Q(kind__in=["mcp.call.intent", "mcp.call.outcome"])),
+    _along("event_method", "method", ~Q(method__in=["", "tools/call"])),
+    _along("event_decision", "decision", ~Q(decision__in=["", "ok"])),
+    _along("event_reason", "reason", ~Q(reason="")),
+    _along("event_rpc", "rpc_code", Q(rpc_code__isnull=False)),
+    _along("event_upstream", "upstream_status", Q(upstream_status__isnull=False) & ~Q(upstream_status=200)),
+    # The intent of a call has the same ones as its outcome, and is found by that.
+    models.Index(fields=["request_id"], name="event_request", condition=_NO_INTENT & ~Q(request_id="")),
+    models.Index(fields=["trace_id"], name="event_trace", condition=_NO_INTENT & ~Q(trace_id="")),
+]
 
 
 class Event(Line):
@@ -82,7 +113,7 @@ class Event(Line):
 
     class Meta:
         ordering = ["-ord"]
-        indexes = [models.Index(fields=["project_ref", "-ord"], name="event_project_page")]
+        indexes = [models.Index(fields=["project_ref", "-ord"], name="event_project_page"), *BROWSED]
         # The moment belongs to it because PostgreSQL keeps each month in a partition of its own. A line that is
         # tried again has both.
         constraints = [models.UniqueConstraint(fields=["id", "at"], name="event_once")]
@@ -124,7 +155,10 @@ class Checkpoint(Line):
     next_signature = models.BinaryField(default=b"")
 
     class Meta:
-        indexes = [models.Index(fields=["project_ref", "id"], name="checkpoint_log")]
+        indexes = [
+            models.Index(fields=["project_ref", "id"], name="checkpoint_log"),
+            models.Index(fields=["project_ref", "size", "id"], name="checkpoint_size"),
+        ]
         constraints = [models.UniqueConstraint(fields=["project_ref", "previous"], name="checkpoint_follows_one")]
 
     def __str__(self) -> str:
@@ -172,3 +206,69 @@ class Writer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.place} {self.pid}"
+
+
+class Term(models.Model):
+    """A value that a column of a log has had, once for itself (an empty word) and once for each word of it.
+
+    `project_ref` is 0 for what belongs to no project. Made from the sealed log, and made again from it when lost.
+    """
+
+    project_ref = models.BigIntegerField()
+    column = models.CharField(max_length=16)
+    word = models.CharField(max_length=64)
+    value = models.CharField(max_length=512)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_ref", "column", "word", "value"], name="term_once",
+                # Words are looked for by how they begin, whatever the database's language.
+                opclasses=["int8_ops", "varchar_pattern_ops", "varchar_pattern_ops", "varchar_pattern_ops"],
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.value}"
+
+
+class FindingMark(models.Model):
+    """That an event has a finding with this code: a detector, or a detector and a category."""
+
+    pk = models.CompositePrimaryKey("project_ref", "code", "at", "event_ord")
+    project_ref = models.BigIntegerField()
+    code = models.CharField(max_length=128)
+    at = models.DateTimeField()
+    event_ord = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.project_ref} {self.code}"
+
+
+class IndexState(models.Model):
+    """How far the sealed log is in terms and marks: all up to this checkpoint, in one row."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    checkpoint_id = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.checkpoint_id)
+
+
+class SavedFilter(TenantModel):
+    """What somebody looks for again, under a name. `query` is that of the list's address, name and value."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.JSONField(default=dict)
+    is_shared = models.BooleanField(default=False, help_text="Whoever may read this project's log sees it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantManager["SavedFilter"]()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["project", "user", "name"], name="one_filter_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
