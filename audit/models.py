@@ -45,30 +45,33 @@ class Line(models.Model):
         raise ReadOnlyLog("The log is never deleted.")
 
 
-def _along(name: str, column: str, condition: Q) -> models.Index:
+# Values that most calls have, by column: they are in no index of it, since a page of them is found along the time.
+COMMON: dict[str, list[str | int]] = {
+    "subject": [""], "actor": [""], "actor_id": [""], "server": [""], "reason": [""],
+    "kind": ["mcp.call.intent", "mcp.call.outcome"], "method": ["", "tools/call"], "decision": ["", "ok"],
+    "upstream_status": [200], "policy_version": [], "rpc_code": [],
+}  # fmt: skip
+NUMBERS = ("upstream_status", "policy_version", "rpc_code")
+
+
+def _along(column: str, name: str) -> models.Index:
     """Leads to a project's events with one value of a column, in the order of time."""
+    common = COMMON[column]
+    condition = ~Q(**{f"{column}__in": common}) if common else Q()
+    if column in NUMBERS:
+        condition = Q(**{f"{column}__isnull": False}) & condition
     return models.Index(fields=["project_ref", column, "at"], name=name, condition=condition)
 
 
-_NO_INTENT = ~Q(kind="mcp.call.intent")
+def _by_id(column: str, name: str) -> models.Index:
+    # The intent of a call has the same one as its outcome, and is found by that.
+    return models.Index(fields=[column], name=name, condition=~Q(kind="mcp.call.intent") & ~Q(**{column: ""}))
 
-# What most calls have in common is in no index of its column: a page of it is found along the time.
+
 BROWSED = [
     models.Index(fields=["project_ref", "at"], name="event_time"),
-    _along("event_subject", "subject", ~Q(subject="")),
-    _along("event_actor", "actor", ~Q(actor="")),
-    _along("event_key", "actor_id", ~Q(actor_id="")),
-    _along("event_server", "server", ~Q(server="")),
-    _along("event_policy", "policy_version", Q(policy_version__isnull=False)),
-    _along("event_kind", "kind", ~Q(kind__in=["mcp.call.intent", "mcp.call.outcome"])),
-    _along("event_method", "method", ~Q(method__in=["", "tools/call"])),
-    _along("event_decision", "decision", ~Q(decision__in=["", "ok"])),
-    _along("event_reason", "reason", ~Q(reason="")),
-    _along("event_rpc", "rpc_code", Q(rpc_code__isnull=False)),
-    _along("event_upstream", "upstream_status", Q(upstream_status__isnull=False) & ~Q(upstream_status=200)),
-    # The intent of a call has the same ones as its outcome, and is found by that.
-    models.Index(fields=["request_id"], name="event_request", condition=_NO_INTENT & ~Q(request_id="")),
-    models.Index(fields=["trace_id"], name="event_trace", condition=_NO_INTENT & ~Q(trace_id="")),
+    *(_along(column, f"event_{column}"[:24]) for column in COMMON),
+    *(_by_id(column, f"event_{column}") for column in ("request_id", "trace_id")),
 ]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from audit.naming import is_digest
 
 FINDING = "finding"
-# Their values are offered where one is chosen; those of the second are found by their words too.
-NAMED = ("kind", "decision", "method", "server", "reason", "subject", "actor")
+# What these have had is known; what the second have had is found by its words too.
+NAMED = ("kind", "decision", "method", "server", "reason", "subject", "actor", "project")
 SEARCHED = ("subject", "server", "method", "actor", "reason", FINDING)
 WORD_LENGTH = 64
 _MAX_WORDS = 8

@@ -33,7 +33,7 @@ INSTALLED_APPS = [
     "servers.apps.ServersConfig",
     "proxy.apps.ProxyConfig",
     "django_prometheus",
-    "django.contrib.admin",
+    "projects.apps.PagesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -7,10 +7,6 @@ from django.views.generic import RedirectView
 from audit.views import audit_keys
 from projects.setup import setup_view
 
-admin.site.site_header = "Secure MCP Gateway"
-admin.site.site_title = "Secure MCP Gateway"
-admin.site.index_title = "Administration"
-
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("setup/<str:token>/", setup_view, name="setup"),
