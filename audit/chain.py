@@ -45,7 +45,9 @@ def path_to(index: int, leaves: Sequence[bytes]) -> list[bytes]:
 
 
 def root_along(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """The root that an inclusion path leads to (RFC 9162 section 2.1.3.2); None for a path of another length."""
+    """The root that an inclusion path leads to (RFC 9162 section 2.1.3.2); None for a path that does not fit."""
+    if not 0 <= index < size:
+        return None
     last, node = size - 1, leaf
     for each in path:
         if last == 0:
@@ -57,4 +59,4 @@ def root_along(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> byt
         else:
             node = hashlib.sha256(b"\x01" + node + each).digest()
         index, last = index >> 1, last >> 1
-    return node if last == 0 and index >= 0 else None
+    return node if last == 0 else None

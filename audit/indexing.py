@@ -48,7 +48,7 @@ class Indexer:
             if reached == state.checkpoint_id:
                 return 0
             new: _Known = set()
-            count = sum(self._index(project_ref, first, last, new) for project_ref, first, last in ranges)
+            count = self._index(ranges, new)
             IndexState.objects.filter(pk=1).update(checkpoint_id=reached)
         # Only what is committed is known.
         if len(self._known) > _MAX_KNOWN:
@@ -56,13 +56,14 @@ class Indexer:
         self._known |= new
         return max(count, 1)
 
-    def _index(self, project_ref: int, first: int, last: int, new: _Known) -> int:
+    def _index(self, ranges: list[_Range], new: _Known) -> int:
         marks: list[FindingMark] = []
-        rows = _events(project_ref, first, last)
+        rows = _events(ranges)
         for row in rows:
             event = dict(zip(_COLUMNS, row, strict=True))
             # SQLite has no time zones; what it holds is UTC.
             at = event["at"] if event["at"].tzinfo else event["at"].replace(tzinfo=UTC)
+            project_ref = event["project_ref"] or 0
             new.update((project_ref, name, event[name]) for name in terms.NAMED if event[name])
             for code in _codes(event["detail"]):
                 new.add((project_ref, terms.FINDING, code))
@@ -105,36 +106,39 @@ def _size_before(project_ref: int, number: int) -> int:
     return before.values_list("size", flat=True).first() or 0
 
 
-def _events(project_ref: int, first: int, last: int) -> list[tuple[Any, ...]]:
-    """Those in these seals, and sometimes a few that come in later ones."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT event_ord FROM audit_seal WHERE project_ref = %s AND seq BETWEEN %s AND %s ORDER BY event_ord",
-            [project_ref, first, last],
-        )
-        numbers = [row[0] for row in cursor.fetchall()]
+def _events(ranges: list[_Range]) -> list[tuple[Any, ...]]:
+    """Those under these seals, and sometimes a few that come under later ones."""
+    numbers = sorted(number for each in ranges for number in _numbers(*each))
     if not numbers:
         return []
-    # They mostly stand together, and then one walk along the project's index finds them.
-    found = _select(project_ref, "ord BETWEEN %s AND %s", [numbers[0], numbers[-1]], 2 * len(numbers))
+    # They mostly stand together, and then one walk finds them.
+    found = _select("ord BETWEEN %s AND %s", [numbers[0], numbers[-1]], 2 * len(numbers))
     if len(found) < 2 * len(numbers):
         return found
     return [
         row
         for start in range(0, len(numbers), _IN_ONE_QUESTION)
-        for row in _select(project_ref, *_among(numbers[start : start + _IN_ONE_QUESTION]), _IN_ONE_QUESTION)
+        for row in _select(*_among(numbers[start : start + _IN_ONE_QUESTION]), _IN_ONE_QUESTION)
     ]
+
+
+def _numbers(project_ref: int, first: int, last: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_ord FROM audit_seal WHERE project_ref = %s AND seq BETWEEN %s AND %s",
+            [project_ref, first, last],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _among(numbers: list[int]) -> tuple[str, list[int]]:
     return f"ord IN ({', '.join(['%s'] * len(numbers))})", numbers
 
 
-def _select(project_ref: int, where: str, values: list[int], limit: int) -> list[tuple[Any, ...]]:
-    whose = "project_ref = %s" if project_ref else "project_ref IS NULL"
-    sql = f"SELECT {', '.join(_COLUMNS)} FROM audit_event WHERE {whose} AND {where} ORDER BY ord LIMIT %s"  # noqa: S608  our own columns
+def _select(where: str, values: list[int], limit: int) -> list[tuple[Any, ...]]:
+    sql = f"SELECT {', '.join(_COLUMNS)} FROM audit_event WHERE {where} ORDER BY ord LIMIT %s"  # noqa: S608  our own columns
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*([project_ref] if project_ref else []), *values, limit])
+        cursor.execute(sql, [*values, limit])
         return list(cursor.fetchall())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -79,16 +78,15 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         return
 
     async def disconnect(self, code: int) -> None:
+        self._end()
+
+    def _end(self) -> None:
         if self._listener is not None:
             feed.current().leave(self._listener)
         self._count(0)
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                if task is not asyncio.current_task():
-                    await task
 
     def _count(self, person: int) -> None:
         """Takes the place of a person's tail, or gives it back for 0."""
@@ -116,6 +114,8 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             except Exception:  # noqa: BLE001  whatever the store raises, nobody reads on unchecked
                 self._reach = NOTHING
             if not self._reach:
+                # Nothing is sent any more, whenever the other side comes to close.
+                self._end()
                 await self.close(FORBIDDEN)
                 return
 
