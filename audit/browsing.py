@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 
 from audit import logs, terms
 from audit.models import COMMON, NUMBERS, Event, Term
@@ -33,6 +34,9 @@ _MAX_TERMS = 4
 _ID_LENGTH = 45
 _MAX_OF_ID = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+# So many events of one microsecond are told apart.
+_MAX_OF_MOMENT = 20_000
 _SHOWN = (
     "ord", "id", "at", "kind", "project_ref", "project", "actor_kind", "actor_id", "actor", "call_id", "server",
     "method", "subject", "decision", "reason", "rpc_code", "upstream_status", "duration_us",
@@ -116,10 +120,51 @@ def page_of(question: Question, after: Cursor | None, size: int) -> Page:
         walks, is_partial = _walks(question)
         if not walks:
             return Page([])
-        statement, values = _statement(question, walks, after, size + 1)
-        events = list(Event.objects.raw(statement, values))
+        events = _newest(question, walks, after, size)
     older = Cursor(events[size - 1].at, events[size - 1].ord) if len(events) > size else None
     return Page(events[:size], older, is_partial)
+
+
+def _newest(question: Question, walks: list[_Walk], after: Cursor | None, size: int) -> list[Event]:
+    """The page's events and at least one more, if there are more, by their moments and numbers.
+
+    Indexes know the moment only, and walks along them are merged by it. Where the page would end in the middle of one
+    moment, all events of that moment are read.
+    """
+    events = _read(question, walks, after, size + 1)
+    if len(events) > size and events[size].at == events[size - 1].at:
+        moment = events[size].at
+        events = [event for event in events if event.at > moment]
+        events += _read(replace(question, since=moment, until=moment + _TICK), walks, after, _MAX_OF_MOMENT)
+    return sorted(events, key=lambda event: (event.at, event.ord), reverse=True)
+
+
+def _read(question: Question, walks: list[_Walk], after: Cursor | None, limit: int) -> list[Event]:
+    if all(walk.finding and not (walk.equal or walk.not_in or walk.also) for walk in walks):
+        return _read_marked(question, walks, after, limit)
+    statement, values = _statement(question, walks, after, limit)
+    return list(Event.objects.raw(statement, values))
+
+
+def _read_marked(question: Question, walks: list[_Walk], after: Cursor | None, limit: int) -> list[Event]:
+    """Marks are enough to say which events these are."""
+    parts, values = [], []
+    for walk in walks:
+        where = _Where()
+        if walk.project_refs is not None:
+            _add_projects(where, "mark", walk.project_refs)
+        where.add("mark.code = %s", walk.finding)
+        _add_window(where, question, after, "mark", "mark.event_ord")
+        inner = f"SELECT mark.at, mark.event_ord FROM audit_findingmark AS mark WHERE {where}"  # noqa: S608  our own columns and conditions
+        parts.append(f"SELECT event_ord, at FROM ({inner} ORDER BY mark.at DESC LIMIT {limit}) AS mark")  # noqa: S608  the same
+        values += where.values
+    with connection.cursor() as cursor:
+        cursor.execute(f"{' UNION ALL '.join(parts)} ORDER BY at DESC LIMIT {limit}", values)
+        keys = [(number, at if at.tzinfo else at.replace(tzinfo=UTC)) for number, at in cursor.fetchall()]
+    if not keys:
+        return []
+    rows = Event.objects.filter(ord__in=[number for number, _ in keys], at__range=(keys[-1][1], keys[0][1]))
+    return list(rows.order_by().only(*_SHOWN))
 
 
 @contextmanager
@@ -135,12 +180,27 @@ def in_time(seconds: float = PATIENCE) -> Iterator[None]:
         raise
 
 
+# The planner takes what is asked for to be spread evenly over the log, and would rather look through all of it than
+# jump: rows that are looked at in vain are made dear, so that it takes the index that leads to the fewest.
+_PLANNING = {
+    "enable_sort": "off", "enable_bitmapscan": "off", "enable_seqscan": "off", "enable_hashjoin": "off",
+    "enable_mergejoin": "off", "jit": "off", "cpu_tuple_cost": "1", "random_page_cost": "1.1",
+}  # fmt: skip
+
+
 @contextmanager
 def _bounded_on_postgresql(seconds: float) -> Iterator[None]:
+    is_inside = connection.in_atomic_block
+    settings_then = {**_PLANNING, "statement_timeout": str(int(seconds * 1000))}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(int(seconds * 1000))])
+        cursor.execute(
+            f"SELECT {', '.join('set_config(%s, %s, true)' for _ in settings_then)}",
+            [part for each in settings_then.items() for part in each],
+        )
         yield
-        cursor.execute("SET LOCAL statement_timeout = DEFAULT")
+        if is_inside:
+            for name in settings_then:
+                cursor.execute(f"SET LOCAL {name} = DEFAULT")
 
 
 @contextmanager
@@ -333,20 +393,21 @@ class _Where:
 
 
 def _statement(question: Question, walks: list[_Walk], after: Cursor | None, limit: int) -> tuple[str, list[Any]]:
+    """Each walk ends by itself, and is taken no further than the merged page needs it."""
     parts, values = [], []
-    names = ", ".join(f"event.{name}" for name in _SHOWN)
+    names, shown = (", ".join(f"{table}{name}" for name in _SHOWN) for table in ("event.", ""))
     for walk in walks:
         where = _where(question, walk, after)
-        source = "audit_event AS event"
-        if walk.finding:
-            source = _MARKED
-        parts.append(f"SELECT {names} FROM {source} WHERE {where}")  # noqa: S608  our own columns and conditions
+        source, table = (_MARKED, "mark") if walk.finding else ("audit_event AS event", "event")
+        # No planner knows that what is NULL is all the same, and that the index is in the order of time there too.
+        of_none = "event.project_ref DESC, " if walk.project_refs == (0,) and not walk.finding else ""
+        order = f"{of_none}{table}.at DESC"
+        inner = f"SELECT {names} FROM {source} WHERE {where} ORDER BY {order} LIMIT {limit}"  # noqa: S608  our own columns and conditions
+        parts.append(inner if len(walks) == 1 else f"SELECT {shown} FROM ({inner}) AS event")  # noqa: S608  the same
         values += where.values
-    # One walk says of which table the moment is by which it is ordered, for the sake of that table's index.
-    table = "mark" if walks[0].finding else "event"
-    number = "mark.event_ord" if walks[0].finding else "event.ord"
-    order = f"{table}.at DESC, {number} DESC" if len(walks) == 1 else "at DESC, ord DESC"
-    return f"{' UNION ALL '.join(parts)} ORDER BY {order} LIMIT {limit}", values
+    if len(walks) == 1:
+        return parts[0], values
+    return f"{' UNION ALL '.join(parts)} ORDER BY at DESC LIMIT {limit}", values
 
 
 def _where(question: Question, walk: _Walk, after: Cursor | None) -> _Where:
@@ -364,14 +425,18 @@ def _where(question: Question, walk: _Walk, after: Cursor | None) -> _Where:
         _add_one_of(where, name, values, "NOT ")
     for alternatives in walk.also:
         _add_any(where, alternatives)
+    _add_window(where, question, after, table, number)
+    return where
+
+
+def _add_window(where: _Where, question: Question, after: Cursor | None, table: str, number: str) -> None:
     if question.since is not None:
         where.add(f"{table}.at >= %s", _moment(question.since))
-    if question.until is not None:
-        where.add(f"{table}.at < %s", _moment(question.until))
+    # Months that are yet to come are not looked into.
+    where.add(f"{table}.at < %s", _moment(question.until or timezone.now() + timedelta(days=1)))
     if after is not None:
         at = _moment(after.at)
         where.add(f"{table}.at <= %s AND ({table}.at < %s OR {number} < %s)", at, at, after.ord)
-    return where
 
 
 def _add_projects(where: _Where, table: str, refs: tuple[int, ...]) -> None:

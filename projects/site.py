@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 
-from projects.access import may_enter
+from projects.access import OPENING, may_enter
+from projects.pages import reach_of
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -30,7 +31,9 @@ class GatewayAdminSite(admin.AdminSite):
     login_form = SignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return may_enter(request.user)
+        return request.user.is_active and (
+            request.user.is_staff or any(reach_of(request, action) for action in OPENING)
+        )
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         # Leads to any row of any table by number, and none of ours has a page of its own outside.
