@@ -6,13 +6,13 @@ ARGS ?=
 
 .PHONY: run test lint conformance bench lock clean
 
-run: $(VENV)/.base
+run: $(VENV)/.base $(BIN)/mcp-gateway
 	@$(BIN)/python manage.py gateway --demo $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(BIN)/mcp-gateway
 	$(BIN)/ruff check .
 	$(BIN)/mypy gateway_site projects audit guardrails servers proxy tests bench
 	$(BIN)/lint-imports
@@ -36,6 +36,11 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/.base: requirements/base.txt | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/base.txt
+	@touch $@
+
+# The command itself; all that it needs is there already.
+$(BIN)/mcp-gateway: pyproject.toml | $(VENV)/.base
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/pyvenv.cfg

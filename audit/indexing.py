@@ -6,14 +6,15 @@ It is no part of what the data plane waits for, nor of the proof: what is lost h
 from __future__ import annotations
 
 import time
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
 from audit import terms
-from audit.models import Checkpoint, FindingMark, IndexState, Term
+from audit.models import Checkpoint, Event, FindingMark, IndexState, Term
 
 _CHECKPOINTS = 500
 _EVENTS = 5_000
@@ -71,6 +72,12 @@ class Indexer:
         _insert_terms(new - self._known)
         FindingMark.objects.bulk_create(marks, batch_size=1_000, ignore_conflicts=True)
         return len(rows)
+
+
+def forget_marks(project_ref: int, before: datetime) -> None:
+    """Of events of a project that are gone, all older than `before`. Raises django.db.Error."""
+    there = Event.objects.filter(ord=OuterRef("event_ord"), at=OuterRef("at"))
+    FindingMark.objects.filter(~Exists(there), project_ref=project_ref, at__lt=before).delete()
 
 
 def _state() -> IndexState | None:

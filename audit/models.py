@@ -168,6 +168,73 @@ class Checkpoint(Line):
         return f"{self.project_ref}/{self.size}"
 
 
+class Retention(Line):
+    """A signed statement that the events up to `last` of a project's log are dropped (audit.retained)."""
+
+    # That of its event, audit.retained, which stands in the same log.
+    id = models.UUIDField(primary_key=True)
+    project_ref = models.BigIntegerField()
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    before = models.DateTimeField()
+    # One line, as it is signed.
+    statement = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project_ref", "last"], name="retention_once")]
+
+    def __str__(self) -> str:
+        return f"{self.project_ref}/{self.first}-{self.last}"
+
+
+class SubjectKey(models.Model):
+    """A person's key in a project, under which their payloads are stored. Erasing the person destroys it."""
+
+    project_ref = models.BigIntegerField()
+    # The user's id, and a keyed digest of the address, by which they are found when the user is gone.
+    subject = models.CharField(max_length=64)
+    address = models.CharField(max_length=20, blank=True)
+    # Sealed by the key ring; NULL once it is destroyed.
+    wrapped = models.BinaryField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["project_ref", "-id"]
+        verbose_name = "person with payloads"
+        verbose_name_plural = "people with payloads"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_ref", "subject"], condition=models.Q(wrapped__isnull=False), name="subject_key_live"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_ref}/{self.subject}"
+
+
+class Payload(models.Model):
+    """What a call sent or got, encrypted. Its event has the digest of nonce and ciphertext, which erasure empties."""
+
+    id = models.UUIDField(primary_key=True)
+    project_ref = models.BigIntegerField()
+    # SubjectKey's number.
+    subject_key = models.BigIntegerField(db_index=True)
+    event_id = models.UUIDField()
+    at = models.DateTimeField()
+    level = models.CharField(max_length=8)
+    # Bytes of what is encrypted.
+    size = models.IntegerField()
+    nonce = models.BinaryField()
+    ciphertext = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(fields=["project_ref"], name="payload_project")]
+
+    def __str__(self) -> str:
+        return f"{self.project_ref}/{self.id}"
+
+
 class SealerState(models.Model):
     """How far the sealer came, in one row: every event up to here has its seal."""
 

@@ -1,4 +1,7 @@
-"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting."""
+"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting.
+
+Retention is such a long job, and runs beside the others.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +23,8 @@ def close_interrupted() -> int:
 @shared_task(name="audit.prepare_partitions")  # type: ignore[untyped-decorator]  # Celery has no types
 def prepare_partitions() -> int:
     return work.attempt(partitions.prepare)
+
+
+@shared_task(name="audit.retain")  # type: ignore[untyped-decorator]  # Celery has no types
+def retain() -> int:
+    return work.attempt(work.retain)

@@ -14,6 +14,7 @@ from audit.chain import START, leaf_of, link, path_to, root_along
 from audit.checkpoint import Statement, endorsed
 from audit.entry import now
 from audit.models import Checkpoint, Event, Seal
+from audit.retained_logs import retention_end
 from audit.snapshot import one_state
 from audit.walk import LATE
 
@@ -109,6 +110,10 @@ def _look_at_leaf(row: tuple[Any, ...], sealed: bytes, found: Finding) -> bytes:
 
 def _look_at_link(seal: Any, found: Finding) -> None:
     before = Seal.objects.filter(project_ref=seal.project_ref, seq=seal.seq - 1).values_list("chain", flat=True).first()
+    if before is None and seal.seq > 1 and retention_end(seal.project_ref) == seal.seq - 1:
+        # What came before was dropped by a signed retention; the checkpoint that it left says what it came to.
+        left = Checkpoint.objects.filter(project_ref=seal.project_ref, size=seal.seq - 1)
+        before = left.order_by("id").values_list("chain", flat=True).first()
     if before is None and seal.seq > 1:
         found.add("Chain", False, "", "The seal before it is missing.")
         return

@@ -9,10 +9,11 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
-from audit import anchoring, partitions, recovery
+from audit import anchoring, partitions, recovery, retention
 from audit.indexing import Indexer
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
+from gateway_site.lib.actor import Actor, acting_as
 
 logger = structlog.get_logger("audit.work")
 
@@ -33,6 +34,12 @@ def seal() -> int:
     # Last, because nothing of the proof may wait for it.
     _indexer.take_turn()
     return sealed
+
+
+def retain() -> int:
+    """Drops what projects do not keep. How many events. Takes long, and is not for the thread that seals."""
+    with acting_as(Actor("worker", "audit", "retention")):
+        return retention.retain().events
 
 
 def run(stop: threading.Event) -> None:

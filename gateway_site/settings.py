@@ -9,7 +9,10 @@ from gateway_site.lib import secrets as secret_values
 
 # --- where things are kept -------------------------------------------------------------------------
 BASE_DIR = HERE
-GATEWAY_HOME = Path(env.str("GATEWAY_HOME", str(BASE_DIR / "var"))).resolve()
+# What is installed as a package keeps nothing beside itself.
+IS_CHECKOUT = (BASE_DIR / "manage.py").exists()
+_HOME = BASE_DIR / "var" if IS_CHECKOUT else Path.home() / ".mcp-gateway"
+GATEWAY_HOME = Path(env.str("GATEWAY_HOME", str(_HOME))).resolve()
 GATEWAY_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
 RUN_DIR = GATEWAY_HOME / "run"
 KEYRING_PATH = Path(env.str("GATEWAY_KEYRING", str(GATEWAY_HOME / "keys" / "keyring.json")))
@@ -59,7 +62,7 @@ AUTH_USER_MODEL = "projects.User"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [BASE_DIR / "templates" if IS_CHECKOUT else BASE_DIR / "gateway_site" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -128,6 +131,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
+    # Also in the embedded topology, and in the common queue: it may take minutes.
+    "retain-the-log": {"task": "audit.retain", "schedule": 600.0, "options": {"expires": 600, "queue": "celery"}},
     "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
 }
 EMBEDDED_WORKER = not REDIS_URL
@@ -171,6 +176,8 @@ AUDIT_ANCHORS: list[str] = env.list(
 )
 AUDIT_ANCHOR_FILE = Path(env.str("GATEWAY_AUDIT_ANCHOR_FILE", str(GATEWAY_HOME / "audit" / "checkpoints.jsonl")))
 AUDIT_ANCHOR_SECONDS = positive("GATEWAY_AUDIT_ANCHOR_SECONDS", 10)
+# Of a call's parameters, and of its result, no payload of more bytes is kept.
+AUDIT_PAYLOAD_BYTES = positive("GATEWAY_AUDIT_PAYLOAD_BYTES", 64 * 1024)
 # How long a personal value can come back after the last use of the token that stands for it.
 GUARDRAIL_VAULT_SECONDS = positive("GATEWAY_GUARDRAIL_VAULT_SECONDS", 3600)
 DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)

@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0004_partitions'),
-        ('projects', '0004_key_surface'),
+        ('audit', '0006_retention'),
+        ('projects', '0005_payloads_and_retention'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

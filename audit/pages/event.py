@@ -6,12 +6,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 
+from audit import payloads
 from audit.models import Event
 from audit.pages.links import links_of
+from audit.payloads import Absent, Erased, Opened
 from projects.access import Reach
+from projects.models import User
 from projects.pages import is_operator, visible
 
 _MAX_LINES = 50
@@ -29,6 +33,12 @@ _COMPARED = (
 
 
 def show(request: HttpRequest, reach: Reach, context: dict[str, Any], shown: Event) -> HttpResponse:
+    return _page(request, context, shown, None)
+
+
+def _page(
+    request: HttpRequest, context: dict[str, Any], shown: Event, opened: Opened | Erased | Absent | None
+) -> HttpResponse:
     lines = lines_of(shown)
     return TemplateResponse(
         request,
@@ -46,7 +56,7 @@ def show(request: HttpRequest, reach: Reach, context: dict[str, Any], shown: Eve
             "failures": list(failures_of(lines))[:_MAX_FINDINGS],
             "detail": visible(json.dumps(shown.detail, indent=2, ensure_ascii=False)),
             "links": list(links_of(shown)) if is_operator(request) else [],
-            "payload": payload_of(request, shown),
+            "payload": _payload(opened),
         },
     )
 
@@ -120,6 +130,21 @@ def _lists(report: dict[str, Any], name: str, least: int) -> Iterator[list[Any]]
             yield each
 
 
-def payload_of(request: HttpRequest, shown: Event) -> Any:
-    """The one place where an event's payload comes into a page; None where there is none to be shown."""
-    return None
+def show_with_payload(request: HttpRequest, reach: Reach, context: dict[str, Any], shown: Event) -> HttpResponse:
+    """The same with what the call sent or got, opened now. That it was read goes on record, so no link does it."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return _page(request, context, shown, payloads.open_payload(shown, reader=request.user))
+
+
+def _payload(opened: Opened | Erased | Absent | None) -> dict[str, str]:
+    """Texts for the page."""
+    if isinstance(opened, Opened):
+        content = json.dumps(opened.content, indent=2, ensure_ascii=False)
+        return {"text": f"Kept at the level {opened.level!r}.", "content": visible(content)}
+    if isinstance(opened, Erased):
+        when = f" on {opened.at:%Y-%m-%d %H:%M} UTC" if opened.at else ""
+        return {"text": f"Erased{when}: the key of its person was destroyed."}
+    return {"text": f"There is nothing to show: {opened.reason}."} if isinstance(opened, Absent) else {}

@@ -32,6 +32,7 @@ class EventAdmin(ActionAdmin[Event]):
             path("suggest/", self._page(listing.suggest), name="audit_event_suggest"),
             path("filters/save/", self._page(filters.save), name="audit_event_save_filter"),
             path("filters/<int:number>/", self._page(filters.change), name="audit_event_change_filter"),
+            path("<int:number>/payload/", self._page(event.show_with_payload), name="audit_event_payload"),
             path("<int:number>/verify/", self._page(proof.show), name="audit_event_verify"),
             path("<int:number>/proof.json", self._page(proof.download), name="audit_event_proof"),
         ]
@@ -42,7 +43,7 @@ class EventAdmin(ActionAdmin[Event]):
             reach = reach_of(request, self.opened_by)
             if not reach:
                 raise PermissionDenied
-            if "number" in found and view in (proof.show, proof.download):
+            if "number" in found and view is not filters.change:
                 found = {"shown": self.find(reach, str(found["number"]))}
             answer: HttpResponse = view(request, reach, self.admin_site.each_context(request), **found)
             return answer

@@ -64,7 +64,9 @@ def write(project: Project | None) -> None:
     }  # fmt: skip
     storage.insert([
         Entry(id=new_id(), kind="mcp.call.intent", **shared),
-        Entry(id=new_id(), kind="mcp.call.outcome", decision="refused", reason=f"{name}-reason", detail=FOUND, **shared),
+        Entry(
+            id=new_id(), kind="mcp.call.outcome", decision="refused", reason=f"{name}-reason", detail=FOUND, **shared
+        ),
     ])  # fmt: skip
 
 
@@ -160,8 +162,9 @@ def test_a_foreign_event_is_answered_byte_for_byte_like_one_that_never_was(two: 
     for name in ("owner", "admin", "auditor"):
         client = two.client(name)
         for foreign in (two.event("globex"), two.event(None)):
-            for page in ("change", "verify", "proof", "history"):
-                first, second = (client.get(reverse(f"admin:audit_event_{page}", args=[number]))
+            for page in ("change", "verify", "proof", "history", "payload"):
+                ask = client.post if page == "payload" else client.get
+                first, second = (ask(reverse(f"admin:audit_event_{page}", args=[number]))
                                  for number in (foreign.pk, 9_999_999))  # fmt: skip
                 assert (first.status_code, first.content, first.headers.items()) == (
                     404, second.content, second.headers.items()), (name, page)  # fmt: skip

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.gateway import Gateway
-from tests.peers.peers import PROJECT, Directly, Reach, ThroughGateway, declarations, published_servers, wants_directly
+from tests.peers.peers import (
+    LABEL,
+    PROJECT,
+    Directly,
+    Reach,
+    ThroughConnect,
+    ThroughGateway,
+    declarations,
+    published_servers,
+    wants_directly,
+)
 
 GREETING = "Hello from a file.\n"
 
@@ -39,7 +49,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def reach(directory: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reach]:
+def shared_reach(directory: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reach]:
     """Through the gateway; with PEERS_DIRECTLY=1 without it."""
     servers = published_servers(directory, repository)
     if wants_directly():
@@ -48,6 +58,23 @@ def reach(directory: Path, repository: Path, tmp_path_factory: pytest.TempPathFa
     with Gateway(tmp_path_factory.mktemp("gateway"), declarations(servers)) as gateway:
         _read_all(gateway)
         yield ThroughGateway(gateway)
+
+
+@pytest.fixture
+def reach(shared_reach: Reach) -> Reach:
+    return shared_reach
+
+
+def over(way: str, reach: Reach, directory: Path) -> Reach:
+    """The same gateway over "http", or over "connect", the command that speaks HTTP for others."""
+    if way == "http":
+        return reach
+    if not isinstance(reach, ThroughGateway):
+        pytest.skip("needs the gateway")
+    key_file = directory / "key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(f"{reach.gateway.key(PROJECT, LABEL)}\n")
+    return ThroughConnect(reach.gateway, key_file)
 
 
 def _read_all(gateway: Gateway) -> None:

@@ -17,7 +17,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from tests.conformance.gateway import Gateway
+from tests.conformance.gateway import ROOT, Gateway
 from tests.conformance.install import node, package
 
 PROJECT, USER, LABEL = "peers", "ada@peers.test", "tests"
@@ -144,7 +144,8 @@ class ThroughGateway:
         return {"Authorization": f"Bearer {self.gateway.key(PROJECT, LABEL)}"}
 
     def url(self, slug: str) -> str:
-        return self.gateway.url(PROJECT, slug)
+        """Of one server; "" is all of them."""
+        return self.gateway.url(PROJECT, slug).rstrip("/")
 
     @asynccontextmanager
     async def client(
@@ -152,15 +153,29 @@ class ThroughGateway:
     ) -> AsyncIterator[Client]:
         async with (
             asyncio.timeout(SESSION_DEADLINE),
-            create_mcp_http_client(headers=self.headers) as http_client,
-            Client(
-                streamable_http_client(self.url(slug), http_client=http_client),
-                mode=mode,
-                read_timeout_seconds=READ_TIMEOUT,
-                **callbacks,
-            ) as client,
+            self._transport(slug) as transport,
+            Client(transport, mode=mode, read_timeout_seconds=READ_TIMEOUT, **callbacks) as client,
         ):
             yield client
+
+    @asynccontextmanager
+    async def _transport(self, slug: str) -> AsyncIterator[Any]:
+        async with create_mcp_http_client(headers=self.headers) as http_client:
+            yield streamable_http_client(self.url(slug), http_client=http_client)
+
+
+@dataclass(frozen=True)
+class ThroughConnect(ThroughGateway):
+    """As a client does that only starts programs: the command speaks HTTP for it."""
+
+    key_file: Path
+
+    @asynccontextmanager
+    async def _transport(self, slug: str) -> AsyncIterator[Any]:
+        arguments = ["--url", self.url(slug), "--key-file", str(self.key_file)]
+        yield StdioServerParameters(
+            command=sys.executable, args=["-m", "gateway_site.main", "connect", *arguments], cwd=ROOT
+        )
 
 
 @dataclass(frozen=True)

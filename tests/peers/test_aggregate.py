@@ -12,11 +12,9 @@ import mcp_types as types
 import pytest
 from mcp.client.client import Client
 from mcp.client.session import IncomingMessage
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
 
-from tests.peers.conftest import GREETING
-from tests.peers.peers import PROJECT, READ_TIMEOUT, SESSION_DEADLINE, Mode, ThroughGateway
+from tests.peers.conftest import GREETING, over
+from tests.peers.peers import Mode, Reach, ThroughGateway
 from tests.peers.test_everything import NOTICE_TIMEOUT, WATCHED, text_of
 
 pytestmark = [
@@ -30,17 +28,14 @@ SERVERS = ("everything", "filesystem", "memory", "sequential-thinking", "time", 
 SHOWN = f"mcp+everything+{WATCHED}"
 
 
+@pytest.fixture(name="through_gateway", params=["http", "connect"])
+def each_way(request: pytest.FixtureRequest, shared_reach: Reach, tmp_path: Path) -> Reach:
+    return over(request.param, shared_reach, tmp_path)
+
+
 @asynccontextmanager
 async def client_of_all(reach: ThroughGateway, mode: Mode, **callbacks: Any) -> AsyncIterator[Client]:
-    url = f"http://127.0.0.1:{reach.gateway.port}/mcp/{PROJECT}"
-    async with (
-        asyncio.timeout(SESSION_DEADLINE),
-        create_mcp_http_client(headers=reach.headers) as http_client,
-        Client(
-            streamable_http_client(url, http_client=http_client), mode=mode, read_timeout_seconds=READ_TIMEOUT,
-            **callbacks,
-        ) as client,
-    ):  # fmt: skip
+    async with reach.client("", mode, **callbacks) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from pathlib import Path
 from typing import Any
 
 import mcp_types as types
@@ -13,6 +14,7 @@ from mcp.client.context import ClientRequestContext
 from mcp.client.session import IncomingMessage
 from pydantic import FileUrl
 
+from tests.peers.conftest import over
 from tests.peers.peers import Mode, Reach
 
 pytestmark = [
@@ -25,6 +27,11 @@ pytestmark = [
 SERVER = "everything"
 WATCHED = "demo://resource/dynamic/text/1"
 NOTICE_TIMEOUT = 20.0
+
+
+@pytest.fixture(name="reach", params=["http", "connect"])
+def each_way(request: pytest.FixtureRequest, shared_reach: Reach, tmp_path: Path) -> Reach:
+    return over(request.param, shared_reach, tmp_path)
 
 
 def text_of(result: types.CallToolResult) -> str:

@@ -22,7 +22,9 @@ from projects import setup
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 4.5
-_MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
+_FILE = Path(settings.BASE_DIR) / "manage.py"
+# Installed as a package, there is no such file.
+_MANAGE = [str(_FILE)] if _FILE.exists() else ["-m", "gateway_site.main"]
 _DEMO = Path(__file__).resolve().parent.parent.parent / "demo.yaml"
 
 
@@ -139,7 +141,7 @@ class _Demo:
     def apply(self) -> str | None:
         text = _DEMO.read_text().replace("{demo_port}", str(self.port))
         done = subprocess.run(  # noqa: S603  our own command
-            [sys.executable, _MANAGE, "apply", "-", "--json"], input=text, text=True, capture_output=True, check=False,
+            [sys.executable, *_MANAGE, "apply", "-", "--json"], input=text, text=True, capture_output=True, check=False,
             env={**os.environ, "GATEWAY_EGRESS_ALLOW": self.allowed()},
         )  # fmt: skip
         if done.returncode != 0:
@@ -165,7 +167,7 @@ def _environment(options: dict[str, Any], demo: _Demo | None) -> dict[str, str]:
 
 def _parts(options: dict[str, Any], demo: _Demo | None, environment: dict[str, str]) -> list[Part]:
     parts = [
-        Part("runner", [sys.executable, _MANAGE, "runner", "--socket", str(settings.RUNNER_SOCKET)], environment),
+        Part("runner", [sys.executable, *_MANAGE, "runner", "--socket", str(settings.RUNNER_SOCKET)], environment),
         Part("web", _web(options), environment),
     ]
     if not settings.EMBEDDED_WORKER:
