@@ -8,6 +8,7 @@ checkpoint be deleted, from the oldest on, each part ending at a checkpoint. Las
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,7 +86,7 @@ def plan(project: Project) -> Plan | None:
     return Plan(project.pk, first, checkpoint, before)
 
 
-def announce(plan: Plan) -> str:
+def announce(plan: Plan) -> uuid.UUID:
     """Writes the signed event; its id. Raises CannotDrop, signing.NoKey and django.db.Error."""
     _verify(plan)
     key_id = logs.signing_key()
@@ -102,7 +103,7 @@ def announce(plan: Plan) -> str:
     with transaction.atomic():
         insert([entry])
         _insert_retention(entry, plan, canonical(detail).decode())
-    return str(identity)
+    return identity
 
 
 def drop_announced(project_ref: int, deadline: float) -> Dropped:
@@ -132,22 +133,24 @@ def retain(*, only: int | None = None, seconds: float = 300.0) -> Dropped:
     """
     deadline, total = time.monotonic() + seconds, Dropped()
     projects = list(Project.objects.exclude(keep_months=0).filter(**({} if only is None else {"pk": only})))
+    _wait_for_seals([event for project in projects if (event := _announce_what_is_due(project)) is not None])
     for project in projects:
-        try:
-            found = plan(project)
-            if found is not None:
-                announce(found)
-                _wait_for_seal(found)
-        except (CannotDrop, signing.NoKey) as error:
-            logger.error("nothing of the log is dropped", project=project.slug, error=str(error))
-        except IntegrityError:
-            # Another worker has written the same retention.
-            logger.info("the retention is written already", project=project.slug)
         done = drop_announced(project.pk, deadline)
         total = Dropped(total.events + done.events, total.waiting + done.waiting)
     if projects:
         drop_empty_partitions()
     return total
+
+
+def _announce_what_is_due(project: Project) -> uuid.UUID | None:
+    try:
+        found = plan(project)
+        return announce(found) if found is not None else None
+    except (CannotDrop, signing.NoKey) as error:
+        logger.error("nothing more of the log is dropped", project=project.slug, error=str(error))
+    except IntegrityError:
+        logger.info("another worker has written this retention", project=project.slug)
+    return None
 
 
 def drop_empty_partitions() -> int:
@@ -251,11 +254,10 @@ def _is_sealed(retention: Retention) -> bool:
     return latest is not None and latest.size >= seal.seq
 
 
-def _wait_for_seal(plan: Plan) -> None:
+def _wait_for_seals(events: list[uuid.UUID]) -> None:
     """Any sealer may be the one; without another it is us."""
     until = time.monotonic() + _SEAL_SECONDS
-    waiting = Retention.objects.filter(project_ref=plan.project_ref, last=plan.checkpoint.size).values("id")
-    while not Seal.objects.filter(event_id__in=waiting).exists() and time.monotonic() < until:
+    while Seal.objects.filter(event_id__in=events).count() < len(events) and time.monotonic() < until:
         if not sealer.seal_batch():
             time.sleep(_LOOK_AGAIN_SECONDS)
 

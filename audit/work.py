@@ -1,4 +1,4 @@
-"""The log's own upkeep, in turns: sealing, anchoring, closing the calls of processes that are gone, partitions."""
+"""The log's own upkeep, in turns: sealing, anchoring, closing what lost processes left open, partitions, forwarding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
-from audit import anchoring, partitions, recovery, retention
+from audit import anchoring, forward_work, partitions, recovery, retention
 from audit.indexing import Indexer
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
@@ -20,6 +20,7 @@ logger = structlog.get_logger("audit.work")
 SEAL_SECONDS = 0.8
 RECOVER_SECONDS = 5.0
 PARTITION_SECONDS = 3600.0
+FORWARD_SECONDS = 1.0
 _sealer, _indexer = Sealer(), Indexer()
 
 
@@ -48,6 +49,7 @@ def run(stop: threading.Event) -> None:
         (RECOVER_SECONDS, recovery.close_interrupted),
         (PARTITION_SECONDS, partitions.prepare),
         (SEAL_SECONDS, seal),
+        (FORWARD_SECONDS, forward_work.start_due),
     ]
     due = [0.0] * len(every)
     while not stop.is_set():

@@ -63,7 +63,7 @@ def edit(chance: random.Random) -> Kinds:
         name = chance.choice(("call_id", "payload_ref"))
         execute(f"UPDATE audit_event SET {name} = NULL WHERE ord = %s", [event.ord])
     else:
-        name = chance.choice(TEXTS)
+        name = chance.choice([name for name in TEXTS if getattr(event, name)])
         value = getattr(event, name)
         place = chance.randrange(len(value) + 1)
         changed = value[: place - 1] + "~" + value[place:] if place else value[1:]

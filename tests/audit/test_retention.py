@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 
 from audit import logs, partitions, retention, sealer, signing, storage, verify_audit
 from audit.canonical import canonical
-from audit.carried import SealedPayload, carrying
+from audit.carried import SealedPayload, carrying, insert_payloads
 from audit.entry import now
 from audit.exporters import proof
 from audit.models import Checkpoint, Event, Payload, Retention, Seal
@@ -122,7 +122,7 @@ def test_payloads_go_with_their_events() -> None:
         carried = carrying(made, payload)
         with transaction.atomic(), connection.cursor() as cursor:
             storage.insert([carried])
-            storage.insert_payloads(cursor, [carried])
+            insert_payloads(cursor, [carried])
         seal_all()
     tenant(1, "acme", MAY)
     retention.retain()
@@ -143,7 +143,8 @@ def test_it_is_taken_up_again_wherever_it_was_cut_off(monkeypatch: pytest.Monkey
     monkeypatch.setattr(retention, "_AT_ONE_TIME", 5)
     months(3, 3, 4, 5)
     tenant(1, "acme", MAY)
-    delete, done = retention._delete, []
+    delete = retention._delete
+    done: list[int] = []
 
     def delete_until_killed(*given: Any) -> int:
         if len(done) == parts:

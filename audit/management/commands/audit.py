@@ -1,4 +1,4 @@
-"""`manage.py audit`: verify the log or an export, take a checkpoint along, export, and look after the signing keys."""
+"""`manage.py audit`: verify the log or an export, take a checkpoint along, export, forward, look after the keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from audit import erasure, logs, retention, sealer, signing
+from audit import erasure, forward_status, forward_work, logs, retention, sealer, signing
+from audit.destinations import BadDestination
 from audit.exporters import proof
 from audit.models import Event
 from audit.recorder import record
@@ -29,7 +30,7 @@ _SHOWN = 100
 
 
 class Command(BaseCommand):
-    help = "Verifies the audit log, and looks after its checkpoints and keys."
+    help = "Verifies the audit log, and looks after its checkpoints, keys and forwarders."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parts = parser.add_subparsers(dest="part", required=True)
@@ -47,6 +48,10 @@ class Command(BaseCommand):
         add.add_argument("--project", required=True, help="Slug or number; 0 is what belongs to no project.")
         add.add_argument("--first", type=int, default=1)
         add.add_argument("--last", type=int)
+        add = parts.add_parser("forward", help="How the forwarders are doing.")
+        add.add_argument("--project", help="Slug or number; else every forwarder, those of the settings too.")
+        add.add_argument("--resend", action="store_true", help="Have their dead letters sent again.")
+        add.add_argument("--now", action="store_true", help="Send what waits, here and at once.")
         add = parts.add_parser("erase", help="Destroys a person's key, and with it their payloads.")
         add.add_argument("--project", required=True, help="Slug or number.")
         add.add_argument("--subject", required=True, help="The person's e-mail address or user id.")
@@ -95,6 +100,24 @@ class Command(BaseCommand):
         held = {name: manifest[name] for name in ("first_seq", "last_seq", "events")}
         record("audit.exported", project_ref=ref or None, project=_slug(ref), subject="proof", detail=held)
         self.stdout.write(f"{manifest['events']} events, {manifest['first_seq']} to {manifest['last_seq']}")
+
+    def _forward(self, options: dict[str, Any]) -> None:
+        project = Project.objects.filter(pk=_ref(options["project"])).first() if options["project"] else None
+        if options["project"] and project is None:
+            raise CommandError("That project is gone, and its forwarders with it.")
+        try:
+            found = list(forward_status.every(project))
+        except BadDestination as error:
+            raise CommandError(f"GATEWAY_AUDIT_FORWARD cannot be used: {error}.") from error
+        for each in found:
+            if options["resend"]:
+                self.stdout.write(f"{each.name.name}: {each.resend()} dead letters are sent again")
+        if options["now"]:
+            forward_work.send_all({each.state.pk for each in found})
+        for each in found:
+            each.state.refresh_from_db()
+            place = each.name.project or "everything"
+            self.stdout.write(f"{place}: {each.name.name} to {each.name.to}: {forward_status.standing_of(each.state)}")
 
     def _erase(self, options: dict[str, Any]) -> None:
         try:
