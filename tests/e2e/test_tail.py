@@ -13,6 +13,7 @@ import httpx2 as httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from tests.conformance.gateway import Gateway
 
@@ -44,14 +45,14 @@ async def test_what_happens_is_seen_within_a_second_until_one_signs_out(
 ) -> None:
     with Gateway(tmp_path, DECLARED, server=server) as gateway:
         gateway.manage("shell", "-c", MAKE)
-        origin = f"http://127.0.0.1:{gateway.port}"
+        origin = Origin(f"http://127.0.0.1:{gateway.port}")
         address = f"ws://127.0.0.1:{gateway.port}/ws/audit/tail"
         with httpx.Client(base_url=origin) as site, httpx.Client(base_url=origin) as other:
             sign_in(site, "operator@gateway.test")
             cookie = {"Cookie": f"sessionid={site.cookies['sessionid']}"}
-            for wrong in ({"origin": "http://evil.test"}, {"origin": None}):
+            for wrong in (Origin("http://evil.test"), None):
                 with pytest.raises(InvalidStatus):
-                    await connect(address, additional_headers=cookie, **wrong)
+                    await connect(address, additional_headers=cookie, origin=wrong)
             with pytest.raises(InvalidStatus):
                 await connect(address, origin=origin)
             async with connect(f"{address}?kind=auth.sign_in_failed", origin=origin, additional_headers=cookie) as tail:
