@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from django.conf import settings
 
 from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
-from gateway_site.lib import tracing
+from gateway_site.lib import mac, tracing
+from gateway_site.lib.deadline import Deadline
 from gateway_site.lib.jsontext import encode
 from proxy import naming, payloads
 from proxy.call import Answer, Call, Event
@@ -229,19 +229,19 @@ def _digest(call: Call, value: Any) -> str:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         data = encode(value)
-    return hmac.digest(call.snapshot.digest_key, data, "sha256").hex()
+    return mac.digest(call.snapshot.digest_key, data).hex()
 
 
 def _session_digest(call: Call) -> str:
     session = call.session if call.aggregate is None else call.aggregate.owner
     if not session:
         return ""
-    return hmac.digest(call.snapshot.digest_key, session.encode(), "sha256").hex()[:32]
+    return mac.digest(call.snapshot.digest_key, session.encode()).hex()[:32]
 
 
 async def _commit(entry: Entry) -> None:
     try:
-        async with asyncio.timeout(settings.AUDIT_TIMEOUT_SECONDS):
+        with Deadline(settings.AUDIT_TIMEOUT_SECONDS):
             await recorder.write(entry)
     except (AuditUnavailable, TimeoutError):
         raise Refusal("audit_unavailable") from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
@@ -69,7 +70,9 @@ def test_no_event_is_lost_or_listed_twice_while_others_write() -> None:
         try:
             while not stop.is_set():
                 for minutes in (0, 5, 7):
-                    write(5, ago=timedelta(minutes=minutes))
+                    # SQLite in memory locks whole tables, and then the writer comes too late.
+                    with contextlib.suppress(OperationalError):
+                        write(5, ago=timedelta(minutes=minutes))
         finally:
             connection.close()
 
@@ -80,6 +83,7 @@ def test_no_event_is_lost_or_listed_twice_while_others_write() -> None:
     finally:
         stop.set()
         writer.join()
+    assert Event.objects.count() > len(before), "others wrote"
     assert len(listed) == len(set(listed))
     assert [each for each in listed if each in set(before)] == before
 
