@@ -26,7 +26,7 @@ bench: $(VENV)/.dev
 
 # The lock files hold hashes for every supported Python and name no registry.
 lock: $(VENV)/.dev
-	cd requirements && for name in base dev train attack_servers; do \
+	cd requirements && for name in base parquet dev train attack_servers; do \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
 

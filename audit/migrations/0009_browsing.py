@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0008_forwarding'),
+        ('audit', '0007_exports'),
         ('projects', '0005_payloads_and_retention'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
