@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PROCESSES ?= 2
 
 .PHONY: run test lint conformance bench lock clean
 
 run: $(VENV)/.base $(BIN)/mcp-gateway
 	@$(BIN)/python manage.py gateway --demo $(ARGS)
 
+# In two processes; `make test PROCESSES=0` in one, as plain pytest does.
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 lint: $(VENV)/.dev $(BIN)/mcp-gateway
 	$(BIN)/ruff check .

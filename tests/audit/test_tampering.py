@@ -35,6 +35,7 @@ from tests.conftest import log_may_change
 pytestmark = pytest.mark.django_db(transaction=True)
 # Of the thousand that are asked for; AUDIT_MUTATIONS=100 tries as many of each operator.
 OF_EACH = int(os.environ.get("AUDIT_MUTATIONS", "32"))
+assert OF_EACH * (len(mutations.ON_DATABASE) + len(mutations.ON_COPY)) >= 1000
 
 
 @pytest.fixture(autouse=True)
