@@ -12,6 +12,7 @@ from ninja import Query
 from pydantic import Field
 
 from audit import exports, logs, verification
+from audit.browsing import TooWide, in_time
 from audit.export_forms import names
 from audit.export_views import NoFile, archive
 from audit.models import Checkpoint, Event, Export, ExportSchedule
@@ -86,7 +87,11 @@ def _events(request: RestRequest, filters: EventFilters, rows: QuerySet[Event], 
         rows = rows.filter(at__gte=filters.since)
     if filters.until is not None:
         rows = rows.filter(at__lt=filters.until)
-    return page(request, filters, rows, EventOut.of, ("-ord",))
+    try:
+        with in_time():
+            return page(request, filters, rows, EventOut.of, ("-ord",))
+    except TooWide:
+        raise Problem("too-wide") from None
 
 
 @event_routes.get("/projects/{project}/events/{event}", AUDIT_READ, EventOut)

@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "refused-by-rule": (422, "The request is well formed, and a rule of the gateway refuses what it says."),
     "unstorable-text": (422, "Null characters and lone surrogates cannot be stored."),
     "invalid-cursor": (422, "The cursor is not one that this list gave to this token with these filters."),
+    "too-wide": (422, "So many events are in question that it takes too long; give a narrower time, or other filters."),
     "idempotency-mismatch": (422, "The idempotency key was used for another request."),
     "precondition-required": (428, "Send If-Match with the ETag of what was read."),
     "too-many-requests": (429, "Wait for as long as Retry-After says."),

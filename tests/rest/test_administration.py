@@ -11,7 +11,6 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from audit import work
 from audit.models import Event, Export
 from projects.models import ApiKey, User
 from projects.scoping import unscoped, with_project
@@ -325,18 +324,13 @@ def test_caches_are_cleared_by_server_by_kind_and_all(rest: Stage) -> None:
     assert Event.objects.filter(kind="cache.cleared").count() == 4
 
 
-def test_the_log_is_verified_as_a_job_and_its_checkpoints_are_to_be_had(rest: Stage) -> None:
-    fill(rest.cast.acme)
-    work.seal()
+def test_the_log_is_verified_as_a_job(rest: Stage) -> None:
     assert rest.auditor.get("/projects/acme/verification").status_code == 404
     job = done(rest.auditor.post("/projects/acme/verify"), 202)
     work_off()
     found = done(rest.auditor.get("/projects/acme/verification"))
     assert (found["result"], found["found"], found["damages"]) == ("intact", 0, [])
     assert done(rest.owner.get(f"/projects/acme/jobs/{job['id']}"))["progress"]["text"] == "intact"
-    checkpoints = done(rest.auditor.get("/projects/acme/checkpoints"))["items"]
-    assert {each["project_ref"] for each in checkpoints} <= {rest.cast.acme.pk}
-    assert done(rest.operator.get("/checkpoints"))["items"]
     assert done(rest.auditor.get("/health"))["database"] == "ok"
 
 

@@ -65,6 +65,10 @@ def test_a_log_is_verified_by_a_worker_and_what_it_found_is_told(stage: Live) ->
     found = json.loads(answer[2])
     assert (answer[0], found["result"], found["damages"]) == (200, "intact", [])
     assert found["events"] > 10
+    own = json.loads(ask(stage, "GET", "/api/v1/projects/acme/checkpoints", None, token)[2])["items"]
+    every = json.loads(ask(stage, "GET", "/api/v1/checkpoints", None, stage.tokens["operator"])[2])["items"]
+    assert len({each["project_ref"] for each in own}) == 1
+    assert len({each["project_ref"] for each in every}) > 1
 
 
 @pytest.mark.claim("rest.administration")

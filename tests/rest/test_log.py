@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from audit.browsing import TooWide
 from audit.models import Event
 from audit.naming import digest_name
 from audit.recorder import record
@@ -75,6 +78,17 @@ def test_a_log_is_read_to_its_end_while_it_grows(rest: Stage) -> None:
         write(rest.cast.acme, "meanwhile")
     assert seen == [f"call {number}" for number in (4, 3, 2, 1, 0)]
     assert page["next_cursor"] is None
+
+
+def test_a_question_that_takes_too_long_ends_with_a_problem(rest: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def over() -> Iterator[None]:
+        yield
+        raise TooWide
+
+    monkeypatch.setattr("audit.api.in_time", over)
+    answer = rest.auditor.get("/projects/acme/events")
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:mcpgw:problem:too-wide")
 
 
 def test_asking_the_log_leaves_it_as_it_is(rest: Stage) -> None:
