@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic import ValidationError as SchemaError
 
+from gateway_site.lib import egress
 from guardrails import services as guardrail_services
 from guardrails.engine.rules import MAX_CHARACTERS
-from guardrails.models import MOST_CHARACTERS, Policy
+from guardrails.exemptions import digest_place, digest_text
+from guardrails.models import MOST_CHARACTERS, FindingException, Policy
 from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import Spec
 from guardrails.validation import secret_parameters
@@ -31,6 +34,8 @@ from servers.models import CommandTemplate, Server
 
 # What no database takes.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+# In place of a secret: what is stored stays, as it is or for want of it as an error.
+STORED = "stored:"
 
 
 class DeclarationError(Exception):
@@ -131,8 +136,9 @@ class DeclaredOverlay(_Strict):
 
 
 class DeclaredServer(_Strict):
-    """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`.
+    """`bearer`, and the values of `headers` and `params`, may be `env:NAME`, `file:PATH` or `stored:`.
 
+    Secret slots that `params` leaves out stay as they are.
     `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds`,
     `restore_tokens`, `discovery_seconds`, `review`, `grants` and `overlays` stay as they are when they are not given,
     also when what the file leaves out is deleted; `grants` and `overlays` that are given are all that there are. Of a
@@ -160,7 +166,10 @@ class DeclaredServer(_Strict):
 
 
 class DeclaredKey(_Strict):
-    """`tools: meta` is the surface of that name with every tool; a tool called so is `surface: native` besides."""
+    """`tools: meta` is the surface of that name with every tool; a tool called so is `surface: native` besides.
+
+    `expires_at` and `enabled` that are not given stay as they are. One that has expired by now is not made.
+    """
 
     user: str
     label: str
@@ -169,6 +178,14 @@ class DeclaredKey(_Strict):
     surface: Literal["native", "meta"] = "native"
     networks: list[str] = []
     expires_in_days: float | None = Field(None, gt=0)
+    expires_at: AwareDatetime | None = None
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _one_end(self) -> DeclaredKey:
+        if self.expires_in_days is not None and self.expires_at is not None:
+            raise ValueError("give either expires_in_days or expires_at")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -178,8 +195,30 @@ class DeclaredKey(_Strict):
         return raw
 
 
+class DeclaredException(_Strict):
+    """A finding that is none: of a `text`, or at a `pointer` of a tool; or either as a digest, as exports have them.
+
+    Digests are the project's own: another project, or another installation, makes nothing of them.
+    """
+
+    detector: str
+    category: str = ""
+    tool: str = ""
+    server: str = ""
+    text: str | None = None
+    pointer: str | None = None
+    text_digest: str = ""
+    place_digest: str = ""
+    reason: str
+    expires_at: AwareDatetime
+
+
 class DeclaredProject(_Strict):
-    """`policy` makes a preset the project's default."""
+    """`policy` makes a preset the project's default.
+
+    `grants` are the rules that hold for all servers; these and `exceptions` stay as they are when they are not given,
+    and are all that there are when they are.
+    """
 
     slug: str
     name: str = ""
@@ -187,7 +226,9 @@ class DeclaredProject(_Strict):
     policy: Preset | None = None
     policies: list[DeclaredPolicy] = []
     members: list[DeclaredMember] = []
+    grants: list[DeclaredGrant] = []
     servers: list[DeclaredServer] = []
+    exceptions: list[DeclaredException] = []
     keys: list[DeclaredKey] = []
 
 
@@ -199,6 +240,9 @@ class Declaration(_Strict):
     projects: list[DeclaredProject] = []
 
 
+Progress = Callable[[int, int], None]
+
+
 @dataclass
 class Outcome:
     """What was, or in a dry run would be, done. `keys` hold the texts of new keys, shown once."""
@@ -207,6 +251,15 @@ class Outcome:
     update: list[str] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
     keys: list[dict[str, str]] = field(default_factory=list, repr=False)
+    progress: Progress | None = field(default=None, repr=False)
+    servers: int = 0
+    servers_done: int = 0
+
+    def advance(self) -> None:
+        """One more server is done."""
+        self.servers_done += 1
+        if self.progress is not None:
+            self.progress(self.servers_done, self.servers)
 
     def difference(self) -> dict[str, list[str]]:
         return {"create": self.create, "update": self.update, "delete": self.delete}
@@ -244,12 +297,14 @@ def _texts(raw: Any) -> Iterator[str]:
             waiting += [*each, *each.values()] if isinstance(each, dict) else each
 
 
-def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = False) -> Outcome:
+def apply(
+    declaration: Declaration, *, dry_run: bool = False, prune: bool = False, progress: Progress | None = None
+) -> Outcome:
     """All or nothing. `prune` also deletes members, servers and policies of declared projects that the file leaves out.
 
-    Raises DeclarationError.
+    `progress` is told how many servers of how many are done. Raises DeclarationError.
     """
-    outcome = Outcome()
+    outcome = Outcome(progress=progress, servers=sum(len(each.servers) for each in declaration.projects))
     with transaction.atomic():
         _lock_servers(declaration)
         for template in declaration.command_templates:
@@ -287,9 +342,18 @@ def _apply_template(declared: DeclaredTemplate, outcome: Outcome) -> None:
     if template is None:
         services.save_template(template=CommandTemplate(slug=declared.slug, **wanted))
         outcome.create.append(name)
-    elif _assign(template, wanted):
+    elif _assign(template, {**wanted, "params": _as_stored(template.params, wanted["params"])}):
         services.save_template(template=template)
         outcome.update.append(name)
+
+
+def _as_stored(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is stored, when it says the same with other words."""
+    try:
+        said = {name: Slot.model_validate(slot).model_dump(exclude_defaults=True) for name, slot in stored.items()}
+    except SchemaError:
+        return wanted
+    return stored if said == wanted else wanted
 
 
 def _assign(row: Any, wanted: dict[str, Any]) -> bool:
@@ -319,8 +383,13 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
             _at(f"{place}.policies.{policy.slug}", _apply_policy, project, policy, outcome)
         if declared.policy == DEFAULT:
             _unset_default(project, outcome)
+        if "grants" in declared.model_fields_set:
+            _at(f"{place}.grants", _apply_grants, project, declared, outcome)
         for server in declared.servers:
             _at(f"{place}.servers.{server.slug}", _apply_server, project, server, outcome)
+            outcome.advance()
+        if "exceptions" in declared.model_fields_set:
+            _at(f"{place}.exceptions", _apply_exceptions, project, declared, outcome)
         for key in declared.keys:
             _at(f"{place}.keys.{key.label}", _apply_key, project, key, outcome)
         if prune:
@@ -391,6 +460,8 @@ def _spec(declared: DeclaredGuardrail) -> Spec:
     config = {
         name: _resolve(value) if name in secret and isinstance(value, str) else value
         for name, value in declared.config.items()
+        # What a guardrail's configuration leaves out stays.
+        if not (name in secret and value == STORED)
     }
     given = declared.model_dump(exclude={"config", "directions", "categories"})
     return Spec(
@@ -438,8 +509,9 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
         "enabled": declared.enabled,
         **_guarding(declared),
     }
-    headers = _headers(declared)
-    params = {name: _resolve(value) for name, value in declared.params.items()}
+    known = server.secrets if server is not None else {"headers": {}, "params": {}}
+    headers = _headers(declared, known["headers"])
+    params = _params(declared, known["params"], wanted["template"])
     name = f"server {project.slug}/{declared.slug}"
     if server is None:
         server = services.new_server(project=project, slug=declared.slug, **wanted)
@@ -449,7 +521,8 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
         services.set_overlays(server=server, overlays=_overlays(declared))
         outcome.create.append(name)
         return
-    known = server.secrets
+    if headers is not None and _keeps_a_secret(declared) and _moves(server, wanted):
+        raise ValidationError("Headers that are stored are for another host; give them again.")
     differs = _assign(server, wanted) or (headers is not None and headers != known["headers"])
     differs = differs or params != {**server.params, **known["params"]}
     if differs:
@@ -466,12 +539,54 @@ def _grants_of_new(declared: DeclaredServer) -> list[services.GrantSpec]:
     return _grants(declared) if "grants" in declared.model_fields_set else [services.EVERYTHING]
 
 
-def _grants(declared: DeclaredServer) -> list[services.GrantSpec]:
+def _grants(declared: DeclaredServer | DeclaredProject) -> list[services.GrantSpec]:
     return [
         services.GrantSpec("allow" if grant.deny is None else "deny", grant.allow or grant.deny or "", grant.role,
                            grant.reason)
         for grant in declared.grants
     ]  # fmt: skip
+
+
+def _apply_grants(project: Project, declared: DeclaredProject, outcome: Outcome) -> None:
+    if services.set_project_grants(project=project, grants=_grants(declared)):
+        outcome.update.append(f"grants {project.slug}")
+
+
+def _apply_exceptions(project: Project, declared: DeclaredProject, outcome: Outcome) -> None:
+    """An exception is made and ended, never changed; those that have expired are neither."""
+    now = timezone.now()
+    slugs = dict(Server.objects.values_list("pk", "slug"))
+    rows = {
+        (row.detector, row.category, row.tool, slugs.get(row.server_ref or 0, ""), row.text_digest, row.place_digest,
+         row.reason, row.expires_at): row
+        for row in FindingException.objects.filter(expires_at__gt=now)
+        if row.server_ref is None or row.server_ref in slugs
+    }  # fmt: skip
+    wanted = {_exception_key(project, each): each for each in declared.exceptions if each.expires_at > now}
+    for key in rows.keys() - wanted.keys():
+        guardrail_services.remove_exception(exception=rows[key])
+        outcome.delete.append(f"exception {project.slug}/{rows[key].detector}")
+    for key, each in wanted.items():
+        if key in rows:
+            continue
+        server = Server.objects.filter(slug=each.server).first() if each.server else None
+        if each.server and server is None:
+            raise ValidationError(f"There is no server {each.server}.")
+        guardrail_services.add_exception(
+            project=project, server_ref=server.pk if server else None, **each.model_dump()
+        )
+        outcome.create.append(f"exception {project.slug}/{each.detector}")
+
+
+def _exception_key(project: Project, declared: DeclaredException) -> tuple[Any, ...]:
+    key = settings.KEYRING.project_digest_key(project.pk)
+    text, place = declared.text_digest, declared.place_digest
+    if declared.text is not None:
+        text = digest_text(key, declared.text)
+    if declared.pointer is not None:
+        place = digest_place(key, declared.tool, declared.pointer)
+    return (declared.detector, declared.category, declared.tool, declared.server, text, place, declared.reason,
+            declared.expires_at)  # fmt: skip
 
 
 def _overlays(declared: DeclaredServer) -> dict[str, dict[str, Any]]:
@@ -490,14 +605,43 @@ def _template(slug: str | None) -> CommandTemplate | None:
     return template
 
 
-def _headers(declared: DeclaredServer) -> dict[str, str] | None:
+def _headers(declared: DeclaredServer, known: Mapping[str, str]) -> dict[str, str] | None:
     """None when the file says nothing of them: what is stored stays."""
     if declared.headers is None and declared.bearer is None:
         return None
-    headers = {name: _resolve(value) for name, value in (declared.headers or {}).items()}
-    if declared.bearer is not None:
+    headers = {name: _stored(known, name) if value == STORED else _resolve(value)
+               for name, value in (declared.headers or {}).items()}  # fmt: skip
+    if declared.bearer == STORED:
+        headers["Authorization"] = _stored(known, "Authorization")
+    elif declared.bearer is not None:
         headers["Authorization"] = f"Bearer {_resolve(declared.bearer)}"
     return headers
+
+
+def _keeps_a_secret(declared: DeclaredServer) -> bool:
+    return STORED in [*(declared.headers or {}).values(), declared.bearer]
+
+
+def _moves(server: Server, wanted: Mapping[str, Any]) -> bool:
+    """Who may change an address must not learn by it what was stored for the old one."""
+    return egress.host_of(server.url) != egress.host_of(wanted["url"])
+
+
+def _params(
+    declared: DeclaredServer, known: Mapping[str, str], template: CommandTemplate | None
+) -> dict[str, str]:
+    """With the secret ones that are stored and that the file does not mention."""
+    slots = template.params if template is not None else {}
+    kept = {name: value for name, value in known.items() if slots.get(name, {}).get("secret")}
+    given = {name: _stored(known, name) if value == STORED else _resolve(value)
+             for name, value in declared.params.items()}  # fmt: skip
+    return {**kept, **given}
+
+
+def _stored(known: Mapping[str, str], name: str) -> str:
+    if name not in known:
+        raise ValidationError(f"Nothing is stored for {name}; give env:NAME or file:PATH.")
+    return known[name]
 
 
 def _resolve(value: str) -> str:
@@ -526,18 +670,32 @@ def _apply_key(project: Project, declared: DeclaredKey, outcome: Outcome) -> Non
     }  # fmt: skip
     key = _live_key(user, declared.label)
     if key is not None:
+        if "expires_at" in declared.model_fields_set:
+            rights["expires_at"] = declared.expires_at
         changes = {attribute: value for attribute, value in rights.items() if getattr(key, attribute) != value}
         if changes:
             project_services.update_key(key=key, **changes)
+        is_switched = "enabled" in declared.model_fields_set and declared.enabled != (key.disabled_at is None)
+        if is_switched:
+            project_services.set_key_enabled(key=key, enabled=declared.enabled)
+        if changes or is_switched:
             outcome.update.append(name)
         return
-    days = declared.expires_in_days
-    expires_at = timezone.now() + timedelta(days=days) if days is not None else None
-    _, text = project_services.issue_key(
+    expires_at = _end_of(declared)
+    if expires_at is not None and expires_at <= timezone.now():
+        return
+    key, text = project_services.issue_key(
         project=project, user=user, label=declared.label, expires_at=expires_at, **rights
     )
+    if not declared.enabled:
+        project_services.set_key_enabled(key=key, enabled=False)
     outcome.create.append(name)
     outcome.keys.append({"project": project.slug, "user": user.email, "label": declared.label, "key": text})
+
+
+def _end_of(declared: DeclaredKey) -> datetime | None:
+    days = declared.expires_in_days
+    return declared.expires_at if days is None else timezone.now() + timedelta(days=days)
 
 
 def _live_key(user: User, label: str) -> ApiKey | None:

@@ -16,3 +16,11 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("connect.key", "The key comes from a file or the environment and is neither shown nor sent in the clear.",
      "docs/cli.md"),
 ]  # fmt: skip
+CLAIMS += [
+    ("export.whole", "An export holds all that a project has, but secrets and what the gateway learns by itself.",
+     "docs/cli.md"),
+    ("export.round-trip", "Applying an export changes nothing, and elsewhere makes the same again.", "docs/cli.md"),
+    ("export.secrets", "No secret is in an export; references stand for them, and keep them where they are stored.",
+     "docs/cli.md"),
+    ("apply.asks", "On a terminal apply shows what it would do and asks; a no changes nothing.", "docs/cli.md"),
+]  # fmt: skip
