@@ -136,7 +136,8 @@ class DeclaredOverlay(_Strict):
 
 
 class DeclaredServer(_Strict):
-    """`bearer`, and the values of `headers` and `params`, may be `env:NAME`, `file:PATH` or `stored:`.
+    """`bearer`, and the values of `headers` and `params`, may be `env:NAME`, `file:PATH` or `stored:`;
+    what follows `literal:` is taken as it is.
 
     Secret slots that `params` leaves out stay as they are.
     `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds`,
@@ -275,6 +276,11 @@ def read(text: str) -> Declaration:
     except (ValueError, RecursionError):
         # What looks like a date and is none, or endless nesting.
         raise DeclarationError("not YAML: a value cannot be read") from None
+    return parse(raw)
+
+
+def parse(raw: Any) -> Declaration:
+    """Like read(), from plain data."""
     if any(_UNSTORABLE.search(text) for text in _texts(raw)):
         raise DeclarationError("a text holds null characters or half a character")
     try:
@@ -656,7 +662,12 @@ def _resolve(value: str) -> str:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", "not text")
             raise ValidationError(f"{rest} cannot be read: {reason}.") from error
-    return value
+    return rest if kind == "literal" else value
+
+
+def literal(value: str) -> str:
+    """How a value is declared that means itself, and no file and no variable of this machine."""
+    return f"literal:{value}" if value.startswith(("env:", "file:", "stored:", "literal:")) else value
 
 
 def _apply_key(project: Project, declared: DeclaredKey, outcome: Outcome) -> None:

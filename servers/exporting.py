@@ -7,7 +7,7 @@ field. What is not written is what the gateway learns by itself: catalogues, the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
@@ -33,16 +33,16 @@ from servers.declared import (
     DeclaredProject,
     DeclaredServer,
     DeclaredTemplate,
+    literal,
 )
 from servers.models import CommandTemplate, Grant, Overlay, Server
 
 # Said even when they are as a new row would have them, since what a file leaves out of these stays as it is.
 _SAID = frozenset({
     "input_policy", "output_policy", "argument_kinds", "restore_tokens", "discovery_seconds", "review", "grants",
-    "overlays", "exceptions", "default", "mode", "expires_at", "enabled", "slug", "name", "role", "email", "user",
+    "overlays", "exceptions", "default", "mode", "expires_at", "enabled", "slug", "name", "email", "user",
     "label",
 })  # fmt: skip
-Secret = Callable[[str, str, str], str]
 
 
 @dataclass
@@ -134,7 +134,7 @@ def _server(row: Server, references: References) -> dict[str, Any]:
     }
     given = _columns(DeclaredServer, row) | {
         "template": row.template.slug if row.template else None,
-        "params": {**row.params, **hidden["params"]},
+        "params": {**{name: literal(value) for name, value in row.params.items()}, **hidden["params"]},
         "headers": hidden["headers"] or None,
         "input_policy": row.input_policy.slug if row.input_policy else None,
         "output_policy": row.output_policy.slug if row.output_policy else None,

@@ -67,7 +67,7 @@ def save_server(
     created = server.pk is None
     kept = _stored_secrets(server, needed=headers is None or params is None)
     new_headers = dict(kept["headers"] if headers is None else headers)
-    _check_headers(new_headers)
+    check_headers(new_headers)
     plain, secret = _split_params(server, kept["params"], params)
     server.params = plain
     with with_project(server.project_id):
@@ -273,7 +273,8 @@ def _check_transport(server: Server, secret: Mapping[str, str]) -> None:
         raise ValidationError({"url": f"egress_denied: {error}"}) from error
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises ValidationError for what cannot be sent to a server; never repeats a value."""
     for name, value in headers.items():
         if not name.isascii() or not name.replace("-", "").isalnum() or name.lower() in _UNSENDABLE:
             raise ValidationError({"headers": f"The header {name!r} may not be set."})

@@ -24,3 +24,10 @@ CLAIMS += [
      "docs/cli.md"),
     ("apply.asks", "On a terminal apply shows what it would do and asks; a no changes nothing.", "docs/cli.md"),
 ]  # fmt: skip
+CLAIMS += [
+    ("import.enkrypt", "The reference system's file makes the equal set-up, at any size.", "docs/cli.md"),
+    ("import.report", "An import's report speaks of every part of the file and shows no secret.", "docs/cli.md"),
+    ("import.safe", "What somebody else's file says neither runs, nor reads files or variables of this machine.",
+     "docs/cli.md"),
+    ("import.clients", "A client's file of servers makes them servers of a project.", "docs/cli.md"),
+]  # fmt: skip

@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         declaration = read_declaration(options["file"])
-        if _is_to_ask(options):
+        if is_to_ask(options):
             self._plan(declaration, options)
         with acting_as(Actor("command", "apply", "manage.py apply")):
             outcome = apply_declaration(declaration, dry_run=options["dry_run"], prune=options["prune"])
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             raise Declined("Nothing was changed.")
 
 
-def _is_to_ask(options: dict[str, Any]) -> bool:
+def is_to_ask(options: dict[str, Any]) -> bool:
     """A script has nobody to ask, and has had its dry run."""
     return not (options["yes"] or options["dry_run"] or options["json"]) and sys.stdin.isatty()
 
