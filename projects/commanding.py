@@ -95,7 +95,11 @@ class NounCommand(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(answer, default=_as_json))
         elif answer is not None:
-            self.stdout.write(as_text(answer))
+            self.stdout.write(self.as_text(options["verb"], answer))
+
+    def as_text(self, verb_name: str, answer: Any) -> str:
+        """For people; a noun may say it better."""
+        return as_text(answer)
 
     def confirm(self, question: str, yes: bool) -> None:
         """Raises Declined. Where nobody can be asked, only --yes goes on."""
@@ -136,8 +140,13 @@ def find_project(text: str | None) -> Project:
 def find(rows: QuerySet[M], text: str, what: str, field: str = "slug") -> M:
     """By the field, else by the id. Raises NotFound. Runs under the scope that the rows need."""
     row = rows.filter(**{field: text}).first()
-    if row is None and text.isascii() and text.isdigit() and len(text) < 19:
-        row = rows.filter(pk=int(text)).first()
+    return row if row is not None else find_by_id(rows, text, what)
+
+
+def find_by_id(rows: QuerySet[M], text: str, what: str) -> M:
+    """Raises NotFound. Runs under the scope that the rows need."""
+    is_number = text.isascii() and text.isdigit() and len(text) < 19
+    row = rows.filter(pk=int(text)).first() if is_number else None
     if row is None:
         raise NotFound(f"There is no {what} {text}.")
     return row

@@ -51,6 +51,19 @@ def delete_project(*, project: Project) -> None:
 
 
 @transaction.atomic
+def find_or_make_user(*, email: str) -> User:
+    """Whoever has this address; made without a password when nobody has. Raises ValidationError."""
+    email = email.lower()
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        user = User(email=email)
+        user.set_unusable_password()
+        user.full_clean(exclude=["password"])
+        user.save()
+    return user
+
+
+@transaction.atomic
 def set_member(*, project: Project, user: User, role: str) -> Membership:
     """Adds the user or changes the role. Raises ValidationError for an unknown role or for the last owner."""
     with with_project(project.pk):

@@ -403,14 +403,8 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
 
 
 def _apply_member(project: Project, declared: DeclaredMember, outcome: Outcome) -> None:
-    email = declared.email.lower()
-    user = User.objects.filter(email=email).first()
-    if user is None:
-        user = User(email=email)
-        user.set_unusable_password()
-        user.full_clean(exclude=["password"])
-        user.save()
-    name = f"member {project.slug}/{email}"
+    user = project_services.find_or_make_user(email=declared.email)
+    name = f"member {project.slug}/{user.email}"
     membership = Membership.objects.filter(user=user).first()
     if membership is None:
         outcome.create.append(name)
@@ -464,7 +458,7 @@ def _apply_policy(project: Project, declared: DeclaredPolicy, outcome: Outcome) 
 def _spec(declared: DeclaredGuardrail) -> Spec:
     secret = secret_parameters(declared.detector)
     config = {
-        name: _resolve(value) if name in secret and isinstance(value, str) else value
+        name: resolve(value) if name in secret and isinstance(value, str) else value
         for name, value in declared.config.items()
         # What a guardrail's configuration leaves out stays.
         if not (name in secret and value == STORED)
@@ -615,12 +609,12 @@ def _headers(declared: DeclaredServer, known: Mapping[str, str]) -> dict[str, st
     """None when the file says nothing of them: what is stored stays."""
     if declared.headers is None and declared.bearer is None:
         return None
-    headers = {name: _stored(known, name) if value == STORED else _resolve(value)
+    headers = {name: _stored(known, name) if value == STORED else resolve(value)
                for name, value in (declared.headers or {}).items()}  # fmt: skip
     if declared.bearer == STORED:
         headers["Authorization"] = _stored(known, "Authorization")
     elif declared.bearer is not None:
-        headers["Authorization"] = f"Bearer {_resolve(declared.bearer)}"
+        headers["Authorization"] = f"Bearer {resolve(declared.bearer)}"
     return headers
 
 
@@ -639,7 +633,7 @@ def _params(
     """With the secret ones that are stored and that the file does not mention."""
     slots = template.params if template is not None else {}
     kept = {name: value for name, value in known.items() if slots.get(name, {}).get("secret")}
-    given = {name: _stored(known, name) if value == STORED else _resolve(value)
+    given = {name: _stored(known, name) if value == STORED else resolve(value)
              for name, value in declared.params.items()}  # fmt: skip
     return {**kept, **given}
 
@@ -650,7 +644,8 @@ def _stored(known: Mapping[str, str], name: str) -> str:
     return known[name]
 
 
-def _resolve(value: str) -> str:
+def resolve(value: str) -> str:
+    """What a reference stands for, and any other value itself. Raises ValidationError."""
     kind, _, rest = value.partition(":")
     if kind == "env":
         if rest not in os.environ:

@@ -15,19 +15,23 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     ("connect.key", "The key comes from a file or the environment and is neither shown nor sent in the clear.",
      "docs/cli.md"),
-]  # fmt: skip
-CLAIMS += [
     ("export.whole", "An export holds all that a project has, but secrets and what the gateway learns by itself.",
      "docs/cli.md"),
     ("export.round-trip", "Applying an export changes nothing, and elsewhere makes the same again.", "docs/cli.md"),
     ("export.secrets", "No secret is in an export; references stand for them, and keep them where they are stored.",
      "docs/cli.md"),
     ("apply.asks", "On a terminal apply shows what it would do and asks; a no changes nothing.", "docs/cli.md"),
-]  # fmt: skip
-CLAIMS += [
     ("import.enkrypt", "The reference system's file makes the equal set-up, at any size.", "docs/cli.md"),
     ("import.report", "An import's report speaks of every part of the file and shows no secret.", "docs/cli.md"),
     ("import.safe", "What somebody else's file says neither runs, nor reads files or variables of this machine.",
      "docs/cli.md"),
     ("import.clients", "A client's file of servers makes them servers of a project.", "docs/cli.md"),
+    ("surfaces.two", "Whatever can be done is done by at least two of admin, commands and REST.", "docs/cli.md"),
+    ("cli.verbs", "Commands are nouns with verbs that take ids or slugs and print JSON when asked.", "docs/cli.md"),
+    ("cli.exit-codes", "The exit code says what became of a command.", "docs/cli.md"),
+    ("cli.secrets", "No command takes or prints a secret, but a new key once.", "docs/cli.md"),
+    ("cli.doctor", "The doctor finds what is at fault and says how to mend it.", "docs/cli.md"),
+    ("cli.completion", "Shells complete nouns, verbs and options.", "docs/cli.md"),
+    ("cli.progress", "Long work draws a bar on a terminal and prints plain lines elsewhere.", "docs/cli.md"),
+    ("cli.installed", "The installed command is every command, and needs no Django to connect.", "docs/cli.md"),
 ]  # fmt: skip
