@@ -11,6 +11,7 @@ from django.db import connections
 
 from audit.anchors import registry
 from audit.append_only import TABLES
+from audit.destinations import BadDestination, of_settings
 
 
 @register()
@@ -20,6 +21,15 @@ def the_anchors_are_known(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return []
     hint = f"There are {', '.join(registry.names())}."
     return [Error(f"GATEWAY_AUDIT_ANCHORS names what is no anchor: {', '.join(unknown)}.", hint=hint, id="audit.E001")]
+
+
+@register()
+def the_log_can_be_forwarded(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    try:
+        of_settings()
+    except BadDestination as error:
+        return [Error(f"GATEWAY_AUDIT_FORWARD cannot be used: {error}.", id="audit.E002")]
+    return []
 
 
 @register(Tags.database)

@@ -50,6 +50,15 @@ def checkpoints_of(project_ref: int) -> Iterator[Statement]:
     return map(statement_of, rows.iterator(chunk_size=2_000))
 
 
+def dropped_of(project_ref: int) -> int:
+    """The last checkpoint before the first event that is left: what comes before it was dropped, rightly or not."""
+    first = Seal.objects.filter(project_ref=project_ref).order_by("seq").values_list("seq", flat=True).first()
+    if first is None or first <= 1:
+        return 0
+    sizes = Checkpoint.objects.filter(project_ref=project_ref, size__lt=first).order_by("-size")
+    return sizes.values_list("size", flat=True).first() or 0
+
+
 def key_changes() -> list[Statement]:
     """Where the log of the system says which key follows; every other log does so at the same time."""
     return list(map(statement_of, Checkpoint.objects.filter(project_ref=0).exclude(next_key=b"").order_by("id")))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from django.db import connection
 
 from audit.canonical import NotCanonical, canonical_record
@@ -14,7 +15,8 @@ from audit.entry import Entry
 
 # In the order in which they are written. The running number and the transaction are of this database only.
 NAMES = tuple(sorted(Entry._fields))
-_AT, _DETAIL, _ID, _PROJECT = map(NAMES.index, ("at", "detail", "id", "project_ref"))
+_AT, _DETAIL, _ID, _KIND, _PROJECT = map(NAMES.index, ("at", "detail", "id", "kind", "project_ref"))
+_PAYLOAD, _PAYLOAD_DIGEST = map(NAMES.index, ("payload_ref", "payload_digest"))
 _UUID_NAMES = ("call_id", "id", "payload_ref", "writer")
 _UUIDS = [NAMES.index(name) for name in _UUID_NAMES]
 
@@ -63,6 +65,20 @@ def id_of(row: Sequence[Any]) -> Any:
 def moment_of(row: Sequence[Any]) -> str:
     """When it happened, as it is sealed. Raises NotCanonical."""
     return str(row[_AT]) if connection.vendor == "postgresql" else _moment(row[_AT])
+
+
+def kind_of(row: Sequence[Any]) -> Any:
+    return row[_KIND]
+
+
+def detail_of(row: Sequence[Any]) -> Any:
+    """As its JSON says. Raises ValueError."""
+    return orjson.loads(row[_DETAIL])
+
+
+def payload_of(row: Sequence[Any]) -> tuple[str, str] | None:
+    """Id, in 32 digits, and digest of the payload that it names."""
+    return (row[_PAYLOAD].replace("-", ""), row[_PAYLOAD_DIGEST]) if row[_PAYLOAD] else None
 
 
 def project_of(row: Sequence[Any]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from django.db import connection, models, transaction
 
+from audit.carried import insert_payloads
 from audit.entry import Entry
 from audit.models import Event
 
@@ -42,7 +43,8 @@ def insert(batch: Sequence[Entry]) -> None:
 
 
 def commit(batch: Sequence[Entry], writer: uuid.UUID) -> None:
-    """Inserts and commits; durable when it returns. Intents are marked as the writer's.
+    """Inserts and commits, with payloads that entries bring along; durable when it returns. Intents are marked as the
+    writer's.
 
     Raises Fenced when the writer has no row, and django.db.Error as insert() does.
     """
@@ -63,6 +65,7 @@ def commit(batch: Sequence[Entry], writer: uuid.UUID) -> None:
                 cursor.executemany(_sqlite_statement(), [_sqlite_row(row) for row in rows])
         if not is_held:
             raise Fenced
+        insert_payloads(cursor, batch)
 
 
 def make_commits_durable() -> None:

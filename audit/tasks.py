@@ -1,10 +1,13 @@
-"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting."""
+"""The log's upkeep as Celery starts it, in a queue of its own so that no long job keeps it waiting.
+
+Retention is such a long job, and runs beside the others.
+"""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from audit import partitions, recovery, work
+from audit import forward_work, partitions, recovery, work
 
 
 @shared_task(name="audit.seal")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -20,3 +23,14 @@ def close_interrupted() -> int:
 @shared_task(name="audit.prepare_partitions")  # type: ignore[untyped-decorator]  # Celery has no types
 def prepare_partitions() -> int:
     return work.attempt(partitions.prepare)
+
+
+@shared_task(name="audit.forward")  # type: ignore[untyped-decorator]  # Celery has no types
+def forward() -> int:
+    """Only starts threads, so that the sealing after it in the queue never waits for a receiver."""
+    return work.attempt(forward_work.start_due)
+
+
+@shared_task(name="audit.retain")  # type: ignore[untyped-decorator]  # Celery has no types
+def retain() -> int:
+    return work.attempt(work.retain)

@@ -11,16 +11,18 @@ from typing import Any
 from django.conf import settings
 from django.db import DataError, connection
 
-from audit import logs, rows
+from audit import logs, retained, rows
 from audit.canonical import NotCanonical
 from audit.checkpoint import BadCheckpoint, Statement, endorsed, read_line
+from audit.payload_check import Payloads
 from audit.snapshot import one_state
-from audit.walk import LATE, Link, Report, Walk, by_project
+from audit.walk import LATE, Beginning, Link, Report, Walk, by_project
 
 _AT_ONE_TIME = 5_000
 # An index may have to be asked for each of them.
 _IN_ONE_QUESTION = 500
 _LOOK_AGAIN_SECONDS = 0.25
+_LAST = 2**63 - 1
 _Seal = tuple[int, Any, int, bytes, bytes]
 _Event = tuple[Any, ...]
 
@@ -53,7 +55,8 @@ def verify(
 def _walk(ref: int, report: Report, trusted: Mapping[str, bytes], witnesses: Iterable[Statement]) -> None:
     report.logs += 1
     try:
-        Walk(ref, report, trusted, witnesses).follow(_links(ref), logs.checkpoints_of(ref))
+        walk = Walk(ref, report, trusted, witnesses, Beginning(dropped=logs.dropped_of(ref)))
+        walk.follow(links_of(ref, Payloads(ref, report)), logs.checkpoints_of(ref))
     except (AttributeError, DataError, TypeError, ValueError) as error:
         # Nothing of ours writes a time or a digest that cannot be read.
         report.damage("checkpoint_forged", ref, None, f"It or a seal cannot be read: {type(error).__name__}.")
@@ -104,19 +107,20 @@ def _trusted(witnesses: Iterable[Statement], keys: Mapping[str, bytes]) -> list[
     return given
 
 
-def _links(ref: int) -> Iterator[Link]:
+def links_of(ref: int, payloads: Payloads, last: int = _LAST) -> Iterator[Link]:
+    """Each seal of the log up to `last`, compared with its event, and this with its payload."""
     after = 0
-    while seals := _seals(ref, after):
-        yield from _with_events(ref, seals)
+    while seals := _seals(ref, after, last):
+        yield from _with_events(ref, seals, payloads)
         after = seals[-1][0]
 
 
-def _seals(ref: int, after: int) -> list[_Seal]:
+def _seals(ref: int, after: int, last: int) -> list[_Seal]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT seq, event_id, event_ord, leaf, chain FROM audit_seal"
-            " WHERE project_ref = %s AND seq > %s ORDER BY seq LIMIT %s",
-            [ref, after, _AT_ONE_TIME],
+            " WHERE project_ref = %s AND seq > %s AND seq <= %s ORDER BY seq LIMIT %s",
+            [ref, after, last, _AT_ONE_TIME],
         )
         return [(seq, _hex(event), number, bytes(leaf), bytes(chain)) for seq, event, number, leaf, chain in cursor]
 
@@ -125,7 +129,7 @@ def _hex(event_id: Any) -> str:
     return event_id if isinstance(event_id, str) else event_id.hex
 
 
-def _with_events(ref: int, seals: list[_Seal]) -> list[Link]:
+def _with_events(ref: int, seals: list[_Seal], payloads: Payloads) -> list[Link]:
     events = _events(ref, seals)
     links, lost = [], []
     for seq, event_id, number, leaf, chain in seals:
@@ -138,6 +142,7 @@ def _with_events(ref: int, seals: list[_Seal]) -> list[Link]:
         links.append(link)
     if lost:
         _look_elsewhere(ref, lost)
+    payloads.compare(links)
     return links
 
 
@@ -150,6 +155,9 @@ def _compare(link: Link, found: list[_Event], event_id: str) -> None:
         if rows.leaf_of_row(row) != link.leaf or rows.id_of(row).replace("-", "") != event_id:
             link.fault = "event_changed"
         link.at = rows.moment_of(row)
+        if rows.kind_of(row) == retained.KIND:
+            link.retained = rows.id_of(row), rows.detail_of(row)
+        link.payload = rows.payload_of(row)
     except NotCanonical:
         link.fault = "event_unreadable"
 

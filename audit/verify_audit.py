@@ -16,6 +16,9 @@ What is checked, and all there is to know to write this again:
   root       Merkle tree head of RFC 9162 section 2.1.1 over the leaves since the checkpoint before
   signature  Ed25519 over "mcpgw-audit-checkpoint/1\\n" || canonical(the checkpoint without its signatures), and over
              "mcpgw-audit-manifest/1\\n" || canonical(the manifest without its signature)
+  retention  the detail of an event audit.retained says that the log was dropped up to last_seq; its signature is over
+             "mcpgw-audit-retention/1\\n" || canonical(the detail without its signature), and it holds the checkpoint
+             that the log goes on from
   key id     the first 16 hexadecimal digits of SHA-256(public key)
 This file shares no code with the gateway.
 """
@@ -247,6 +250,7 @@ class Verifier:
         self.export = export
         self.kept: list[Checkpoint] = []
         self.problems: list[dict[str, Any]] = []
+        self.notes: list[str] = []
         try:
             self.manifest = json.loads(export.read("manifest.json"))
             self.own_keys = json.loads(export.read("keys.json"))
@@ -365,6 +369,31 @@ class Verifier:
             self.say("event_moved", seq, "it is of another project")
         elif sha256(b"\x00", text) != leaf:
             self.say("event_changed", seq)
+        elif event.get("kind") == "audit.retained":
+            self.check_retention(event, seq)
+
+    def check_retention(self, event: dict[str, Any], seq: int) -> None:
+        """That the beginning of the log was dropped is believed to who signs its checkpoints."""
+        try:
+            detail = event["detail"]
+            about = {name: value for name, value in detail.items() if name != "signature"}
+            message = b"mcpgw-audit-retention/1\n" + canonical(about)
+            checkpoint = parse_checkpoint(detail["checkpoint"].encode("utf-8"))
+            place = (checkpoint["project_ref"], checkpoint["size"])
+            holds = (
+                place == (detail["project_ref"], detail["last_seq"])
+                and detail["project_ref"] == self.project
+                and checkpoint["size"] < seq
+                and is_signed(self.keys[detail["key_id"]], unhex(detail["signature"]), message)
+                and is_authentic(checkpoint, self.keys[checkpoint["key_id"]])
+            )
+            text = "{first_seq} to {last_seq} were dropped, all before {before}".format(**detail)
+        except DAMAGED:
+            holds, text = False, ""
+        if holds:
+            self.notes.append("{}, by event {}".format(text, event.get("id")))
+        else:
+            self.say("retention_forged", seq)
 
     def compare(
         self, seq: int, chain: bytes, batch: list[bytes], marks: dict[int, list[Checkpoint]], whole: bool
@@ -426,7 +455,7 @@ def verify(
     if not keys:
         text = "It is consistent, but signed by keys that only it names: give --public-key to know whose they are."
         return 2, [], verifier.events, text
-    return 0, [], verifier.events, ""
+    return 0, [], verifier.events, "; ".join(verifier.notes)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from audit.canonical import NotCanonical, canonical
 from audit.chain import leaf_of
 from audit.checkpoint import BadCheckpoint, Statement, endorsed, read_line
 from audit.export_format import CHECKPOINTS, EVENTS, FORMAT, KEYS, MANIFEST, PURPOSE, Export, NotAnExport
+from audit.retained import KIND
 from audit.verify import CannotTell
 from audit.walk import Beginning, Link, Report, Walk
 
@@ -142,7 +143,10 @@ class _Verification:
         if event is None:
             return Link(seq, leaf)
         self._shown += 1
-        return Link(seq, leaf, fault=self._fault(event, written, leaf), at=_moment(event))
+        link = Link(seq, leaf, fault=self._fault(event, written, leaf), at=_moment(event))
+        if isinstance(event, dict) and event.get("kind") == KIND:
+            link.retained = str(event.get("id")), event.get("detail")
+        return link
 
     def _fault(self, event: Any, written: bytes, leaf: bytes) -> str | None:
         if not isinstance(event, dict):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from audit import retained
 from audit.chain import START, link, root_of
 from audit.checkpoint import Statement
 from gateway_site.lib.secrets import key_id_of
@@ -33,6 +34,8 @@ KINDS = {
     "unknown_key": "The checkpoint was signed by a key that is not trusted, or not in use at that time.",
     "log_truncated": "The end of the log is missing.",
     "witness_mismatch": "A checkpoint that was kept elsewhere says otherwise.",
+    "retention_forged": "The event says that a part of the log was dropped, and is not signed by a trusted key.",
+    "payload_changed": "The payload is not the one that the event names.",
     "line_damaged": "The line is not as exports are written.",
     "manifest_changed": "The manifest does not fit what it describes, or its signature does not fit it.",
     "file_changed": "The file is not the one that the manifest describes.",
@@ -87,15 +90,25 @@ class Link:
     chain: bytes | None = None
     fault: str | None = None
     at: str = ""
+    # Of an event that says that a part was dropped: its id and detail.
+    retained: tuple[str, Any] | None = None
+    # Id and digest of the payload that its event names.
+    payload: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What comes before the first link: nothing, or what an export says."""
+    """What comes before the first link: nothing, or what an export says.
+
+    `dropped` is up to where the log itself has checkpoints without their events, which an event behind them must say;
+    `retained` is up to where that is known already.
+    """
 
     size: int = 0
     chain: bytes = START
     previous: bytes | None = b""
+    dropped: int = 0
+    retained: int = 0
 
 
 def by_project(statements: Iterable[Statement]) -> dict[int, list[Statement]]:
@@ -116,6 +129,9 @@ class Walk:
         self._ref, self._report, self._keys = project_ref, report, keys
         self._seq, self._chain, self._previous = beginning.size, beginning.chain, beginning.previous
         self._signed_size = beginning.size
+        self._dropped = beginning.dropped
+        # Up to where events of this log say that it was dropped.
+        self._retained = beginning.retained
         self._leaves: list[bytes] = []
         # What is broken in this batch, or in the chain, was said once.
         self._batch_is_broken = self._chain_is_broken = False
@@ -133,12 +149,34 @@ class Walk:
     def follow(self, links: Iterable[Link], checkpoints: Iterable[Statement]) -> None:
         """Both from the first to the last."""
         coming = iter(checkpoints)
-        checkpoint = self._pass_checkpoints(next(coming, None), coming)
+        checkpoint = self._pass_dropped(next(coming, None), coming)
+        checkpoint = self._pass_checkpoints(checkpoint, coming)
         for each in links:
             self._pass_link(each)
             if checkpoint is not None and checkpoint.size <= self._seq:
                 checkpoint = self._pass_checkpoints(checkpoint, coming)
         self._end(checkpoint, coming)
+
+    def _pass_dropped(self, checkpoint: Statement | None, coming: Iterator[Statement]) -> Statement | None:
+        """Checkpoints whose events are gone; the last of them is where the log goes on from."""
+        if self._dropped:
+            self._look_at_witnesses()
+        while checkpoint is not None and checkpoint.size <= self._dropped:
+            self._report.checkpoints += 1
+            if self._previous is not None and checkpoint.previous != self._previous:
+                self._say("checkpoint_missing", checkpoint.size)
+            if checkpoint.size < self._signed_size or checkpoint.project_ref != self._ref:
+                self._say("checkpoint_misplaced", checkpoint.size)
+            elif self._is_authentic(checkpoint):
+                self._seq, self._chain = checkpoint.size, checkpoint.chain
+                self._look_at_witnesses()
+            self._previous, self._signed_size = checkpoint.signature, checkpoint.size
+            checkpoint = next(coming, None)
+        for size in [size for size in self._witnesses if size < self._seq]:
+            # What it counts was signed then and there.
+            del self._witnesses[size]
+            self._say("witness_mismatch", size)
+        return checkpoint
 
     def _pass_checkpoints(self, checkpoint: Statement | None, coming: Iterator[Statement]) -> Statement | None:
         """Those that belong here; the first that does not."""
@@ -163,8 +201,18 @@ class Walk:
         self._report.events += 1
         if each.at and each.at < self._late_before:
             self._report.note(f"project {self._ref}, {each.seq}: sealed long after the time that it claims, {each.at}")
+        if each.retained is not None and each.fault is None:
+            self._note_retention(each.seq, *each.retained)
         if self._seq in self._witnesses:
             self._look_at_witnesses()
+
+    def _note_retention(self, seq: int, event: str, detail: Any) -> None:
+        if not retained.is_authentic(detail, self._ref, self._keys) or detail["last_seq"] >= seq:
+            self._say("retention_forged", seq)
+            return
+        self._retained = max(self._retained, detail["last_seq"])
+        # Before the others, of which not all may be shown.
+        self._report.notes.insert(0, f"project {self._ref}: {retained.describe(detail, event)}")
 
     def _say_gap(self, each: Link) -> None:
         first, last = self._seq + 1, each.seq - 1
@@ -213,6 +261,8 @@ class Walk:
                 self._say("witness_mismatch", each.size)
 
     def _end(self, checkpoint: Statement | None, coming: Iterator[Statement]) -> None:
+        if self._retained < self._dropped:
+            self._say("seal_missing", self._retained + 1, f"From {self._retained + 1} to {self._dropped}.")
         if checkpoint is not None:
             last = max([checkpoint, *coming], key=lambda each: each.size)
             self._say("log_truncated", self._seq + 1, f"{last.size} events were signed, {self._seq} are here.")

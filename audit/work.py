@@ -1,4 +1,4 @@
-"""The log's own upkeep, in turns: sealing, anchoring, closing the calls of processes that are gone, partitions."""
+"""The log's own upkeep, in turns: sealing, anchoring, closing what lost processes left open, partitions, forwarding."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
-from audit import anchoring, partitions, recovery
+from audit import anchoring, forward_work, partitions, recovery, retention
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
+from gateway_site.lib.actor import Actor, acting_as
 
 logger = structlog.get_logger("audit.work")
 
 SEAL_SECONDS = 0.8
 RECOVER_SECONDS = 5.0
 PARTITION_SECONDS = 3600.0
+FORWARD_SECONDS = 1.0
 _sealer = Sealer()
 
 
@@ -29,12 +31,19 @@ def seal() -> int:
     return sealed
 
 
+def retain() -> int:
+    """Drops what projects do not keep. How many events. Takes long, and is not for the thread that seals."""
+    with acting_as(Actor("worker", "audit", "retention")):
+        return retention.retain().events
+
+
 def run(stop: threading.Event) -> None:
     """All of it in this thread, for a gateway that is one process, until `stop`."""
     every: list[tuple[float, Callable[[], int]]] = [
         (RECOVER_SECONDS, recovery.close_interrupted),
         (PARTITION_SECONDS, partitions.prepare),
         (SEAL_SECONDS, seal),
+        (FORWARD_SECONDS, forward_work.start_due),
     ]
     due = [0.0] * len(every)
     while not stop.is_set():

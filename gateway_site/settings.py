@@ -131,6 +131,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
+    # Also in the embedded topology, and in the common queue: it may take minutes.
+    "retain-the-log": {"task": "audit.retain", "schedule": 600.0, "options": {"expires": 600, "queue": "celery"}},
     "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
 }
 EMBEDDED_WORKER = not REDIS_URL
@@ -140,6 +142,7 @@ CELERY_TASK_ROUTES = {"audit.*": {"queue": "audit"}}
 if not EMBEDDED_WORKER:
     CELERY_BEAT_SCHEDULE |= {
         "seal-the-log": {"task": "audit.seal", "schedule": 0.8, "options": {"expires": 2}},
+        "forward-the-log": {"task": "audit.forward", "schedule": 1.0, "options": {"expires": 2}},
         "close-interrupted": {"task": "audit.close_interrupted", "schedule": 5.0, "options": {"expires": 5}},
         "prepare-partitions": {"task": "audit.prepare_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     }
@@ -174,6 +177,14 @@ AUDIT_ANCHORS: list[str] = env.list(
 )
 AUDIT_ANCHOR_FILE = Path(env.str("GATEWAY_AUDIT_ANCHOR_FILE", str(GATEWAY_HOME / "audit" / "checkpoints.jsonl")))
 AUDIT_ANCHOR_SECONDS = positive("GATEWAY_AUDIT_ANCHOR_SECONDS", 10)
+# Where the whole log goes as it is sealed (audit.destinations), and what is given up after how long.
+AUDIT_FORWARD: list[str] = [each for each in secret("GATEWAY_AUDIT_FORWARD").split(",") if each.strip()]
+AUDIT_FORWARD_SECRET = secret("GATEWAY_AUDIT_FORWARD_SECRET")
+AUDIT_FORWARD_AUTHORIZATION = secret("GATEWAY_AUDIT_FORWARD_AUTHORIZATION")
+AUDIT_FORWARD_CA = env.str("GATEWAY_AUDIT_FORWARD_CA", "")
+AUDIT_FORWARD_GIVE_UP_SECONDS = positive("GATEWAY_AUDIT_FORWARD_GIVE_UP_SECONDS", 24 * 3600)
+# Of a call's parameters, and of its result, no payload of more bytes is kept.
+AUDIT_PAYLOAD_BYTES = positive("GATEWAY_AUDIT_PAYLOAD_BYTES", 64 * 1024)
 # How long a personal value can come back after the last use of the token that stands for it.
 GUARDRAIL_VAULT_SECONDS = positive("GATEWAY_GUARDRAIL_VAULT_SECONDS", 3600)
 DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)

@@ -129,7 +129,7 @@ admin.site.unregister(Group)
 class ProjectForm(ServiceForm[Project]):
     class Meta:
         model = Project
-        fields = ("slug", "name", "enabled")
+        fields = ("slug", "name", "enabled", "payloads", "keep_months")
 
     def perform(self, instance: Project) -> Project:
         if instance.pk is None:
@@ -144,12 +144,14 @@ class ProjectForm(ServiceForm[Project]):
 @admin.register(Project)
 class ProjectAdmin(OperatorOnlyAdmin[Project]):
     form = ProjectForm
-    list_display = ("slug", "name", "enabled", "created_at")
-    list_filter = ("enabled",)
+    list_display = ("slug", "name", "enabled", "payloads", "created_at")
+    list_filter = ("enabled", "payloads")
     search_fields = ("slug", "name")
 
     def get_fields(self, request: HttpRequest, obj: Project | None = None) -> tuple[str, ...]:
-        return ("slug", "name", "enabled") if obj else ("slug", "name")
+        if obj is None:
+            return ("slug", "name")
+        return ("slug", "name", "enabled", "payloads", "keep_months")
 
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
         services.delete_project(project=obj)

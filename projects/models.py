@@ -6,7 +6,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
@@ -46,12 +46,28 @@ class User(AbstractUser):
         return self.email
 
 
+class PayloadLevel(models.TextChoices):
+    """What the audit log keeps of what calls send and get."""
+
+    METADATA = "metadata", "metadata: no payloads"
+    REDACTED = "redacted", "redacted: without personal data and secrets"
+    FULL = "full", "full: as they are"
+
+
 class Project(models.Model):
     """The tenant. Its slug is in the MCP address of its servers."""
 
     slug = models.CharField(max_length=63, unique=True, validators=[validate_slug])
     name = models.CharField(max_length=200, blank=True)
     enabled = models.BooleanField(default=True, help_text="Off: every call of this project is refused.")
+    payloads = models.CharField(
+        max_length=8, choices=PayloadLevel.choices, default=PayloadLevel.METADATA,
+        help_text="What the audit log keeps of calls: no payloads, payloads without personal data and secrets, or all.",
+    )  # fmt: skip
+    keep_months = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(1_200)],
+        help_text="Whole months that the audit log is kept besides the current one; 0 is for ever.",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -36,7 +36,11 @@ _ANY_LIST = frozenset(MEMBERS.values())
 def owner_of(call: Call) -> Owner:
     """Whose tokens those of this call are."""
     session = hashlib.sha256(call.sealed_session.encode()).hexdigest() if call.sealed_session else ""
-    return Owner(call.principal.project_id, session or f"key:{call.principal.key.key_id}")
+    key = call.principal.key
+    session = session or f"key:{key.key_id}"
+    # What was issued before its person was erased is nobody's any more.
+    erased = call.snapshot.erasures_of(key.user_id)
+    return Owner(call.principal.project_id, f"{session}:{erased}" if erased else session)
 
 
 def inspection_of(call: Call) -> Inspection:

@@ -22,7 +22,7 @@ from guardrails import compiled
 from guardrails.compiled import PolicySet
 from projects import versions
 from projects.authentication import KeyRecord, load_keys
-from projects.models import ApiKey, Project
+from projects.models import ApiKey, PayloadLevel, Project
 from projects.scoping import unscoped, with_project
 from proxy.errors import Refusal
 from servers import laying, rights
@@ -62,10 +62,16 @@ class Snapshot:
     keys_version: int = 0
     # What workers were last told to drop, with the version at which.
     cleared: Mapping[str, int] = field(default_factory=dict)
+    # What the log keeps of what calls send and get: a PayloadLevel.
+    payloads: str = PayloadLevel.METADATA
     loaded_at: float = field(default_factory=time.monotonic, compare=False)
 
     def is_expired(self) -> bool:
         return time.monotonic() - self.loaded_at > settings.CACHE_CONFIG_SECONDS
+
+    def erasures_of(self, user_id: int) -> int:
+        """Another number each time that what is kept of the person was erased."""
+        return self.cleared.get(f"person:{user_id}", 0)
 
 
 # Who is told when a project's snapshot is another one: its id, what it was before, and what it is now.
@@ -97,6 +103,7 @@ def load(project_id: int, known: Snapshot | None = None) -> Snapshot | None:
             overlays=laying.load(server for server, _ in servers),
             keys_version=standing.keys_version,
             cleared=standing.cleared,
+            payloads=project.payloads,
         )
 
 

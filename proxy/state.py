@@ -21,6 +21,7 @@ from proxy.guards import Guards
 from proxy.listings import Listings
 from proxy.meter import Meters
 from proxy.naming import Names
+from proxy.payloads import DataKeys
 from proxy.rediscovery import Rediscovery
 from proxy.sightings import Sightings
 from proxy.snapshot import Snapshot, Snapshots
@@ -99,6 +100,7 @@ class State:
     def __init__(self) -> None:
         self.open_calls = OpenCalls()
         self.snapshots = Snapshots(self._follow)
+        self.payload_keys = DataKeys(self.snapshots)
         self.sightings = Sightings(self.snapshots)
         self.rediscovery = Rediscovery(self.snapshots)
         self.flights = Flights()
@@ -154,12 +156,14 @@ class State:
                 # Somebody has seen another list than ours.
                 self.catalogue.expire(after.upstreams[slug])
 
-    def _drop(self, project_id: int, kind: str, server_id: str = "") -> None:
+    def _drop(self, project_id: int, kind: str, part: str = "") -> None:
         if kind == "tools":
-            self.catalogue.forget(project_id, int(server_id) if server_id else None)
+            self.catalogue.forget(project_id, int(part) if part else None)
         elif kind == "verdicts":
             self.guards.cache.forget(project_id)
             self.guards.definitions.forget(project_id)
+        elif kind == "person" and part:
+            self.payload_keys.forget(project_id, int(part))
 
     async def _end_expired(self) -> None:
         while True:

@@ -214,8 +214,15 @@ class DeclaredException(_Strict):
     expires_at: AwareDatetime
 
 
+class DeclaredAudit(_Strict):
+    """What the log keeps of calls, and for how many whole months besides the current one; 0 is for ever."""
+
+    payloads: Literal["metadata", "redacted", "full"] = "metadata"
+    keep_months: int = Field(0, ge=0, le=1_200)
+
+
 class DeclaredProject(_Strict):
-    """`policy` makes a preset the project's default.
+    """`policy` makes a preset the project's default. `audit` that is not given, or a part of it, stays as it is.
 
     `grants` are the rules that hold for all servers; these and `exceptions` stay as they are when they are not given,
     and are all that there are when they are.
@@ -224,6 +231,7 @@ class DeclaredProject(_Strict):
     slug: str
     name: str = ""
     enabled: bool = True
+    audit: DeclaredAudit = Field(default_factory=lambda: DeclaredAudit.model_validate({}))
     policy: Preset | None = None
     policies: list[DeclaredPolicy] = []
     members: list[DeclaredMember] = []
@@ -376,9 +384,14 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
     if project is None:
         project = _at(place, lambda: project_services.create_project(slug=declared.slug, name=declared.name))
         outcome.create.append(f"project {declared.slug}")
-    wanted = {"name": declared.name or project.name, "enabled": declared.enabled}
-    if any(getattr(project, attribute) != value for attribute, value in wanted.items()):
-        _at(place, lambda: project_services.update_project(project=project, **wanted))
+    wanted = {
+        "name": declared.name or project.name,
+        "enabled": declared.enabled,
+        **declared.audit.model_dump(include=declared.audit.model_fields_set),
+    }
+    changes = {attribute: value for attribute, value in wanted.items() if getattr(project, attribute) != value}
+    if changes:
+        _at(place, lambda: project_services.update_project(project=project, **changes))
         outcome.update.append(f"project {declared.slug}")
     with with_project(project.pk):
         for member in declared.members:

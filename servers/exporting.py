@@ -88,7 +88,7 @@ def older_keys(project: Project) -> int:
 def _project(project: Project, references: References) -> dict[str, Any]:
     given = _columns(DeclaredProject, project) | {
         # A section holds fields of the project itself.
-        name: {inner: getattr(project, inner) for inner in section.model_fields}
+        name: {inner: _plain(getattr(project, inner)) for inner in section.model_fields}
         for name, section in _sections().items()
     }
     given |= {

@@ -13,6 +13,7 @@ from audit.canonical import canonical_record
 from audit.checkpoint import Statement
 from audit.entry import now
 from audit.export_format import Beginning, ExportWriter
+from audit.retained_logs import retention_end
 from audit.snapshot import one_state
 
 _AT_ONE_TIME = 2_000
@@ -31,6 +32,7 @@ def export(
     """
     folder.mkdir(parents=True)
     with one_state():
+        first = max(first, retention_end(project_ref) + 1)
         checkpoints = list(logs.checkpoints_of(project_ref))
         covering = _covering(checkpoints, first, last)
         start = _beginning(checkpoints, covering)

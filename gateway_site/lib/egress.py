@@ -41,6 +41,10 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 _GLOBAL = IPv6Network("2000::/3")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _PUBLIC_PORTS = {"https": {443}, "http": set()}
+# Of connections that carry no HTTP: RFC 5425 section 4.1.
+_PUBLIC_STREAM_PORTS = {"syslog+tls": {6514}, "syslog": set()}
+_OPEN_PORTS: Mapping[str, set[int]] = {**_PUBLIC_PORTS, **_PUBLIC_STREAM_PORTS}
+_ENCRYPTED = ("https", "syslog+tls")
 Address = IPv4Address | IPv6Address
 # Scheme, host in lower case, port.
 Host = tuple[str, str, int | None]
@@ -129,13 +133,25 @@ def classify(address: Address) -> str | None:
 
 def check_url(url: str) -> URL:
     """The parsed URL, when it could be connected to. Raises EgressDenied; resolves nothing."""
+    return _check(url, _PUBLIC_PORTS)
+
+
+def check_stream(url: str) -> URL:
+    """The same for `syslog+tls://host:port` and `syslog://host:port`; of these TLS to port 6514 is public."""
+    parsed = _check(url, _PUBLIC_STREAM_PORTS)
+    if parsed.raw_path not in ("", "/") or parsed.raw_query_string:
+        raise EgressDenied("not a server's URL")
+    return parsed
+
+
+def _check(url: str, schemes: Mapping[str, set[int]]) -> URL:
     try:
         parsed = URL(url)
         host, port = parsed.host, parsed.port
     except ValueError as error:
         raise EgressDenied("not a URL") from error
-    if parsed.scheme not in _PUBLIC_PORTS or not host or port is None:
-        raise EgressDenied("only http and https URLs")
+    if parsed.scheme not in schemes or not host or port is None:
+        raise EgressDenied("only http and https URLs" if schemes is _PUBLIC_PORTS else "not a host and a port")
     if parsed.user is not None or parsed.password is not None:
         raise EgressDenied("credentials in the URL")
     if parsed.fragment or len(host) > 253:
@@ -149,9 +165,9 @@ def check_url(url: str) -> URL:
     elif not allowed.host(host.lower(), port):
         if _looks_numeric(host):
             raise EgressDenied("unusual spelling of an address")
-        if parsed.scheme == "http" and not allowed.networks:
-            raise EgressDenied("plain http to a host that the operator did not open")
-        if parsed.scheme == "https" and port not in _PUBLIC_PORTS["https"] and not allowed.networks:
+        if parsed.scheme not in _ENCRYPTED and not allowed.networks:
+            raise EgressDenied(f"plain {parsed.scheme} to a host that the operator did not open")
+        if parsed.scheme in _ENCRYPTED and port not in schemes[parsed.scheme] and not allowed.networks:
             raise EgressDenied("a port that the operator did not open")
     return parsed
 
@@ -166,13 +182,13 @@ def host_of(url: str) -> Host | None:
 
 
 def check_address(address: Address, port: int, scheme: str) -> None:
-    """Raises EgressDenied unless it is public HTTPS or was opened by the operator."""
+    """Raises EgressDenied unless it is public and encrypted, or was opened by the operator."""
     if allowance().address(address, port):
         return
     category = classify(address)
     if category is not None:
         raise EgressDenied(f"{category} address")
-    if port not in _PUBLIC_PORTS[scheme]:
+    if port not in _OPEN_PORTS[scheme]:
         raise EgressDenied("a scheme or port that the operator did not open")
 
 
@@ -252,9 +268,9 @@ _SKIPPED: Iterable[str] = ("User-Agent", "Accept", "Accept-Encoding", "Content-T
 class Poster:
     """Posts to one origin over connections that are kept. Needs a running event loop, and is closed there."""
 
-    def __init__(self, url: str, *, limit: int) -> None:
-        """Any URL of the origin; `limit` connections at most. Raises EgressDenied."""
-        self._session = open_session(url, limit=limit)
+    def __init__(self, url: str, *, limit: int, tls: ssl.SSLContext | None = None) -> None:
+        """Any URL of the origin; `limit` connections at most; `tls` trusts others than usual. Raises EgressDenied."""
+        self._session = open_session(url, limit=limit, tls=tls)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> Answer:
         """The answer, read to its end and never followed elsewhere.
@@ -307,20 +323,35 @@ def _kind(error: Exception, has_begun: bool) -> str:
 async def connect(url: str, factory: Callable[[], P]) -> P:
     """One connection outside of any pool. Raises EgressDenied, ConnectFailed and TimeoutError."""
     checked = check_url(url)
+    _, protocol = await _connect(checked, factory, _default_tls() if checked.scheme == "https" else None)
+    return protocol
+
+
+async def open_stream(url: str, tls: ssl.SSLContext | None = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """One connection that carries no HTTP, to what check_stream() lets pass. `tls` trusts others than usual.
+
+    Raises EgressDenied, ConnectFailed and TimeoutError.
+    """
+    checked = check_stream(url)
+    reader = asyncio.StreamReader()
+    secured = (tls or _plain_tls()) if checked.scheme in _ENCRYPTED else None
+    transport, protocol = await _connect(checked, lambda: asyncio.StreamReaderProtocol(reader), secured)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+
+
+async def _connect(checked: URL, factory: Callable[[], P], tls: ssl.SSLContext | None) -> tuple[Any, P]:
     loop = asyncio.get_running_loop()
     host = checked.raw_host or ""
-    tls = _default_tls() if checked.scheme == "https" else None
     name = host.rstrip(".") if tls is not None else None
     async with _connecting():
         found = await _checked_addresses(checked)
     async with _connecting(), asyncio.timeout(_CONNECT_SECONDS):
         opened = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=loop)
         try:
-            _, protocol = await loop.create_connection(factory, sock=opened, ssl=tls, server_hostname=name)
+            return await loop.create_connection(factory, sock=opened, ssl=tls, server_hostname=name)
         except BaseException:
             opened.close()
             raise
-    return protocol
 
 
 async def connect_unix(path: str, factory: Callable[[], P]) -> P:
@@ -350,6 +381,11 @@ async def _checked_addresses(checked: URL) -> list[AddrInfoType]:
         return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
     answers = await CheckedResolver(checked.scheme).resolve(host, port)
     return [(each["family"], socket.SOCK_STREAM, each["proto"], "", (each["host"], port)) for each in answers]
+
+
+@lru_cache(maxsize=1)
+def _plain_tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 @lru_cache(maxsize=1)

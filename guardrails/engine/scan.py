@@ -98,6 +98,8 @@ class Services:
     is_exempt: Callable[[Finding, str], bool] | None = None
     # What a finding is recognised by, told by the same.
     digests_of: Callable[[Finding, str], tuple[str, str]] | None = None
+    # What is put in place of a finding that has no token, told by its category.
+    mark: Callable[[str], str] = "<{}>".format
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,7 +496,8 @@ async def _decide(
             return Passed(_report(scan, shown))
         tokens = await _issue_tokens(scan, message, to_change, apart)
         value = await apart(
-            redact, message, to_change, lambda finding, _: tokens.get(_place(finding), f"<{finding.category}>"), schema
+            redact, message, to_change,
+            lambda finding, _: tokens.get(_place(finding)) or scan.services.mark(finding.category), schema,
         )
     except Unredactable as error:
         return Blocked(_report(scan, shown), "redaction", "NOT_REDACTABLE", masking.mask(error.pointer))

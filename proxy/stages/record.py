@@ -16,10 +16,11 @@ from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
 from gateway_site.lib import tracing
 from gateway_site.lib.jsontext import encode
-from proxy import naming
+from proxy import naming, payloads
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal, of_upstream
 from proxy.inspection import summarise
+from proxy.payloads import METADATA
 from proxy.wire import is_response
 from servers.upstream import Upstream, UpstreamError
 
@@ -39,10 +40,15 @@ async def record(call: Call, call_next: CallNext) -> Answer:
         call.call_id = new_id()
         try:
             await naming.look_up(call)
-            await _commit(_intent(call))
-        except Refusal:
+            intent = _intent(call)
+            if call.snapshot.payloads != METADATA:
+                intent = await payloads.with_sent(call, intent)
+            await _commit(intent)
+        except (Refusal, payloads.Unsealed) as error:
             # A slow store may commit the intent after all; it must not stay open.
             outcome.ended("refused", "audit_unavailable")
+            if isinstance(error, payloads.Unsealed):
+                raise Refusal("audit_unavailable") from None
             raise
         except BaseException as error:
             outcome.ended("cancelled", type(error).__name__)
@@ -118,6 +124,7 @@ class _Outcome:
             rpc_code=code,
             upstream_status=answer.upstream_status,
             result_digest=_digest(self._call, message.get("result")) if message is not None else answer.digest,
+            answer=(message, body),
         )
 
     async def refused(self, refusal: Refusal) -> None:
@@ -136,11 +143,20 @@ class _Outcome:
         with contextlib.suppress(AuditUnavailable):
             recorder.write_behind(self._entry(decision=decision, reason=reason))
 
-    async def _write(self, **fields: Any) -> None:
+    async def _write(self, answer: tuple[dict[str, Any] | None, bytes] | None = None, **fields: Any) -> None:
         self.written = True
         # By now the server's list may have been read.
         await naming.look_up(self._call)
-        await _commit(self._entry(**fields))
+        entry = self._entry(**fields)
+        if answer is None or self._call.snapshot.payloads == METADATA:
+            await _commit(entry)
+            return
+        try:
+            entry = await payloads.with_answered(self._call, entry, *answer)
+        except payloads.Unsealed:
+            await _commit(payloads.without_payload(entry, "unsealed"))
+            raise Refusal("audit_unavailable") from None
+        await _commit(entry)
 
     def _entry(self, **fields: Any) -> Entry:
         call = self._call

@@ -11,6 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from audit import forwarders
+from audit.models import DeadLetter, Forwarder
+from audit.payloads import key_of_subject
 from gateway_site.lib.actor import Actor, acting_as
 from guardrails import services as guardrails
 from guardrails.models import Policy
@@ -69,6 +72,8 @@ class Stored:
     grant: Grant
     overlay: Overlay
     policy: Policy
+    forwarder: Forwarder
+    signing_key: str
 
 
 @pytest.fixture
@@ -79,6 +84,7 @@ def stored(db: None) -> Stored:
         user = User.objects.create_user("ada@acme.test", PASSWORD)
         membership = projects.set_member(project=project, user=user, role="owner")
         key, text = projects.issue_key(project=project, user=user, label="laptop")
+        key_of_subject(project.pk, user.pk, user.email)
         template = servers.save_template(
             template=CommandTemplate(
                 slug="clock",
@@ -112,13 +118,22 @@ def stored(db: None) -> Stored:
         words = Spec("keywords", config={"words": [HOSTILE]})
         policy = guardrails.create_policy(project=project, slug="tools", guardrails=[words])
         guardrails.save_floor_guardrail(spec=words)
+        forwarder, signing_key = forwarders.create_forwarder(
+            project=project, name="siem", kind="webhook", format="cef", address="http://127.0.0.1:9002/in",
+            authorization="Bearer canary-siem",
+        )  # fmt: skip
+        DeadLetter.objects.create(
+            state=forwarders.state_of(forwarder), project_ref=project.pk, first=1, last=9, reason="status 400",
+            at=timezone.now(),
+        )  # fmt: skip
         guardrails.add_exception(
             project=project, detector="keywords", text="canary-text", reason=HOSTILE,
             expires_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
     return Stored(
-        project, user, membership, key, text, template, server, stdio, tool, version, grant, overlay, policy
-    )
+        project, user, membership, key, text, template, server, stdio, tool, version, grant, overlay, policy, forwarder,
+        signing_key,
+    )  # fmt: skip
 
 
 def everything_stored() -> str:

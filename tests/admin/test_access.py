@@ -39,6 +39,7 @@ def paths(stored: Stored) -> list[str]:
 def deciding(stored: Stored) -> list[str]:
     """What only takes a decision and shows nothing."""
     return [
+        reverse("admin:audit_forwarder_test", args=[stored.forwarder.pk]),
         reverse("admin:servers_server_allow", args=[stored.server.pk]), reverse("admin:servers_tool_decide"),
         reverse("admin:servers_toolversion_decide", args=[stored.version.pk]),
         reverse("admin:servers_overlay_preview"), reverse("admin:servers_overlay_preview", args=[stored.overlay.pk]),
@@ -57,7 +58,8 @@ def stored_with_event(stored: Stored) -> Stored:
 
 def test_every_model_with_pages_was_meant_to_have_them() -> None:
     assert NAMES == [
-        "audit.event", "guardrails.findingexception", "guardrails.floorguardrail", "guardrails.policy",
+        "audit.deadletter", "audit.event", "audit.forwarder", "audit.subjectkey",
+        "guardrails.findingexception", "guardrails.floorguardrail", "guardrails.policy",
         "guardrails.policyversion", "projects.apikey", "projects.job", "projects.membership", "projects.project",
         "projects.user", "servers.commandtemplate", "servers.grant", "servers.overlay", "servers.server",
         "servers.tool", "servers.toolversion",
@@ -66,8 +68,8 @@ def test_every_model_with_pages_was_meant_to_have_them() -> None:
 
 
 def test_an_operator_can_open_them_all(pages: Client, stored_with_event: Stored) -> None:
-    read_only = ("/audit/event/", "/guardrails/policyversion/", "/projects/job/", "/servers/tool/",
-                 "/servers/toolversion/")  # fmt: skip
+    read_only = ("/audit/deadletter/", "/audit/event/", "/audit/subjectkey/", "/guardrails/policyversion/",
+                 "/projects/job/", "/servers/tool/", "/servers/toolversion/")  # fmt: skip
     for path in paths(stored_with_event):
         status = pages.get(path).status_code
         refused = any(part in path for part in read_only) and path.endswith(("/add/", "/delete/"))

@@ -35,6 +35,8 @@ SERVER = {
     "grants-TOTAL_FORMS": 0,
     "grants-INITIAL_FORMS": 0,
 }
+# What the log keeps, as a project has it without a choice.
+KEPT = {"payloads": "metadata", "keep_months": 0}
 TEMPLATE = {"slug": "clock", "executable": "{python}", "memory_mb": 512, "max_processes": 4, "idle_seconds": 60}
 
 
@@ -391,7 +393,7 @@ class TestWrongInputIsAFormError:
             return true_one(**fields)
 
         monkeypatch.setattr(services, "update_project", second_time_unlucky)
-        response = change(pages, "projects_project", stored.project.pk, slug="acme", name="Changed", enabled="on")
+        response = change(pages, "projects_project", stored.project.pk, slug="acme", name="Changed", **KEPT, enabled="on")
         assert response.status_code == 302
         assert "Too late." in pages.get(response.url).content.decode()
         assert Project.objects.get(pk=stored.project.pk).name == ""
@@ -410,7 +412,7 @@ class TestWrongInputIsAFormError:
 class TestChangesAreRecordedOnceAndByName:
     def test_each_change_has_one_event_by_the_operator(self, pages: Client, stored: Stored) -> None:
         start = Event.objects.latest("ord").ord
-        change(pages, "projects_project", stored.project.pk, slug="acme", name="Acme", enabled="on")
+        change(pages, "projects_project", stored.project.pk, slug="acme", name="Acme", **KEPT, enabled="on")
         change(pages, "servers_server", stored.server.pk, **{**SERVER, "timeout_seconds": 5})
         add(pages, "servers_commandtemplate", **{**TEMPLATE, "slug": "other"})
         template = CommandTemplate.objects.get(slug="other")
@@ -432,13 +434,13 @@ class TestChangesAreRecordedOnceAndByName:
         assert not Project.objects.exists()
 
     def test_the_event_of_a_project_says_what_was_before(self, pages: Client, stored: Stored) -> None:
-        change(pages, "projects_project", stored.project.pk, slug="acme", name="Acme")
+        change(pages, "projects_project", stored.project.pk, slug="acme", name="Acme", **KEPT)
         detail = Event.objects.get(kind="project.changed").detail
         assert detail == {"before": {"name": "", "enabled": True}, "after": {"name": "Acme", "enabled": False}}
 
     def test_saving_without_a_change_is_no_event(self, pages: Client, stored: Stored) -> None:
         before = Event.objects.count()
-        change(pages, "projects_project", stored.project.pk, slug="acme", name="", enabled="on")
+        change(pages, "projects_project", stored.project.pk, slug="acme", name="", **KEPT, enabled="on")
         fields = {"label": "laptop", "servers": "*", "tools": "*", "surface": "native", "networks": ""}
         change(pages, "projects_apikey", stored.key.pk, **fields)
         assert Event.objects.count() == before

@@ -19,7 +19,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
 
-from audit import logs, rows, storage
+from audit import logs, retained, rows, storage
 from audit.canonical import canonical
 from audit.chain import START, leaf_of, link, root_of
 from audit.checkpoint import Statement, read_line
@@ -54,14 +54,16 @@ def _checkpoint(chance: random.Random) -> Checkpoint:
 
 def edit(chance: random.Random) -> Kinds:
     event = _event(chance)
-    if chance.random() < 0.3:
+    # A retention has texts only.
+    is_call = event.call_id is not None
+    if chance.random() < 0.3 and is_call:
         name = chance.choice(NUMBERS)
         execute(f"UPDATE audit_event SET {name} = {name} + 1 WHERE ord = %s", [event.ord])
-    elif chance.random() < 0.2:
+    elif chance.random() < 0.2 and is_call:
         name = chance.choice(("call_id", "payload_ref"))
         execute(f"UPDATE audit_event SET {name} = NULL WHERE ord = %s", [event.ord])
     else:
-        name = chance.choice(TEXTS)
+        name = chance.choice([name for name in TEXTS if getattr(event, name)])
         value = getattr(event, name)
         place = chance.randrange(len(value) + 1)
         changed = value[: place - 1] + "~" + value[place:] if place else value[1:]
@@ -239,6 +241,84 @@ def duplicate(chance: random.Random) -> Kinds:
 ON_DATABASE: tuple[DatabaseOperator, ...] = (
     edit, edit_detail, back_date, delete, delete_with_seal, insert, insert_with_seal, swap_events, swap_seals, move,
     truncate, forge_checkpoint, chain_again, drop_checkpoint, change_key, duplicate,
+)  # fmt: skip
+
+
+def _kept(ref: int) -> list[Seal]:
+    """Seals of a log whose beginning was dropped, the first that is left first."""
+    return list(Seal.objects.filter(project_ref=ref).order_by("seq"))
+
+
+def _drop_to(ref: int, seq: int) -> None:
+    """The beginning of a log, as somebody would who has the database."""
+    execute("DELETE FROM audit_event WHERE ord IN (SELECT event_ord FROM audit_seal"
+            " WHERE project_ref = %s AND seq <= %s)", [ref, seq])  # fmt: skip
+    execute("DELETE FROM audit_seal WHERE project_ref = %s AND seq <= %s", [ref, seq])
+
+
+def drop_more(chance: random.Random) -> Kinds:
+    """More than the retention says, up to a checkpoint or not."""
+    kept = [each.seq for each in _kept(1)][:-1]
+    sizes = list(Checkpoint.objects.filter(project_ref=1, size__in=kept).values_list("size", flat=True))
+    _drop_to(1, chance.choice([*kept, *sizes, *sizes]))
+    return {"seal_missing"}
+
+
+def drop_without_a_word(chance: random.Random) -> Kinds:
+    """The beginning of a log that says nothing of a retention."""
+    kept = [each.seq for each in _kept(2)][:-1]
+    sizes = list(Checkpoint.objects.filter(project_ref=2, size__in=kept).values_list("size", flat=True))
+    _drop_to(2, chance.choice([*kept, *sizes, *sizes]))
+    return {"seal_missing"}
+
+
+def _retention() -> Event:
+    event: Event = Event.objects.get(project_ref=1, kind="audit.retained")
+    return event
+
+
+def widen_retention(chance: random.Random) -> Kinds:
+    """The event says more than it did, with or without a signature, and so much is dropped."""
+    event = _retention()
+    sizes = Checkpoint.objects.filter(project_ref=1, size__gt=event.detail["last_seq"]).order_by("size")
+    widened = logs.statement_of(chance.choice(list(sizes)[:-1] or list(sizes)))
+    detail = {**event.detail, "last_seq": widened.size, "checkpoint": widened.to_line().decode()}
+    if chance.random() < 0.5:
+        key = Ed25519PrivateKey.from_private_bytes(chance.randbytes(32))
+        detail = retained.state(
+            project_ref=1, first_seq=1, before=detail["before"], at=detail["at"], checkpoint=widened,
+            key_id=chance.choice((detail["key_id"], key_id_of(key.public_key().public_bytes_raw()))), key=key,
+        )  # fmt: skip
+    execute("UPDATE audit_event SET detail = %s WHERE ord = %s", [json.dumps(detail), event.ord])
+    if chance.random() < 0.5:
+        seal = Seal.objects.get(event_id=event.id)
+        execute("UPDATE audit_seal SET leaf = %s WHERE event_id = %s",
+                [_leaf(event.ord), event.id if connection.vendor == "postgresql" else event.id.hex])  # fmt: skip
+        _chain_again(1, seal.seq)
+    _drop_to(1, min(widened.size, Seal.objects.get(event_id=event.id).seq - 1))
+    return {"seal_missing"}
+
+
+def forge_retention(chance: random.Random) -> Kinds:
+    """A statement of another log's, or signed by nobody, behind what it is to excuse."""
+    detail = {**_retention().detail, "project_ref": chance.choice((1, 2))}
+    last = Checkpoint.objects.filter(project_ref=2).order_by("-size").values_list("size", flat=True)[1]
+    detail["last_seq"] = chance.choice((detail["last_seq"], last))
+    storage.insert([entry(1, kind="audit.retained", project_ref=2, project="globex", detail=detail)])
+    _add_seal(logs.head_of(2), 2, Event.objects.latest("ord"))
+    _drop_to(2, last)
+    return {"seal_missing"}
+
+
+def drop_retention(chance: random.Random) -> Kinds:
+    """What excuses the missing beginning is taken away itself."""
+    event = _retention()
+    execute("DELETE FROM audit_event WHERE ord = %s", [event.ord])
+    return {"event_missing"}
+
+
+ON_RETAINED: tuple[DatabaseOperator, ...] = (
+    drop_more, drop_without_a_word, widen_retention, forge_retention, drop_retention,
 )  # fmt: skip
 
 

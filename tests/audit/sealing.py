@@ -10,9 +10,10 @@ from typing import Any
 
 from django.db import connection
 
-from audit import sealer, storage
-from audit.entry import Entry, new_id
+from audit import retention, sealer, storage
+from audit.entry import Entry, new_id, now
 from audit.models import Event, Seal
+from projects.models import Project
 
 # Events of the tests happened long ago, as seen from their checkpoints.
 EARLIER = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
@@ -82,6 +83,26 @@ def make_log(batches: int = 4, size: int = 15) -> None:
     for number in range(batches):
         write(size, start=number * size)
         seal_all()
+
+
+def tenant(number: int, slug: str, keep_from: datetime | None = None) -> Project:
+    """The project whose log has this number; of its months those are kept that begin with `keep_from` or later."""
+    project = Project.objects.filter(pk=number).first() or Project(pk=number, slug=slug)
+    at = now()
+    project.keep_months = (at.year - keep_from.year) * 12 + at.month - keep_from.month if keep_from else 0
+    project.save()
+    return project
+
+
+def retained_log() -> None:
+    """Logs of four months, of which the first two of the first project's are dropped, and then one more batch."""
+    for number, month in enumerate((3, 3, 4, 5, 6)):
+        write(15, start=number * 15, at=datetime(2026, month, 4, 5, 6, 7, number, tzinfo=UTC))
+        seal_all()
+    tenant(1, "acme", datetime(2026, 5, 1, tzinfo=UTC))
+    assert retention.retain().events == 15
+    write(15, start=100)
+    seal_all()
 
 
 def execute(statement: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:

@@ -30,6 +30,8 @@ on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="
 @pytest.mark.parametrize("act", ["UPDATE {} SET project_ref = 9", "DELETE FROM {}", "TRUNCATE {}"])
 def test_no_line_is_changed_or_deleted(table: str, act: str) -> None:
     make_log(batches=1, size=3)
+    values = "'0190b7a0-0000-7000-8000-000000000000', 1, 1, 1, '2026-01-01', '{}'"
+    execute(f"INSERT INTO audit_retention (id, project_ref, first, last, before, statement) VALUES ({values})")
     if act.startswith("TRUNCATE") and connection.vendor != "postgresql":
         pytest.skip("SQLite has no TRUNCATE")
     before = execute(f"SELECT count(*), min(project_ref) FROM {table}")

@@ -28,7 +28,7 @@ from audit.verify import CannotTell, verify
 from audit.verify_export import verify_export
 from audit.walk import Report
 from tests.audit import mutations
-from tests.audit.sealing import entry, execute, make_log, seal_all, seeded, write
+from tests.audit.sealing import entry, execute, make_log, retained_log, seal_all, seeded, write
 from tests.conftest import log_may_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,6 +53,27 @@ def test_every_mutation_of_the_database_is_found_and_named() -> None:
     with transaction.atomic(), log_may_change():
         for operator in mutations.ON_DATABASE:
             for number in range(OF_EACH):
+                with transaction.atomic():
+                    expected = operator(seeded(number))
+                    found = {damage.kind for damage in look().damages}
+                    if not expected & found:
+                        escaped.append((operator.__name__, number, expected, found))
+                    transaction.set_rollback(True)
+            assert look().is_intact, operator.__name__
+    assert escaped == []
+
+
+@pytest.mark.claim("audit.tampering")
+@pytest.mark.claim("audit.no-false-alarm")
+@pytest.mark.claim("audit.retention-proof")
+def test_every_mutation_of_a_log_whose_beginning_was_dropped_is_found_too() -> None:
+    """Deleting more than was signed, forging what is signed, and all that is done to any log."""
+    retained_log()
+    assert look().is_intact
+    escaped = []
+    with transaction.atomic(), log_may_change():
+        for operator in (*mutations.ON_RETAINED, *mutations.ON_DATABASE):
+            for number in range(OF_EACH if operator in mutations.ON_RETAINED else OF_EACH // 4):
                 with transaction.atomic():
                     expected = operator(seeded(number))
                     found = {damage.kind for damage in look().damages}

@@ -52,6 +52,7 @@ projects:
           - {detector: keywords, directions: [output], action: flag, threshold: 0.25, config: {words: ["yes", "1.0"]}}
           - {detector: pii, categories: [EMAIL], action: tokenise, enabled: false, on_error: flag, timeout: 1.5}
           - {detector: openai_moderation, config: {api_key: canary-provider}}
+    audit: {payloads: redacted, keep_months: 12}
     grants: [{allow: "read_*"}, {deny: "delete_*", role: member, reason: "no: never"}]
     servers:
       - slug: docs

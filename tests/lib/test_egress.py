@@ -110,6 +110,40 @@ def test_public_https_is_open(url: str) -> None:
     assert egress.check_url(url).scheme == "https"
 
 
+@claim("egress.urls")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "syslog://example.com:514", "syslog+tls://example.com:443", "syslog+tls://example.com", "https://example.com/",
+        "syslog+tls://127.1:6514", "syslog+tls://user:password@example.com:6514", "syslog+tls://example.com:6514/x",
+        "syslog+tls://example.com:6514?x=1", "syslog+tls://[::1]:6514", "syslog+tls://169.254.169.254:6514",
+        "syslog://93.184.215.14:6514", "unix:///run/docker.sock",
+    ],
+)  # fmt: skip
+def test_of_what_is_no_http_only_syslog_over_tls_is_open(url: str) -> None:
+    with pytest.raises(EgressDenied):
+        egress.check_stream(url)
+
+
+def test_syslog_over_tls_is_no_address_of_a_server_and_plain_syslog_is_the_operators_to_open(
+    settings: Settings,
+) -> None:
+    assert egress.check_stream("syslog+tls://example.com:6514").port == 6514
+    assert "only http" in denied("syslog+tls://example.com:6514")
+    settings.EGRESS_ALLOW = ["siem.internal:514", "10.0.0.0/8"]
+    assert egress.check_stream("syslog://siem.internal:514").host == "siem.internal"
+    assert egress.check_stream("syslog://10.1.2.3:514").port == 514
+
+
+@claim("egress.resolution")
+@pytest.mark.asyncio
+async def test_a_stream_to_a_name_that_means_a_closed_address_is_never_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names(monkeypatch, rebound=[[PUBLIC, "127.0.0.1"]])
+    with pytest.raises(EgressDenied, match="loopback"):
+        await egress.open_stream("syslog+tls://rebound.example:6514")
+    assert names.asked == ["rebound.example"]
+
+
 @claim("egress.operator")
 def test_the_operator_opens_hosts_addresses_and_networks_with_or_without_port(settings: Settings) -> None:
     settings.EGRESS_ALLOW = ["10.0.0.5:8080", "10.1.0.0/16", "[fd00::1]:81", "fd01::/64", "Intranet", "db.internal:82"]

@@ -14,6 +14,7 @@ from django.db import DatabaseError, IntegrityError, models, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch, Subquery
 from django.utils import timezone
 
+from audit import forwarders
 from guardrails import services as guardrails
 from guardrails.specs import Spec
 from projects import jobs
@@ -208,6 +209,7 @@ def populate(cast: Cast) -> None:
             Overlay.objects.create(project=project, server=server, tool="read", hidden=True)
         set_grants(server=server, grants=[EVERYTHING])
         jobs.enqueue(project=project, kind="tests.nothing", subject_ref=1, label="nothing")
+        forwarders.create_forwarder(project=project, name="siem", kind="syslog", address="syslog://127.0.0.1:514")
         guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
         guardrails.add_exception(
             project=project, detector="pii", text="x", reason="x", expires_at=timezone.now() + timedelta(days=1)

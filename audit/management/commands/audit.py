@@ -1,4 +1,4 @@
-"""`manage.py audit`: verify the log or an export, take a checkpoint along, export, and look after the signing keys."""
+"""`manage.py audit`: verify the log or an export, take a checkpoint along, export, forward, look after the keys."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from audit import logs, sealer, signing
+from audit import erasure, forward_status, forward_work, logs, retention, sealer, signing
+from audit.destinations import BadDestination
 from audit.exporters import proof
 from audit.models import Event
 from audit.recorder import record
@@ -28,7 +30,7 @@ _SHOWN = 100
 
 
 class Command(BaseCommand):
-    help = "Verifies the audit log, and looks after its checkpoints and keys."
+    help = "Verifies the audit log, and looks after its checkpoints, keys and forwarders."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parts = parser.add_subparsers(dest="part", required=True)
@@ -46,6 +48,16 @@ class Command(BaseCommand):
         add.add_argument("--project", required=True, help="Slug or number; 0 is what belongs to no project.")
         add.add_argument("--first", type=int, default=1)
         add.add_argument("--last", type=int)
+        add = parts.add_parser("forward", help="How the forwarders are doing.")
+        add.add_argument("--project", help="Slug or number; else every forwarder, those of the settings too.")
+        add.add_argument("--resend", action="store_true", help="Have their dead letters sent again.")
+        add.add_argument("--now", action="store_true", help="Send what waits, here and at once.")
+        add = parts.add_parser("erase", help="Destroys a person's key, and with it their payloads.")
+        add.add_argument("--project", required=True, help="Slug or number.")
+        add.add_argument("--subject", required=True, help="The person's e-mail address or user id.")
+        add = parts.add_parser("retain", help="Drops the months that projects do not keep, by a signed event.")
+        add.add_argument("--project", help="Slug or number; else every project that has keep_months.")
+        add.add_argument("--dry-run", action="store_true", help="Say what would be dropped.")
         add = parts.add_parser("keys", help="The keys that sign.")
         add.add_argument("act", choices=("list", "add", "rotate"), nargs="?", default="list")
         add.add_argument("--public", action="store_true", help="List the public keys as a JWK set.")
@@ -88,6 +100,44 @@ class Command(BaseCommand):
         held = {name: manifest[name] for name in ("first_seq", "last_seq", "events")}
         record("audit.exported", project_ref=ref or None, project=_slug(ref), subject="proof", detail=held)
         self.stdout.write(f"{manifest['events']} events, {manifest['first_seq']} to {manifest['last_seq']}")
+
+    def _forward(self, options: dict[str, Any]) -> None:
+        project = Project.objects.filter(pk=_ref(options["project"])).first() if options["project"] else None
+        if options["project"] and project is None:
+            raise CommandError("That project is gone, and its forwarders with it.")
+        try:
+            found = list(forward_status.every(project))
+        except BadDestination as error:
+            raise CommandError(f"GATEWAY_AUDIT_FORWARD cannot be used: {error}.") from error
+        for each in found:
+            if options["resend"]:
+                self.stdout.write(f"{each.name.name}: {each.resend()} dead letters are sent again")
+        if options["now"]:
+            forward_work.send_all({each.state.pk for each in found})
+        for each in found:
+            each.state.refresh_from_db()
+            place = each.name.project or "everything"
+            self.stdout.write(f"{place}: {each.name.name} to {each.name.to}: {forward_status.standing_of(each.state)}")
+
+    def _erase(self, options: dict[str, Any]) -> None:
+        try:
+            erased = erasure.erase_subject(project_ref=_ref(options["project"]), subject=options["subject"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        self.stdout.write(f"{erased.keys} keys destroyed, {erased.payloads} payloads emptied")
+
+    def _retain(self, options: dict[str, Any]) -> None:
+        only = _ref(options["project"]) if options["project"] else None
+        if not options["dry_run"]:
+            dropped = retention.retain(only=only, seconds=24 * 3600.0)
+            waiting = f", {dropped.waiting} wait to be dropped by the next run" if dropped.waiting else ""
+            self.stdout.write(f"{dropped.events} events dropped{waiting}")
+            return
+        for project in Project.objects.filter(**({} if only is None else {"pk": only})):
+            plan = retention.plan(project)
+            if plan is not None:
+                until = f"{plan.first} to {plan.checkpoint.size}, all before {plan.before:%Y-%m-%d}"
+                self.stdout.write(f"{project.slug}: {plan.events} events would be dropped, {until}")
 
     def _keys(self, options: dict[str, Any]) -> None:
         if options["act"] == "list":

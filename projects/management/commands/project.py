@@ -6,7 +6,7 @@ from typing import Any
 
 from projects import services
 from projects.commanding import YES, NounCommand, argument, changes, find_project, verb
-from projects.models import Project
+from projects.models import PayloadLevel, Project
 
 _ONE = argument("project", help="Its slug or id.")
 
@@ -27,9 +27,11 @@ class Command(NounCommand):
     def create(self, slug: str, name: str) -> Any:
         return _shown(services.create_project(slug=slug, name=name))
 
-    @verb("Changes a project.", _ONE, argument("--name"), argument("--slug", help="Changes its addresses."))
-    def update(self, project: str, name: str | None, slug: str | None) -> Any:
-        return _shown(services.update_project(project=find_project(project), **changes(name=name, slug=slug)))
+    @verb("Changes a project.", _ONE, argument("--name"), argument("--slug", help="Changes its addresses."),
+          argument("--payloads", choices=PayloadLevel.values, help="What the log keeps of what calls send and get."),
+          argument("--keep-months", type=int, help="Whole months that the log is kept; 0 is for ever."))  # fmt: skip
+    def update(self, project: str, **given: Any) -> Any:
+        return _shown(services.update_project(project=find_project(project), **changes(**given)))
 
     @verb("Lets a project's calls through again.", _ONE)
     def enable(self, project: str) -> Any:
@@ -49,4 +51,5 @@ class Command(NounCommand):
 
 
 def _shown(project: Project) -> dict[str, Any]:
-    return {"id": project.pk, "slug": project.slug, "name": project.name, "enabled": project.enabled}
+    return {"id": project.pk, "slug": project.slug, "name": project.name, "enabled": project.enabled,
+            "payloads": str(project.payloads), "keep_months": project.keep_months}  # fmt: skip

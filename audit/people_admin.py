@@ -1,0 +1,49 @@
+"""The operator's page of people of whom payloads are kept, by which these are erased. Payloads are not shown here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from audit import erasure
+from audit.models import Payload, SubjectKey
+from projects.models import User
+from projects.pages import ReadOnlyAdmin
+
+
+@admin.register(SubjectKey)
+class PersonWithPayloadsAdmin(ReadOnlyAdmin[SubjectKey]):
+    fields = ("person", "project", "state", "payloads", "created_at", "erased_at")
+    list_display = ("person", "project", "state", "payloads", "created_at", "erased_at")
+    search_fields = ("=subject",)
+    search_help_text = "A user's id."
+    actions = ("erase_people",)
+
+    @admin.display(description="person")
+    def person(self, key: SubjectKey) -> str:
+        email = User.objects.filter(pk=int(key.subject)).values_list("email", flat=True).first()
+        return email or f"user {key.subject}, who is gone"
+
+    @admin.display(description="project")
+    def project(self, key: SubjectKey) -> str:
+        return erasure.slug_of(key.project_ref)
+
+    @admin.display(description="state")
+    def state(self, key: SubjectKey) -> str:
+        return "erased" if key.wrapped is None else "kept"
+
+    @admin.display(description="payloads")
+    def payloads(self, key: SubjectKey) -> int:
+        return Payload.objects.filter(project_ref=key.project_ref, subject_key=key.pk).count()
+
+    @admin.action(description="Erase the payloads of the selected people")
+    def erase_people(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        question = "Erase what was kept of these people's calls? It can never be read again."
+        asked = self.ask_first(request, queryset, "erase_people", question)
+        if asked is None:
+            for key in queryset.filter(wrapped__isnull=False):
+                erasure.erase_subject(project_ref=key.project_ref, subject=key.subject)
+        return asked
