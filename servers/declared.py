@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,11 +32,14 @@ from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped, with_project
 from servers import services
 from servers.models import CommandTemplate, Server
+from servers.reading import left_to_schedule
 
 # What no database takes.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # In place of a secret: what is stored stays, as it is or for want of it as an error.
 STORED = "stored:"
+# So many servers are read by and by, not all at once.
+_MANY = 100
 
 
 class DeclarationError(Exception):
@@ -319,7 +323,7 @@ def apply(
     `progress` is told how many servers of how many are done. Raises DeclarationError.
     """
     outcome = Outcome(progress=progress, servers=sum(len(each.servers) for each in declaration.projects))
-    with transaction.atomic():
+    with transaction.atomic(), left_to_schedule() if outcome.servers > _MANY else nullcontext():
         _lock_servers(declaration)
         for template in declaration.command_templates:
             _at(f"command_templates.{template.slug}", _apply_template, template, outcome)
@@ -530,8 +534,10 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
         server = services.new_server(project=project, slug=declared.slug, **wanted)
         server.review = declared.review
         services.save_server(server=server, headers=headers or {}, params=params)
-        services.set_grants(server=server, grants=_grants_of_new(declared))
-        services.set_overlays(server=server, overlays=_overlays(declared))
+        if grants := _grants_of_new(declared):
+            services.set_grants(server=server, grants=grants)
+        if overlays := _overlays(declared):
+            services.set_overlays(server=server, overlays=overlays)
         outcome.create.append(name)
         return
     if headers is not None and _keeps_a_secret(declared) and _moves(server, wanted):

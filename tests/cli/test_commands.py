@@ -271,6 +271,16 @@ def test_where_there_is_one_project_it_need_not_be_named(db: None) -> None:
     assert run("server", "list") == []
 
 
+@pytest.mark.claim("cli.verbs")
+def test_questions_and_readings_are_answered_as_json_too(cast: Cast) -> None:
+    cast.server("docs")
+    assert [each["label"] for each in run("warm")] == ["Read the lists of docs"]
+    assert [each["state"] for each in run("discover", "--project", "acme")] == ["queued"]
+    answer = run("why", "--project", "acme", "--user", "ada@acme.test", "--server", "docs")
+    assert answer["allowed"] is False
+    assert answer["why"]
+
+
 # --- the doctor -----------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from guardrails.models import Guardrail, Policy
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import unscoped, with_project
-from servers import declared
+from servers import declared, reading
 from servers.importing import enkrypt
 from servers.models import CommandTemplate, Grant, Server
 from tests.cli import reference
@@ -99,10 +99,14 @@ def test_without_a_key_of_the_provider_local_detectors_look(tmp_path: Path) -> N
 
 
 @pytest.mark.claim("import.enkrypt")
-def test_a_large_file_is_imported_whole() -> None:
+def test_a_large_file_is_imported_whole(django_capture_on_commit_callbacks: Any) -> None:
     document = reference.large(projects=2, servers=60, people=10)
     raw, report = enkrypt.read(document)
-    made = declared.apply(declared.parse(raw))
+    with django_capture_on_commit_callbacks() as callbacks:
+        made = declared.apply(declared.parse(raw))
+    # So many are read by and by.
+    assert [each for each in callbacks if each.__module__ == "servers.reading"] == []
+    assert reading.ask_due() == 120
     assert len(made.keys) == 20
     assert CommandTemplate.objects.count() == 5
     with unscoped("the test counts"):
