@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PROCESSES ?= 2
 
 .PHONY: run test lint conformance bench lock clean
 
 run: $(VENV)/.base $(BIN)/mcp-gateway
 	@$(BIN)/python manage.py gateway --demo $(ARGS)
 
+# In two processes; `make test PROCESSES=0` in one, as plain pytest does.
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 lint: $(VENV)/.dev $(BIN)/mcp-gateway
 	$(BIN)/ruff check .
@@ -26,7 +28,7 @@ bench: $(VENV)/.dev
 
 # The lock files hold hashes for every supported Python and name no registry.
 lock: $(VENV)/.dev
-	cd requirements && for name in base dev train attack_servers; do \
+	cd requirements && for name in base parquet dev train attack_servers; do \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from audit import forward_pages, people_admin  # noqa: F401  each registers its pages
+from audit import export_pages, forward_pages, people_admin  # noqa: F401  each registers its pages
 from audit.models import Event
 from audit.naming import digest_name
 from projects.models import Project

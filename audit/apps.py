@@ -8,7 +8,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_migrate
 
-        from audit import append_only, checks, listeners  # noqa: F401  checks register themselves
+        from audit import append_only, checks, export_work, listeners  # noqa: F401  checks and jobs register themselves
 
         listeners.connect()
         # A table that SQLite rebuilds in a migration loses its triggers.

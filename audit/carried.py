@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from django.db import connection
 
@@ -49,6 +49,10 @@ def carrying(entry: Entry, payload: SealedPayload) -> Carrying:
     return made
 
 
+def brings_payload(entry: Entry) -> TypeGuard[Carrying]:
+    return isinstance(entry, Carrying)
+
+
 def digest_of(nonce: bytes, ciphertext: bytes) -> str:
     """Of a payload as it is stored; events hold it."""
     return hashlib.sha256(nonce + ciphertext).hexdigest()
@@ -56,7 +60,7 @@ def digest_of(nonce: bytes, ciphertext: bytes) -> str:
 
 def insert_payloads(cursor: Any, batch: Sequence[Entry]) -> None:
     """Those that the entries bring along, in the transaction of their events. Raises django.db.Error."""
-    rows = [_row(entry.payload) for entry in batch if isinstance(entry, Carrying)]
+    rows = [_row(entry.payload) for entry in batch if brings_payload(entry)]
     if rows:
         cursor.executemany(_STATEMENT, rows)
 

@@ -29,3 +29,26 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
         above = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
         level = above + level[len(above) * 2 :]
     return level[0]
+
+
+class Tree:
+    """The same head as root_of(), one leaf at a time; what it keeps is the logarithm of what it saw."""
+
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        """`peaks` are the heads of the perfect trees that `size` leaves make, the largest first."""
+        self.size, self.peaks = size, list(peaks)
+
+    def add(self, leaf: bytes) -> None:
+        self.size += 1
+        head, joined = leaf, self.size
+        while joined % 2 == 0:
+            head, joined = hashlib.sha256(b"\x01" + self.peaks.pop() + head).digest(), joined // 2
+        self.peaks.append(head)
+
+    def root(self) -> bytes:
+        if not self.peaks:
+            return hashlib.sha256().digest()
+        head = self.peaks[-1]
+        for left in reversed(self.peaks[:-1]):
+            head = hashlib.sha256(b"\x01" + left + head).digest()
+        return head

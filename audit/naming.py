@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 import re
+
+from gateway_site.lib import mac
 
 _FORM = re.compile("#[0-9a-f]{16}")
 
 
 def digest_name(key: bytes, text: str) -> str:
     """`#` and 16 hex digits of HMAC-SHA256; `key` is the project's, so that equal texts differ between tenants."""
-    return "#" + hmac.digest(key, b"name\0" + text.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
+    return "#" + mac.digest(key, b"name\0" + text.encode("utf-8", "surrogatepass")).hex()[:16]
 
 
 def is_digest(text: str) -> bool:

@@ -84,7 +84,8 @@ class Recorder:
         self._waiting.append((entry, future))
         if self._thread is None or not self._thread.is_alive():
             self._start()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def _start(self) -> None:
         with self._lock:

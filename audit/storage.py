@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from django.db import connection, models, transaction
 
-from audit.carried import insert_payloads
+from audit.carried import brings_payload, insert_payloads
 from audit.entry import Entry
 from audit.models import Event
 
@@ -37,7 +38,7 @@ def insert(batch: Sequence[Entry]) -> None:
     rows = [_row(entry) for entry in batch]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_postgresql_statement(""), [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(_postgresql_statement(""), [_as_json(rows)])
         else:
             cursor.executemany(_sqlite_statement(), [_sqlite_row(row) for row in rows])
 
@@ -52,11 +53,10 @@ def commit(batch: Sequence[Entry], writer: uuid.UUID) -> None:
     for row in rows:
         if row[_KIND] == INTENT:
             row[_WRITER] = writer
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with _transaction(batch), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            columns = [list(column) for column in zip(*rows, strict=True)]
             # Its row is held until the commit, so that nobody closes its calls in between.
-            cursor.execute(_postgresql_statement(_HELD), [writer, *columns])
+            cursor.execute(_postgresql_statement(_HELD), [writer, _as_json(rows)])
             is_held = cursor.rowcount == len(batch)
         else:
             cursor.execute("SELECT 1 FROM audit_writer WHERE id = %s", [writer.hex])
@@ -66,6 +66,13 @@ def commit(batch: Sequence[Entry], writer: uuid.UUID) -> None:
         if not is_held:
             raise Fenced
         insert_payloads(cursor, batch)
+
+
+def _transaction(batch: Sequence[Entry]) -> AbstractContextManager[None]:
+    """None of ours where one statement is all: on PostgreSQL it is a transaction by itself, in a third of the trips."""
+    if connection.vendor == "postgresql" and not connection.in_atomic_block and not any(map(brings_payload, batch)):
+        return nullcontext()
+    return transaction.atomic(durable=True)
 
 
 def make_commits_durable() -> None:
@@ -79,7 +86,9 @@ def _row(entry: Entry) -> list[Any]:
     row: list[Any] = list(entry)
     row[_DETAIL] = _json(entry.detail or {})
     for index, limit in _BOUNDED:
-        row[index] = _storable(row[index])[:limit]
+        text = row[index]
+        if text and (len(text) > limit or not text.isascii() or "\0" in text):
+            row[index] = _storable(text)[:limit]
     return row
 
 
@@ -116,6 +125,14 @@ def _sqlite_row(row: list[Any]) -> list[Any]:
     return row
 
 
+def _as_json(rows: list[list[Any]]) -> str:
+    """One parameter for all: to write each column's array takes longer than all else that is done for a batch."""
+    named = [{name: value for name, value in zip(_COLUMNS, row, strict=True) if value is not None} for row in rows]
+    for row in named:
+        row["detail"] = orjson.Fragment(row["detail"])
+    return orjson.dumps(named).decode()
+
+
 _POSTGRESQL_TYPES = {
     "UUIDField": "uuid",
     "DateTimeField": "timestamptz",
@@ -123,7 +140,7 @@ _POSTGRESQL_TYPES = {
     "BigIntegerField": "bigint",
     "SmallIntegerField": "smallint",
     "IntegerField": "integer",
-    "JSONField": "text",
+    "JSONField": "jsonb",
 }
 
 
@@ -132,12 +149,10 @@ _HELD = "WITH held AS (SELECT 1 FROM audit_writer WHERE id = %s FOR KEY SHARE)"
 
 @lru_cache
 def _postgresql_statement(held: str) -> str:
-    types = [_POSTGRESQL_TYPES[Event._meta.get_field(name).get_internal_type()] for name in _COLUMNS]
-    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-    selected = ", ".join(f"{name}::jsonb" if name == "detail" else name for name in _COLUMNS)
+    types = [f"{name} {_POSTGRESQL_TYPES[Event._meta.get_field(name).get_internal_type()]}" for name in _COLUMNS]
     names = ", ".join(_COLUMNS)
-    source = f"unnest({arrays}) AS new ({names})" + (", held" if held else "")
-    return f"{held} INSERT INTO audit_event ({names}) SELECT {selected} FROM {source}"  # noqa: S608  names of our own columns
+    source = f"json_to_recordset(%s::json) AS new ({', '.join(types)})" + (", held" if held else "")
+    return f"{held} INSERT INTO audit_event ({names}) SELECT {names} FROM {source}"  # noqa: S608  names of our own columns
 
 
 @lru_cache

@@ -7,6 +7,8 @@ The public keys must come from somewhere else than the export, best from https:/
 gateway-audit-keys.json at a time when you trusted it. Without them only the export's own consistency can be seen.
 --checkpoint takes checkpoints that you kept earlier, one a line.
 
+An export in another form than JSON lines holds no leaves: of it the signature is checked, and the files against that.
+
 Exit status: 0 intact, 1 tampered (what and where is printed), 2 cannot tell.
 
 What is checked, and all there is to know to write this again:
@@ -16,6 +18,7 @@ What is checked, and all there is to know to write this again:
   root       Merkle tree head of RFC 9162 section 2.1.1 over the leaves since the checkpoint before
   signature  Ed25519 over "mcpgw-audit-checkpoint/1\\n" || canonical(the checkpoint without its signatures), and over
              "mcpgw-audit-manifest/1\\n" || canonical(the manifest without its signature)
+  "root"     of a manifest: the tree head over the leaves of the events that the export shows
   retention  the detail of an event audit.retained says that the log was dropped up to last_seq; its signature is over
              "mcpgw-audit-retention/1\\n" || canonical(the detail without its signature), and it holds the checkpoint
              that the log goes on from
@@ -250,11 +253,12 @@ class Verifier:
         self.export = export
         self.kept: list[Checkpoint] = []
         self.problems: list[dict[str, Any]] = []
+        self.shown: list[bytes] = []
         self.notes: list[str] = []
         try:
             self.manifest = json.loads(export.read("manifest.json"))
             self.own_keys = json.loads(export.read("keys.json"))
-            if self.manifest["format"] != "mcpgw-audit-export/1":
+            if self.manifest["format"] not in ("mcpgw-audit-export/1", "mcpgw-audit-file/1"):
                 raise Unusable("the format is not mcpgw-audit-export/1")
             changes = self.own_keys.get("changes", [])
             self.keys = with_followers(keys if keys else keys_of(self.own_keys), changes)
@@ -267,7 +271,10 @@ class Verifier:
         self.problems.append({"kind": kind, "project_ref": self.project, "seq": place, "text": text})
 
     def run(self) -> None:
-        self.check_manifest()
+        if self.manifest["format"] == "mcpgw-audit-file/1":
+            self.check_file()
+            return
+        self.check_manifest(FILES)
         checkpoints = self.read_checkpoints()
         try:
             start = self.manifest["first_seq"] - 1
@@ -286,7 +293,21 @@ class Verifier:
         seq = self.walk(start, chain, marks, kept)
         self.check_end(seq, marks, kept)
 
-    def check_manifest(self) -> None:
+    def check_file(self) -> None:
+        files, line, events = (self.manifest.get(name) for name in ("files", "checkpoint", "events"))
+        self.check_manifest({"keys.json", *files} if isinstance(files, dict) else ["keys.json"])
+        self.events = events if type(events) is int else 0
+        try:
+            checkpoint = parse_checkpoint(line.encode("utf-8")) if line is not None else None
+        except DAMAGED:
+            self.say("line_damaged", None, "the checkpoint in the manifest")
+            return
+        if checkpoint is not None:
+            public = self.keys.get(checkpoint["key_id"])
+            if public is None or checkpoint["project_ref"] != self.project or not is_authentic(checkpoint, public):
+                self.say("checkpoint_forged", checkpoint["size"], "the one in the manifest")
+
+    def check_manifest(self, names: Iterable[str]) -> None:
         about = {name: value for name, value in self.manifest.items() if name != "signature"}
         public = self.keys.get(str(about.get("key_id")))
         try:
@@ -299,7 +320,10 @@ class Verifier:
                 self.say("manifest_changed", None, "another spelling")
         except DAMAGED:
             self.say("manifest_changed", None)
-        for name in FILES:
+        for name in sorted(names):
+            if os.path.basename(name) != name or name in ("", ".", "..") or "\0" in name:
+                self.say("file_changed", None, "a name that leads elsewhere")
+                continue
             digest, size = hashlib.sha256(), 0
             with self.export.open(name) as file:
                 while block := file.read(1 << 20):
@@ -365,6 +389,7 @@ class Verifier:
 
     def check_event(self, event: Any, text: bytes, leaf: bytes, seq: int) -> None:
         self.events += 1
+        self.shown.append(leaf)
         if not isinstance(event, dict) or (event.get("project_ref") or 0) != self.project:
             self.say("event_moved", seq, "it is of another project")
         elif sha256(b"\x00", text) != leaf:
@@ -423,6 +448,8 @@ class Verifier:
                 self.say("log_truncated", seq + 1, f"a checkpoint that you kept counts {max(beyond)} events")
         if self.manifest.get("last_seq") != seq or self.manifest.get("events") != self.events:
             self.say("manifest_changed", None, "it counts other events than are here")
+        if self.manifest.get("root") != merkle(self.shown).hex():
+            self.say("manifest_changed", None, "its root is that of other events")
 
 
 def kept_checkpoints(paths: Iterable[str], keys: Mapping[str, bytes]) -> list[Checkpoint]:

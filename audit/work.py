@@ -1,4 +1,4 @@
-"""The log's own upkeep, in turns: sealing, anchoring, closing what lost processes left open, partitions, forwarding."""
+"""The log's own upkeep, in turns: sealing, anchoring, closing what lost processes left open, forwarding, and more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
-from audit import anchoring, forward_work, partitions, recovery, retention
+from audit import anchoring, exports, forward_work, partitions, recovery, retention
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
 from gateway_site.lib.actor import Actor, acting_as
@@ -19,6 +19,8 @@ logger = structlog.get_logger("audit.work")
 SEAL_SECONDS = 0.8
 RECOVER_SECONDS = 5.0
 PARTITION_SECONDS = 3600.0
+SCHEDULE_SECONDS = 60.0
+PRUNE_SECONDS = 300.0
 FORWARD_SECONDS = 1.0
 _sealer = Sealer()
 
@@ -42,6 +44,8 @@ def run(stop: threading.Event) -> None:
     every: list[tuple[float, Callable[[], int]]] = [
         (RECOVER_SECONDS, recovery.close_interrupted),
         (PARTITION_SECONDS, partitions.prepare),
+        (SCHEDULE_SECONDS, exports.begin_due),
+        (PRUNE_SECONDS, exports.prune),
         (SEAL_SECONDS, seal),
         (FORWARD_SECONDS, forward_work.start_due),
     ]

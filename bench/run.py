@@ -21,7 +21,7 @@ import psycopg
 from bench import load, report
 from bench.load import ERAS, Era
 from bench.meter import Cpu, machine
-from bench.system import ROOT, Echo, Gateway, NotReady, System, own_database
+from bench.system import ROOT, Echo, Gateway, NotReady, System, own_database, own_redis
 
 README = Path(__file__).resolve().parent / "README.md"
 KINDS = ("uvicorn", "daphne", "guarded", "sqlite", "postgresql")
@@ -119,8 +119,10 @@ def prepared(plan: Plan, home: Path, echo: Echo, stack: ExitStack, results: repo
         "sqlite": Gateway(report.SQLITE, home / "sqlite", "uvicorn", "database", url),
     }
     if "postgresql" in plan.kinds and (address := postgresql(stack, results)):
-        place = home / "postgresql"
-        gateways["postgresql"] = Gateway(report.POSTGRESQL, place, "uvicorn", "database", url, address)
+        place, shared = home / "postgresql", redis(stack, results)
+        gateways["postgresql"] = Gateway(
+            report.POSTGRESQL, place, "uvicorn", "database", url, address, redis=shared
+        )  # fmt: skip
     wanted = [gateway for kind, gateway in gateways.items() if kind in plan.kinds]
     for gateway in wanted:
         say(f"preparing {gateway.name}")
@@ -137,6 +139,18 @@ def postgresql(stack: ExitStack, results: report.Results) -> str:
         say(results.notes[-1])
         return ""
     results.notes.append(promise)
+    return address
+
+
+def redis(stack: ExitStack, results: report.Results) -> str:
+    """As production has it: the log is sealed in the worker's process, not in the web worker's."""
+    try:
+        address = stack.enter_context(own_redis())
+    except NotReady as error:
+        results.notes.append(f"The row of PostgreSQL without Redis, so that its web worker also seals the log: {error}")
+        say(results.notes[-1])
+        return ""
+    results.notes.append("The row of PostgreSQL with Redis, and a worker process that seals the log")
     return address
 
 

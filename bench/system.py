@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import psycopg
+import redis
 from psycopg import sql
 
 from bench.load import Target
@@ -27,6 +28,9 @@ HOST = "127.0.0.1"
 READY_WITHIN = 90.0
 ENDS_WITHIN = 15.0
 DEFAULT_DATABASE_SERVER = "postgres://postgres@127.0.0.1:5432/postgres"
+DEFAULT_REDIS_SERVER = "redis://127.0.0.1:6379"
+# Where a server of Redis keeps apart what is ours; the standard configuration has as many.
+REDIS_DATABASES = 16
 
 # The limits of a key are not what is measured here.
 ENVIRONMENT = {
@@ -117,6 +121,7 @@ class Gateway:
     upstream: str
     database: str = ""
     guardrails: bool = False
+    redis: str = ""
     port: int = 0
     key: str = ""
     process: "subprocess.Popen[bytes] | None" = None
@@ -138,7 +143,7 @@ class Gateway:
 
     def prepare(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        self.environment = gateway_environment(self.home, self.audit, self.database)
+        self.environment = gateway_environment(self.home, self.audit, self.database, self.redis)
         self.manage("migrate", "--verbosity", "0")
         declaration = self.home / "bench.yaml"
         guardrails = GUARDED if self.guardrails else UNGUARDED
@@ -173,13 +178,15 @@ class Gateway:
             end(self.process)
 
 
-def gateway_environment(home: Path, audit: str, database: str) -> dict[str, str]:
+def gateway_environment(home: Path, audit: str, database: str, redis: str = "") -> dict[str, str]:
     """The caller's environment without any setting of a gateway, and ours."""
     foreign = ("GATEWAY_", "DATABASE_URL", "REDIS_URL", "OTEL_", "DJANGO_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environment |= ENVIRONMENT | {"GATEWAY_HOME": str(home), "GATEWAY_AUDIT": audit}
     if database:
         environment["DATABASE_URL"] = database
+    if redis:
+        environment["REDIS_URL"] = redis
     return environment
 
 
@@ -258,6 +265,26 @@ def own_database() -> Iterator[tuple[str, str]]:
         finally:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(drop.format(sql.Identifier(name)))
+
+
+@contextmanager
+def own_redis() -> Iterator[str]:
+    """The address of a database of Redis that was empty and is emptied after it. Raises NotReady."""
+    server = os.environ.get("BENCH_REDIS_URL", DEFAULT_REDIS_SERVER)
+    for number in reversed(range(REDIS_DATABASES)):
+        address = urlunsplit(urlsplit(server)._replace(path=f"/{number}"))
+        client = redis.Redis.from_url(address, socket_timeout=5)
+        try:
+            is_empty = client.dbsize() == 0
+        except redis.RedisError as error:
+            raise NotReady(f"no Redis: {type(error).__name__}") from error
+        if is_empty:
+            try:
+                yield address
+            finally:
+                client.flushdb()
+            return
+    raise NotReady("no empty database of Redis")
 
 
 def _durability(connection: "psycopg.Connection[Any]") -> str:

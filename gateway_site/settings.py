@@ -144,6 +144,8 @@ if not EMBEDDED_WORKER:
         "seal-the-log": {"task": "audit.seal", "schedule": 0.8, "options": {"expires": 2}},
         "forward-the-log": {"task": "audit.forward", "schedule": 1.0, "options": {"expires": 2}},
         "close-interrupted": {"task": "audit.close_interrupted", "schedule": 5.0, "options": {"expires": 5}},
+        "prune-exports": {"task": "audit.prune_exports", "schedule": 300.0, "options": {"expires": 300}},
+        "begin-due-exports": {"task": "audit.begin_due_exports", "schedule": 60.0, "options": {"expires": 60}},
         "prepare-partitions": {"task": "audit.prepare_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     }
 # How often a server's lists are read again for the catalogue, unless it says so itself.
@@ -169,7 +171,8 @@ CONFIG_STALE_SECONDS = positive("GATEWAY_CONFIG_STALE_SECONDS", 30)
 EGRESS_ALLOW: list[str] = env.list("GATEWAY_EGRESS_ALLOW", default=[])
 RUNNER_SOCKET = Path(env.str("GATEWAY_RUNNER_SOCKET", str(RUN_DIR / "runner.sock")))
 AUDIT = choice("GATEWAY_AUDIT", "database", ("database", "off"))
-AUDIT_TIMEOUT_SECONDS = 2.0
+# A store that hangs is told from one that is slow in time to refuse the call within two seconds.
+AUDIT_TIMEOUT_SECONDS = 1.5
 # Where checkpoints go besides the database, and how often at most.
 AUDIT_WEBHOOK = secret("GATEWAY_AUDIT_WEBHOOK")
 AUDIT_ANCHORS: list[str] = env.list(
@@ -177,6 +180,12 @@ AUDIT_ANCHORS: list[str] = env.list(
 )
 AUDIT_ANCHOR_FILE = Path(env.str("GATEWAY_AUDIT_ANCHOR_FILE", str(GATEWAY_HOME / "audit" / "checkpoints.jsonl")))
 AUDIT_ANCHOR_SECONDS = positive("GATEWAY_AUDIT_ANCHOR_SECONDS", 10)
+# Where exports lie until they expire; every web and worker process needs the same folder.
+EXPORT_DIR = Path(env.str("GATEWAY_EXPORT_DIR", str(GATEWAY_HOME / "exports"))).resolve()
+EXPORT_DAYS = positive("GATEWAY_EXPORT_DAYS", 7)
+EXPORT_MAX_EVENTS = positive("GATEWAY_EXPORT_MAX_EVENTS", 20_000_000)
+# The folders into which projects' schedules may write; none unless the operator names some.
+EXPORT_DIRECTORIES = [Path(each).resolve() for each in env.list("GATEWAY_EXPORT_DIRECTORIES", default=[])]
 # Where the whole log goes as it is sealed (audit.destinations), and what is given up after how long.
 AUDIT_FORWARD: list[str] = [each for each in secret("GATEWAY_AUDIT_FORWARD").split(",") if each.strip()]
 AUDIT_FORWARD_SECRET = secret("GATEWAY_AUDIT_FORWARD_SECRET")

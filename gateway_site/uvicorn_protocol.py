@@ -1,4 +1,7 @@
-"""uvicorn's HTTP protocol with what it leaves out: headers come soon and not too many; a client that leaves is told."""
+"""uvicorn's HTTP protocol with what it leaves out: headers come soon and not too many; a client that leaves is told.
+
+And without what it does too much: an answer's head and the first of its body leave together.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,49 @@ from gateway_site.lib.extensions import ON_LEAVING
 _HEADER_SECONDS = 10.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
+_CONTINUE = b"HTTP/1.1 100 "
+# A longer body is not copied for it.
+_TOGETHER = 65536
+
 
 class _Pipeline(list[Any]):
     """What uvicorn asks of its deque, which takes 760 bytes for each connection, and hardly any client pipelines."""
 
     def appendleft(self, waiting: Any) -> None:
         self.insert(0, waiting)
+
+
+class _Answer:
+    """Where one answer is written: its head waits for the first of its body, as ASGI says, and leaves in one write."""
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        # None before it is written, empty when it has left.
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is None and not data.startswith(_CONTINUE):
+            self._head = data
+        elif self._head and len(data) <= _TOGETHER:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        else:
+            self._flush()
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 class HardenedProtocol(HttpToolsProtocol):
@@ -79,7 +119,11 @@ class HardenedProtocol(HttpToolsProtocol):
             self._refuse_head()
             # Makes the parser stop; the base class answers nothing more on a closing transport.
             raise ValueError("headers too large")
+        before = self.cycle
         super().on_headers_complete()
+        # The answer to HEAD has no body that its head could wait for.
+        if self.cycle is not before and self.scope["method"] != "HEAD":
+            self.cycle.transport = _Answer(self.transport)  # type: ignore[assignment]  # all that it asks of one
 
     def call_on_leaving(self, leaving: Callable[[], None] | None) -> None:
         self._on_leaving = leaving

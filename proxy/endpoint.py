@@ -12,6 +12,7 @@ import structlog
 from django.conf import settings
 
 from gateway_site.lib import jsontext, logs, tracing
+from gateway_site.lib.deadline import Deadline
 from gateway_site.lib.extensions import ON_LEAVING
 from projects import keys
 from projects.authentication import Principal, authenticate
@@ -227,7 +228,7 @@ class _Exchange:
         chunks: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
+            with Deadline(_BODY_SECONDS):
                 while True:
                     event = await self._receive()
                     if event["type"] == "http.disconnect":

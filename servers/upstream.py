@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import aiohttp
 from prometheus_client import Counter, Gauge, Histogram
 
+from gateway_site.lib.deadline import Deadline
 from gateway_site.lib.egress import ConnectFailed, EgressDenied
 from gateway_site.lib.registry import Registry
 from servers import streaming
@@ -102,7 +103,7 @@ class Pooled:
         data = content.read_nowait()
         if data or content.at_eof():
             return data
-        async with asyncio.timeout(self._idle_seconds):
+        with Deadline(self._idle_seconds):
             return await content.readany()
 
     def close(self) -> None:
@@ -226,7 +227,7 @@ class Connections:
         begin = self._begin_alone if alone else self._begin
         headers = {**headers, **upstream.headers}
         try:
-            async with asyncio.timeout(upstream.timeout_seconds):
+            with Deadline(upstream.timeout_seconds):
                 while True:
                     try:
                         return await begin(upstream, transport, method, headers, body)

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway_site.lib import mac
+
 _NONCE_BYTES = 12
 
 
@@ -72,7 +74,7 @@ class Keyring:
     def pepper_digest(self, pepper_id: str, secret: str) -> bytes | None:
         """HMAC-SHA256 of an API key; None when the pepper is no longer in the ring."""
         pepper = self.peppers.get(pepper_id)
-        return None if pepper is None else hmac.digest(pepper, secret.encode(), "sha256")
+        return None if pepper is None else mac.digest(pepper, secret.encode())
 
     def project_digest_key(self, project_id: int) -> bytes:
         """The key with which one project's audit digests are made, so that equal values differ between tenants."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from django.conf import settings
 
 from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
-from gateway_site.lib import tracing
+from gateway_site.lib import mac, tracing
+from gateway_site.lib.deadline import Deadline
 from gateway_site.lib.jsontext import encode
 from proxy import naming, payloads
 from proxy.call import Answer, Call, Event
@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 
 # One server that is reached for all of them, or by ourselves: like an intent, without an outcome.
 PART = "mcp.part"
+# The refusal of a call that may have been made, whose end cannot be recorded.
+WITHHELD = "audit_withheld"
 
 
 async def record(call: Call, call_next: CallNext) -> Answer:
-    """Raises Refusal audit_unavailable when either line cannot be committed in time; turns every failure into one."""
+    """Turns every failure into a Refusal.
+
+    Raises Refusal audit_unavailable when the intent cannot be committed in time, audit_withheld when it is the outcome.
+    """
     if settings.AUDIT == "off":
         return await _unrecorded(call, call_next)
     outcome = _Outcome(call)
@@ -97,8 +102,6 @@ async def _recorded(
             yield event
         if not outcome.written:
             await outcome.answered(answer)
-    except AuditUnavailable:
-        raise Refusal("audit_unavailable") from None
     finally:
         if not outcome.written:
             outcome.ended("cancelled", "stream closed")
@@ -149,14 +152,14 @@ class _Outcome:
         await naming.look_up(self._call)
         entry = self._entry(**fields)
         if answer is None or self._call.snapshot.payloads == METADATA:
-            await _commit(entry)
+            await _commit(entry, WITHHELD)
             return
         try:
             entry = await payloads.with_answered(self._call, entry, *answer)
         except payloads.Unsealed:
-            await _commit(payloads.without_payload(entry, "unsealed"))
-            raise Refusal("audit_unavailable") from None
-        await _commit(entry)
+            await _commit(payloads.without_payload(entry, "unsealed"), WITHHELD)
+            raise Refusal(WITHHELD) from None
+        await _commit(entry, WITHHELD)
 
     def _entry(self, **fields: Any) -> Entry:
         call = self._call
@@ -229,19 +232,19 @@ def _digest(call: Call, value: Any) -> str:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         data = encode(value)
-    return hmac.digest(call.snapshot.digest_key, data, "sha256").hex()
+    return mac.digest(call.snapshot.digest_key, data).hex()
 
 
 def _session_digest(call: Call) -> str:
     session = call.session if call.aggregate is None else call.aggregate.owner
     if not session:
         return ""
-    return hmac.digest(call.snapshot.digest_key, session.encode(), "sha256").hex()[:32]
+    return mac.digest(call.snapshot.digest_key, session.encode()).hex()[:32]
 
 
-async def _commit(entry: Entry) -> None:
+async def _commit(entry: Entry, otherwise: str = "audit_unavailable") -> None:
     try:
-        async with asyncio.timeout(settings.AUDIT_TIMEOUT_SECONDS):
+        with Deadline(settings.AUDIT_TIMEOUT_SECONDS):
             await recorder.write(entry)
     except (AuditUnavailable, TimeoutError):
-        raise Refusal("audit_unavailable") from None
+        raise Refusal(otherwise) from None

@@ -58,7 +58,8 @@ def stored_with_event(stored: Stored) -> Stored:
 
 def test_every_model_with_pages_was_meant_to_have_them() -> None:
     assert NAMES == [
-        "audit.deadletter", "audit.event", "audit.forwarder", "audit.subjectkey",
+        "audit.deadletter", "audit.event", "audit.export", "audit.exportschedule", "audit.forwarder",
+        "audit.subjectkey",
         "guardrails.findingexception", "guardrails.floorguardrail", "guardrails.policy",
         "guardrails.policyversion", "projects.apikey", "projects.job", "projects.membership", "projects.project",
         "projects.user", "servers.commandtemplate", "servers.grant", "servers.overlay", "servers.server",

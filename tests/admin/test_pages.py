@@ -393,7 +393,8 @@ class TestWrongInputIsAFormError:
             return true_one(**fields)
 
         monkeypatch.setattr(services, "update_project", second_time_unlucky)
-        response = change(pages, "projects_project", stored.project.pk, slug="acme", name="Changed", **KEPT, enabled="on")
+        fields = {"slug": "acme", "name": "Changed", "enabled": "on", **KEPT}
+        response = change(pages, "projects_project", stored.project.pk, **fields)
         assert response.status_code == 302
         assert "Too late." in pages.get(response.url).content.decode()
         assert Project.objects.get(pk=stored.project.pk).name == ""

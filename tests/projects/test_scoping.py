@@ -14,7 +14,8 @@ from django.db import DatabaseError, IntegrityError, models, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch, Subquery
 from django.utils import timezone
 
-from audit import forwarders
+from audit import exports, forwarders
+from audit.models import ExportSchedule
 from guardrails import services as guardrails
 from guardrails.specs import Spec
 from projects import jobs
@@ -209,6 +210,14 @@ def populate(cast: Cast) -> None:
             Overlay.objects.create(project=project, server=server, tool="read", hidden=True)
         set_grants(server=server, grants=[EVERYTHING])
         jobs.enqueue(project=project, kind="tests.nothing", subject_ref=1, label="nothing")
+        exports.request_export(project=project, form="csv")
+        exports.schedule_export(
+            schedule=ExportSchedule(
+                project=project, form="csv", destination="s3", endpoint="https://203.0.114.1", bucket="logs",
+                key_id="AKID",
+            ),
+            secret="secret",
+        )  # fmt: skip
         forwarders.create_forwarder(project=project, name="siem", kind="syslog", address="syslog://127.0.0.1:514")
         guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
         guardrails.add_exception(
