@@ -30,14 +30,33 @@ def download(request: HttpRequest, uid: uuid.UUID) -> HttpResponseBase:
         export = Export.objects.select_related("project").filter(uid=uid, project_id__in=allowed).first()
     if export is None:
         raise Http404("There is no such export.")
-    if export.state in (Export.State.WAITING, Export.State.FAILED):
-        return _say("The export is not ready." if export.state == Export.State.WAITING else "The export failed.", 409)
-    if export.state == Export.State.EXPIRED or export.expires_at is None or export.expires_at <= timezone.now():
-        return _say("The export has expired.", 410)
     try:
-        file = archive_of(uid).open("rb")
+        return archive(export)
+    except NoFile as error:
+        return _say(str(error), error.status)
+
+
+class NoFile(Exception):
+    """Nothing can be downloaded. `status` is 409 for not yet or not at all, 410 for not any more, 503 for not here."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def archive(export: Export) -> StreamingHttpResponse:
+    """The file, for who was found to be allowed; put on record. Raises NoFile."""
+    if export.state in (Export.State.WAITING, Export.State.FAILED):
+        is_waiting = export.state == Export.State.WAITING
+        raise NoFile("The export is not ready." if is_waiting else "The export failed.", 409)
+    if export.state == Export.State.EXPIRED or export.expires_at is None or export.expires_at <= timezone.now():
+        raise NoFile("The export has expired.", 410)
+    try:
+        file = archive_of(export.uid).open("rb")
     except OSError:
-        return _say("The file cannot be reached from here: all processes need the same GATEWAY_EXPORT_DIR.", 503)
+        raise NoFile(
+            "The file cannot be reached from here: all processes need the same GATEWAY_EXPORT_DIR.", 503
+        ) from None
     try:
         record_act("audit.export_downloaded", export, form=export.form, sha256=export.sha256, size=export.size)
     except BaseException:

@@ -20,6 +20,7 @@ from audit import recovery, work
 from gateway_site import garbage
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
+from projects.rest.problems import problem_of_status
 from proxy import probes
 from proxy.endpoint import Endpoint
 from proxy.lifecycle import Lifecycle
@@ -42,6 +43,7 @@ def _routes() -> Any:
             re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^\.well-known/gateway-audit-keys\.json$", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^api/", BoundedBody(_django, problem_of_status)),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
         ]
     )

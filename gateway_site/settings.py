@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "servers.apps.ServersConfig",
     "proxy.apps.ProxyConfig",
     "django_prometheus",
+    "ninja",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "projects.rest.middleware.RestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -131,6 +133,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
+    "prune-answers": {"task": "projects.prune_answers", "schedule": 600.0, "options": {"expires": 600}},
     # Also in the embedded topology, and in the common queue: it may take minutes.
     "retain-the-log": {"task": "audit.retain", "schedule": 600.0, "options": {"expires": 600, "queue": "celery"}},
     "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
@@ -200,6 +203,10 @@ DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)
 DEMO_PORT = positive("GATEWAY_DEMO_PORT", 8765)
 # The proxies whose X-Forwarded-For is believed.
 TRUSTED_PROXIES: list[str] = env.list("GATEWAY_TRUSTED_PROXIES", default=[])
+
+# --- REST -------------------------------------------------------------------------------------------
+# Requests per minute of one admin token, in each web process. 0 is no limit.
+REST_RATE = positive("GATEWAY_REST_RATE", 600, minimum=0)
 
 # --- what can be observed ---------------------------------------------------------------------------
 METRICS_TOKEN = secret("GATEWAY_METRICS_TOKEN")

@@ -27,6 +27,7 @@ from guardrails.models import MOST_CHARACTERS, FindingException, Policy
 from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import Spec
 from guardrails.validation import secret_parameters
+from projects import people
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped, with_project
@@ -420,7 +421,7 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
 
 
 def _apply_member(project: Project, declared: DeclaredMember, outcome: Outcome) -> None:
-    user = project_services.find_or_make_user(email=declared.email)
+    user = people.person_of(declared.email)
     name = f"member {project.slug}/{user.email}"
     membership = Membership.objects.filter(user=user).first()
     if membership is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tests.conformance.gateway import ROOT
+from tests.databases import ROOT
 
 APPS = ("projects", "guardrails", "servers")
 ALL = (*APPS, "audit", "gateway_site")

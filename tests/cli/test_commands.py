@@ -28,9 +28,9 @@ from projects.scoping import unscoped, with_project
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool
 from servers.review import Listed, observe
 from tests.cast import Cast, two_tenants
-from tests.conformance.gateway import ROOT
+from tests.databases import ROOT
 
-NOUNS = ("project", "member", "key", "server", "tool", "policy", "cache", "job")
+NOUNS = ("project", "person", "member", "key", "server", "tool", "policy", "cache", "job")
 
 
 @pytest.fixture
@@ -77,6 +77,16 @@ def test_members_come_get_another_role_and_go(cast: Cast) -> None:
     assert "keeps at least one owner" in str(refused("member", "remove", "ada@acme.test", "-p", "acme", "--yes"))
     with with_project(cast.acme.pk):
         assert Membership.objects.count() == 3
+
+
+@pytest.mark.claim("cli.verbs")
+def test_people_are_changed_switched_and_deleted(cast: Cast) -> None:
+    assert run("person", "update", "bob@acme.test", "--first-name", "Bob")["name"] == "Bob"
+    assert run("person", "disable", "bob@acme.test")["enabled"] is False
+    assert run("person", "enable", str(cast.bob.pk))["enabled"] is True
+    run("person", "delete", "bob@acme.test", "-y")
+    assert "bob@acme.test" not in [each["email"] for each in run("person", "list")]
+    assert refused("person", "show", "bob@acme.test").returncode == 3
 
 
 @pytest.mark.claim("cli.verbs")

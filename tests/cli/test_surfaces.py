@@ -11,17 +11,13 @@ SURFACES = ("admin", "commands", "REST")
 REASONS = {
     "guardrails.check_guardrail": "looks whether a form could be stored; stores nothing",
     "guardrails.set_guardrails": "update_policy under another name; pages change a policy and its guardrails at once",
-    "projects.find_or_make_user": "a step of adding a member; pages choose among users",
-    "projects.jobs.enqueue": "what asks for work does it; nobody makes a job as such",
-    "servers.new_server": "makes an object for save_server; stores nothing",
+    "projects.tokens.issue_token": "a token for REST is not issued over REST, and has no page yet",
+    "projects.tokens.revoke_token": "a token for REST has no page yet",
     "servers.note_list_changed": "servers say it, and nobody else",
-    "servers.review.approve_waiting": "all of a server at once; pages decide on those that were chosen",
     "servers.review.observe": "what a reading saw; people decide on it, and cannot make it up",
-    "servers.set_grants": "all rules of a server at once, as files have them; pages save them one by one",
     "servers.set_overlays": "all overlays of a server at once, as files have them; pages save them one by one",
     "servers.set_project_grants": "all rules of a project at once, as files have them; pages save them one by one",
     "servers.warm": "after a deploy or a flush, which have no page",
-    "servers.freshness.clear_cache": "not on a page yet",
 }
 
 

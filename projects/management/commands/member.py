@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from projects import services
+from projects import people, services
 from projects.commanding import PROJECT, YES, NounCommand, argument, find, find_project, verb
 from projects.models import Membership, Project
 from projects.permissions import Role
@@ -30,7 +30,7 @@ class Command(NounCommand):
     @verb("Adds a person, or changes the person's role.", argument("email"), _ROLE, PROJECT)
     def set_(self, email: str, role: str, project: str | None) -> Any:
         found = find_project(project)
-        user = services.find_or_make_user(email=email)
+        user = people.person_of(email)
         return _shown(services.set_member(project=found, user=user, role=role))
 
     @verb("Removes a member and revokes the member's keys.", _ONE, PROJECT, YES)
