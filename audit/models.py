@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from projects.models import validate_slug
 from projects.scoping import TenantManager, TenantModel
@@ -47,6 +48,36 @@ class Line(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise ReadOnlyLog("The log is never deleted.")
+
+
+# Values that most calls have, by column: they are in no index of it, since a page of them is found along the time.
+COMMON: dict[str, list[str | int]] = {
+    "subject": [""], "actor": [""], "actor_id": [""], "server": [""], "reason": [""],
+    "kind": ["mcp.call.intent", "mcp.call.outcome"], "method": ["", "tools/call"], "decision": ["", "ok"],
+    "upstream_status": [200], "policy_version": [], "rpc_code": [],
+}  # fmt: skip
+NUMBERS = ("upstream_status", "policy_version", "rpc_code")
+
+
+def _along(column: str, name: str) -> models.Index:
+    """Leads to a project's events with one value of a column, in the order of time."""
+    common = COMMON[column]
+    condition = ~Q(**{f"{column}__in": common}) if common else Q()
+    if column in NUMBERS:
+        condition = Q(**{f"{column}__isnull": False}) & condition
+    return models.Index(fields=["project_ref", column, "at"], name=name, condition=condition)
+
+
+def _by_id(column: str, name: str) -> models.Index:
+    # The intent of a call has the same one as its outcome, and is found by that.
+    return models.Index(fields=[column], name=name, condition=~Q(kind="mcp.call.intent") & ~Q(**{column: ""}))
+
+
+BROWSED = [
+    models.Index(fields=["project_ref", "at"], name="event_time"),
+    *(_along(column, f"event_{column}"[:24]) for column in COMMON),
+    *(_by_id(column, f"event_{column}") for column in ("request_id", "trace_id")),
+]
 
 
 class Event(Line):
@@ -90,7 +121,7 @@ class Event(Line):
 
     class Meta:
         ordering = ["-ord"]
-        indexes = [models.Index(fields=["project_ref", "-ord"], name="event_project_page")]
+        indexes = [models.Index(fields=["project_ref", "-ord"], name="event_project_page"), *BROWSED]
         # The moment belongs to it because PostgreSQL keeps each month in a partition of its own. A line that is
         # tried again has both.
         constraints = [models.UniqueConstraint(fields=["id", "at"], name="event_once")]
@@ -132,7 +163,10 @@ class Checkpoint(Line):
     next_signature = models.BinaryField(default=b"")
 
     class Meta:
-        indexes = [models.Index(fields=["project_ref", "id"], name="checkpoint_log")]
+        indexes = [
+            models.Index(fields=["project_ref", "id"], name="checkpoint_log"),
+            models.Index(fields=["project_ref", "size", "id"], name="checkpoint_size"),
+        ]
         constraints = [models.UniqueConstraint(fields=["project_ref", "previous"], name="checkpoint_follows_one")]
 
     def __str__(self) -> str:
@@ -247,6 +281,72 @@ class Writer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.place} {self.pid}"
+
+
+class Term(models.Model):
+    """A value that a column of a log has had, once for itself (an empty word) and once for each word of it.
+
+    `project_ref` is 0 for what belongs to no project. Made from the sealed log, and made again from it when lost.
+    """
+
+    project_ref = models.BigIntegerField()
+    column = models.CharField(max_length=16)
+    word = models.CharField(max_length=64)
+    value = models.CharField(max_length=512)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_ref", "column", "word", "value"], name="term_once",
+                # Words are looked for by how they begin, whatever the database's language.
+                opclasses=["int8_ops", "varchar_pattern_ops", "varchar_pattern_ops", "varchar_pattern_ops"],
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.value}"
+
+
+class FindingMark(models.Model):
+    """That an event has a finding with this code: a detector, or a detector and a category."""
+
+    pk = models.CompositePrimaryKey("project_ref", "code", "at", "event_ord")
+    project_ref = models.BigIntegerField()
+    code = models.CharField(max_length=128)
+    at = models.DateTimeField()
+    event_ord = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.project_ref} {self.code}"
+
+
+class IndexState(models.Model):
+    """How far the sealed log is in terms and marks: all up to this checkpoint, in one row."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    checkpoint_id = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.checkpoint_id)
+
+
+class SavedFilter(TenantModel):
+    """What somebody looks for again, under a name. `query` is that of the list's address, name and value."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.JSONField(default=dict)
+    is_shared = models.BooleanField(default=False, help_text="Whoever may read this project's log sees it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantManager["SavedFilter"]()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["project", "user", "name"], name="one_filter_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ExportSchedule(TenantModel):

@@ -10,6 +10,7 @@ import structlog
 from django.db import close_old_connections
 
 from audit import anchoring, exports, forward_work, partitions, recovery, retention
+from audit.indexing import Indexer
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
 from gateway_site.lib.actor import Actor, acting_as
@@ -22,14 +23,19 @@ PARTITION_SECONDS = 3600.0
 SCHEDULE_SECONDS = 60.0
 PRUNE_SECONDS = 300.0
 FORWARD_SECONDS = 1.0
-_sealer = Sealer()
+_sealer, _indexer = Sealer(), Indexer()
 
 
 def seal() -> int:
-    """Seals what can be sealed and takes the checkpoints to the anchors. How many events were sealed."""
+    """Seals what can be sealed, takes the checkpoints to the anchors, and makes the rest searchable.
+
+    How many events were sealed.
+    """
     sealed = _sealer.take_turn()
     UNSEALED.set(unsealed_seconds())
     anchoring.publish()
+    # Last, because nothing of the proof may wait for it.
+    _indexer.take_turn()
     return sealed
 
 

@@ -37,7 +37,7 @@ INSTALLED_APPS = [
     "proxy.apps.ProxyConfig",
     "django_prometheus",
     "ninja",
-    "django.contrib.admin",
+    "projects.apps.PagesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

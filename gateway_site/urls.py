@@ -10,10 +10,6 @@ from audit.views import audit_keys
 from gateway_site.api import api
 from projects.setup import setup_view
 
-admin.site.site_header = "Secure MCP Gateway"
-admin.site.site_title = "Secure MCP Gateway"
-admin.site.index_title = "Administration"
-
 
 def nothing(request: HttpRequest) -> HttpResponse:
     """So that no address of REST is taken for one that lacks its slash."""
