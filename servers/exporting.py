@@ -63,8 +63,13 @@ class References:
 
 def write(projects: Iterable[Project], references: References, *, templates: bool = True) -> str:
     """YAML that `declared.read` takes. `templates` also writes the command templates that the projects use."""
-    document = export(projects, references, templates=templates)
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return as_yaml(export(projects, references, templates=templates))
+
+
+def as_yaml(document: dict[str, Any]) -> str:
+    """Reads back as it was. YAML takes a next-line character for a line break, so that with one all is escaped."""
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.safe_dump(document, sort_keys=False, width=120) if "\x85" in text else text
 
 
 def export(projects: Iterable[Project], references: References, *, templates: bool = True) -> dict[str, Any]:
