@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -30,6 +28,7 @@ from guardrails.validation import secret_parameters
 from projects import people
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
+from projects.named_values import resolve
 from projects.scoping import unscoped, with_project
 from servers import services
 from servers.models import CommandTemplate, Server
@@ -662,22 +661,6 @@ def _stored(known: Mapping[str, str], name: str) -> str:
     if name not in known:
         raise ValidationError(f"Nothing is stored for {name}; give env:NAME or file:PATH.")
     return known[name]
-
-
-def resolve(value: str) -> str:
-    """What a reference stands for, and any other value itself. Raises ValidationError."""
-    kind, _, rest = value.partition(":")
-    if kind == "env":
-        if rest not in os.environ:
-            raise ValidationError(f"The environment has no {rest}.")
-        return os.environ[rest]
-    if kind == "file":
-        try:
-            return Path(rest).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", "not text")
-            raise ValidationError(f"{rest} cannot be read: {reason}.") from error
-    return rest if kind == "literal" else value
 
 
 def literal(value: str) -> str:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from audit.models import Event, Export, ExportSchedule
+from audit import forwarders
+from audit.models import DeadLetter, Event, Export, ExportSchedule
 from guardrails import services as guardrails
 from guardrails.models import FindingException
 from projects import jobs
@@ -52,7 +53,16 @@ def fill(project: Project) -> dict[str, str]:
         )
         schedule.secret = f"secret-{canary}"
         schedule.save()
+        forwarder, _ = forwarders.create_forwarder(
+            project=project, name=canary, kind="webhook", address=f"https://{canary}.example.com/in",
+            authorization=f"secret-{canary}",
+        )  # fmt: skip
+        DeadLetter.objects.create(
+            state=forwarders.state_of(forwarder), project_ref=project.pk, first=1, last=2, reason=canary,
+            at=timezone.now(),
+        )  # fmt: skip
         return {
+            "forwarder": str(forwarder.uid),
             "export": str(export.uid), "schedule": str(schedule.uid), "project": project.slug, "server": server.slug,
             "key_id": key.key_id, "policy": policy.slug, "version": "1",
             "member": _name("member", member), "user": reference("user", person.pk), "job": _name("job", job),

@@ -41,7 +41,7 @@ def test_every_operation_says_how_it_can_be_refused_and_what_its_answers_are() -
                 kinds = list(answer.get("content", {}))
                 assert kinds == (["application/problem+json"] if int(status) >= 400 else kinds), place
             if method == "post" and "Idempotency-Key" not in [each["name"] for each in operation["parameters"]]:
-                assert path.endswith(("/test", "/try")), place
+                assert path.endswith(("/test", "/try", "/erasures")), place
 
 
 @pytest.mark.claim("rest.administration")

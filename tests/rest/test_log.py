@@ -86,7 +86,7 @@ def test_a_question_that_takes_too_long_ends_with_a_problem(rest: Stage, monkeyp
         yield
         raise TooWide
 
-    monkeypatch.setattr("audit.api.in_time", over)
+    monkeypatch.setattr("audit.browsing.in_time", over)
     answer = rest.auditor.get("/projects/acme/events")
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:mcpgw:problem:too-wide")
 
