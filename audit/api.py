@@ -75,8 +75,8 @@ class EventFilters(Paging):
     upstream_status: Annotated[int, Field(ge=0, lt=2**15)] | None = None
     rpc_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
     finding: str | None = Field(
-        default=None, min_length=1, max_length=128, examples=["pii:email"],
-        description="A detector, or detector:category. Of what is sealed, which is within a second or so.",
+        default=None, min_length=1, max_length=128, examples=["pii/email"],
+        description="A detector, or detector/category. Of what is sealed, which is within a second or so.",
     )  # fmt: skip
     q: str | None = Field(
         default=None, max_length=512, pattern=r"\S",

@@ -17,7 +17,7 @@ _FILTERS = ("server", "tool", "user", "outcome")
 
 
 class Command(NounCommand):
-    noun = "export-schedule"
+    noun = "export_schedule"
     help = "Exports of logs that are made by themselves."
 
     @verb("Schedules of a project.", PROJECT)
