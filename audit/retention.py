@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,14 +20,15 @@ from django.db import IntegrityError, connection, transaction
 
 from audit import logs, rows, sealer, signing
 from audit.canonical import canonical
-from audit.checkpoint import Statement, endorsed
+from audit.checkpoint import Statement
 from audit.entry import Entry, new_id, now
 from audit.models import Checkpoint, Event, Retention, Seal
 from audit.payload_check import Payloads
-from audit.retained import KIND, is_authentic, state
+from audit.retained import KIND, state
+from audit.retained_logs import announced_end, is_ours, trusted_keys
 from audit.storage import insert
 from audit.verify import links_of
-from audit.walk import Beginning, Report, Walk
+from audit.walk import Beginning, Link, Report, Walk
 from gateway_site.lib import actor as acting
 from projects.models import Project
 
@@ -37,7 +38,6 @@ logger = structlog.get_logger("audit.retention")
 _AT_ONE_TIME = 2_000
 _SEAL_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.1
-_LOCK = (7301, 3)
 
 
 class CannotDrop(Exception):
@@ -77,8 +77,7 @@ def plan(project: Project) -> Plan | None:
     if not project.keep_months:
         return None
     before = boundary_of(project.keep_months, now())
-    announced = Retention.objects.filter(project_ref=project.pk).order_by("-last").values_list("last", flat=True)
-    first = max(announced.first() or 0, logs.dropped_of(project.pk)) + 1
+    first = max(announced_end(project.pk), logs.dropped_of(project.pk)) + 1
     checkpoint = _last_before(project.pk, before)
     if checkpoint is None or checkpoint.size < first:
         return None
@@ -108,10 +107,11 @@ def announce(plan: Plan) -> uuid.UUID:
 def drop_announced(project_ref: int, deadline: float) -> Dropped:
     """Deletes what signed retentions cover, until `deadline` (time.monotonic) at most. Raises django.db.Error."""
     dropped = waiting = 0
+    keys = trusted_keys()
     for retention in Retention.objects.filter(project_ref=project_ref).order_by("last"):
         if not Seal.objects.filter(project_ref=project_ref, seq__lte=retention.last).exists():
             continue
-        if not _is_ours(retention):
+        if not is_ours(retention, keys):
             logger.error("a retention that is not signed by us drops nothing", retention=str(retention.id))
             continue
         if not _is_sealed(retention):
@@ -209,17 +209,25 @@ def _stored(at: datetime) -> Any:
 def _verify(plan: Plan) -> None:
     """What is damaged must not go unseen, and what is missing must not be covered up."""
     report, ref, last = Report(), plan.project_ref, plan.checkpoint.size
-    keys = endorsed(signing.public_keys(), logs.key_changes())
+    keys = trusted_keys()
     checkpoints = [each for each in logs.checkpoints_of(ref) if each.size <= last]
-    before = Retention.objects.filter(project_ref=ref).order_by("-last").values_list("last", flat=True).first() or 0
     gone = logs.dropped_of(ref)
-    if gone > before:
+    if gone > announced_end(ref):
         raise CannotDrop(f"the log begins after {gone}, and no retention says so")
     walk = Walk(ref, report, keys, beginning=Beginning(dropped=gone, retained=gone))
-    walk.follow(links_of(ref, Payloads(ref, report), last), checkpoints)
+    walk.follow(_all_older(plan.before, links_of(ref, Payloads(ref, report), last)), checkpoints)
     if not report.is_intact:
         damage = report.damages[0]
         raise CannotDrop(f"{report.found} faults, the first {damage.kind} at {damage.seq}; see manage.py audit verify")
+
+
+def _all_older(before: datetime, links: Iterable[Link]) -> Iterator[Link]:
+    """By the time that is sealed: an event with another number is not found by its seal, and may be young."""
+    moment = rows.stamp(before)
+    for each in links:
+        if each.at >= moment:
+            raise CannotDrop(f"{each.seq} is too young")
+        yield each
 
 
 def _insert_retention(entry: Entry, plan: Plan, statement: str) -> None:
@@ -231,14 +239,6 @@ def _insert_retention(entry: Entry, plan: Plan, statement: str) -> None:
             "INSERT INTO audit_retention (id, project_ref, first, last, before, statement)"
             " VALUES (%s, %s, %s, %s, %s, %s)", values,
         )  # fmt: skip
-
-
-def _is_ours(retention: Retention) -> bool:
-    """Who can write to the database can write a row of that table."""
-    detail = orjson.loads(retention.statement)
-    stated = {"first_seq": retention.first, "last_seq": retention.last, "before": rows.stamp(retention.before)}
-    keys = endorsed(signing.public_keys(), logs.key_changes())
-    return is_authentic(detail, retention.project_ref, keys) and stated.items() <= detail.items()
 
 
 def _is_sealed(retention: Retention) -> bool:

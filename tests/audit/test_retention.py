@@ -264,6 +264,37 @@ def test_damage_is_not_dropped_with_the_months_that_it_is_in(damage: str) -> Non
 
 
 @pytest.mark.claim("audit.retention-proof")
+def test_a_row_that_nobody_has_signed_does_not_excuse_a_beginning_that_is_gone() -> None:
+    """Else the next retention would be the first to be asked for, and what came before it would be forgotten."""
+    months(3, 4, 5)
+    tenant(1, "acme", MAY)
+    values = f"'{_digits('0190b7a0-0000-7000-8000-000000000001')}', 1, 1, 5, '2026-04-01'"
+    with transaction.atomic(), log_may_change():
+        execute("DELETE FROM audit_event WHERE ord IN (SELECT event_ord FROM audit_seal"
+                " WHERE project_ref = 1 AND seq <= 5)")  # fmt: skip
+        execute("DELETE FROM audit_seal WHERE project_ref = 1 AND seq <= 5")
+        execute("INSERT INTO audit_retention (id, project_ref, first, last, before, statement)"
+                f" VALUES ({values}, 'no statement')")  # fmt: skip
+    found = [(each.kind, each.seq) for each in look().damages]
+    assert found == [("seal_missing", 1)]
+    assert retention.retain().events == 0
+    assert [(each.kind, each.seq) for each in look().damages] == found
+    assert not Event.objects.filter(kind="audit.retained").exists()
+
+
+@pytest.mark.claim("audit.retention-proof")
+def test_events_that_were_given_other_numbers_to_look_old_are_not_dropped() -> None:
+    months(3, 4, 5)
+    tenant(1, "acme", MAY)
+    with transaction.atomic(), log_may_change():
+        execute("UPDATE audit_event SET ord = ord + 100000 WHERE project_ref = 1 AND at >= '2026-05-01'")
+    retention.retain()
+    assert Seal.objects.filter(project_ref=1).order_by("seq")[0].seq == 1
+    assert not Event.objects.filter(kind="audit.retained").exists()
+    assert left(1) == [3] * 5 + [4] * 5 + [5] * 5
+
+
+@pytest.mark.claim("audit.retention-proof")
 @pytest.mark.claim("audit.export-proof")
 def test_an_export_begins_after_what_was_dropped_and_says_by_which_event(tmp_path: Path) -> None:
     retained_log()
