@@ -71,7 +71,7 @@ def start_due() -> int:
     with _lock:
         for state_id in [state_id for state_id, each in _running.items() if not each.thread.is_alive()]:
             del _running[state_id]
-        busy = Counted(each.project for each in _running.values() if each.project is not None)
+        busy: Counted[int | None] = Counted(each.project for each in _running.values())
         failing = sum(each.is_failing for each in _running.values())
         for state_id, project, failures in _in_turn():
             if len(_running) >= MOST_THREADS:
