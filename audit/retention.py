@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, ProgrammingError, connection, transaction
 
 from audit import logs, rows, sealer, signing
 from audit.canonical import canonical
@@ -38,6 +38,8 @@ logger = structlog.get_logger("audit.retention")
 _AT_ONE_TIME = 2_000
 _SEAL_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.1
+# What reading a log raises in which somebody has put what nothing of ours writes.
+_UNREADABLE = (AttributeError, DataError, TypeError, ValueError)
 
 
 class CannotDrop(Exception):
@@ -133,7 +135,7 @@ def retain(*, only: int | None = None, seconds: float = 300.0) -> Dropped:
     projects = list(Project.objects.exclude(keep_months=0).filter(**({} if only is None else {"pk": only})))
     _wait_for_seals([event for project in projects if (event := _announce_what_is_due(project)) is not None])
     for project in projects:
-        done = drop_announced(project.pk, deadline)
+        done = _drop_what_is_announced(project, deadline)
         total = Dropped(total.events + done.events, total.waiting + done.waiting)
     if projects:
         drop_empty_partitions()
@@ -144,11 +146,20 @@ def _announce_what_is_due(project: Project) -> uuid.UUID | None:
     try:
         found = plan(project)
         return announce(found) if found is not None else None
-    except (CannotDrop, signing.NoKey) as error:
+    except (CannotDrop, signing.NoKey, *_UNREADABLE) as error:
         logger.error("nothing more of the log is dropped", project=project.slug, error=str(error))
     except IntegrityError:
         logger.info("another worker has written this retention", project=project.slug)
     return None
+
+
+def _drop_what_is_announced(project: Project, deadline: float) -> Dropped:
+    try:
+        return drop_announced(project.pk, deadline)
+    except (CannotDrop, ProgrammingError, *_UNREADABLE) as error:
+        # Of this project only: what is wrong with its log is nothing that the others could mend.
+        logger.error("what is announced cannot be dropped", project=project.slug, error=str(error)[:200])
+        return Dropped()
 
 
 def drop_empty_partitions() -> int:

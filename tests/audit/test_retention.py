@@ -294,6 +294,29 @@ def test_events_that_were_given_other_numbers_to_look_old_are_not_dropped() -> N
     assert left(1) == [3] * 5 + [4] * 5 + [5] * 5
 
 
+@pytest.mark.claim("audit.retention")
+@pytest.mark.parametrize("damage", ["an event is young", "a time is none"])
+def test_one_project_whose_log_cannot_be_dropped_keeps_no_other_from_it(damage: str) -> None:
+    months(3, 5)
+    project = tenant(1, "acme", MAY)
+    tenant(2, "globex", MAY)
+    with transaction.atomic(), log_may_change():
+        if damage == "an event is young":
+            plan = retention.plan(project)
+            assert plan is not None
+            retention.announce(plan)
+    seal_all()
+    with transaction.atomic(), log_may_change():
+        if damage == "an event is young":
+            execute("UPDATE audit_event SET at = '2026-05-04 05:06:07.000001'"
+                    " WHERE project_ref = 1 AND at < '2026-05-01'")  # fmt: skip
+        else:
+            nonsense = "infinity" if connection.vendor == "postgresql" else "soon"
+            execute(f"UPDATE audit_checkpoint SET at = '{nonsense}' WHERE project_ref = 1")
+    assert retention.retain().events == 5
+    assert (len(left(1)), left(2)) == (10, [5] * 5)
+
+
 @pytest.mark.claim("audit.retention-proof")
 @pytest.mark.claim("audit.export-proof")
 def test_an_export_begins_after_what_was_dropped_and_says_by_which_event(tmp_path: Path) -> None:
