@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 import structlog
-from django.db import DataError, IntegrityError, ProgrammingError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
 from audit import logs, rows, sealer, signing
 from audit.canonical import canonical
@@ -38,6 +38,7 @@ logger = structlog.get_logger("audit.retention")
 _AT_ONE_TIME = 2_000
 _SEAL_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.1
+_LOCK_NOT_AVAILABLE = "55P03"
 # What reading a log raises in which somebody has put what nothing of ours writes.
 _UNREADABLE = (AttributeError, DataError, TypeError, ValueError)
 
@@ -163,15 +164,22 @@ def _drop_what_is_announced(project: Project, deadline: float) -> Dropped:
 
 
 def drop_empty_partitions() -> int:
-    """Months of the past in which no project has any event left (PostgreSQL). How many."""
+    """Months of the past in which no project has any event left (PostgreSQL). How many.
+
+    None while somebody reads the log for long, as an export does; they go another time.
+    """
     if connection.vendor != "postgresql":
         return 0
     with connection.cursor() as cursor:
-        # Who waits for the log's lock keeps those waiting who write to it.
-        cursor.execute("SET lock_timeout = '2s'")
+        # Who waits for the log's lock keeps those waiting who write to it, and with them their calls.
+        cursor.execute("SET lock_timeout = '100ms'")
         try:
             cursor.execute("SELECT audit_drop_empty_partitions()")
             return int(cursor.fetchone()[0])
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                raise
+            return 0
         finally:
             cursor.execute("SET lock_timeout = DEFAULT")
 

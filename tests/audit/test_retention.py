@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -397,6 +398,40 @@ def test_a_month_that_nobody_has_events_in_is_no_partition_any_more() -> None:
     with transaction.atomic(), log_may_change():
         execute("DELETE FROM audit_event WHERE at < '2026-06-01'")
     retention.drop_empty_partitions()
+
+
+@pytest.mark.claim("audit.retention")
+@on_postgresql
+def test_calls_do_not_wait_while_somebody_who_reads_the_log_keeps_a_partition_from_being_dropped() -> None:
+    execute("SELECT audit_prepare_partitions('2026-03-01', 1)")
+    reading = connection.copy()
+    dropped: list[int] = []
+
+    def drop() -> None:
+        try:
+            dropped.append(retention.drop_empty_partitions())
+        finally:
+            connection.close()
+
+    dropping = threading.Thread(target=drop)
+    try:
+        with reading.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT count(*) FROM audit_event")
+            dropping.start()
+            while dropping.is_alive() and not execute(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'audit_event'::regclass"
+            ):
+                pass
+            began = time.monotonic()
+            write(1, at=now())
+            assert time.monotonic() - began < 1.0
+            dropping.join(10)
+            cursor.execute("ROLLBACK")
+    finally:
+        reading.close()
+    assert dropped == [0]
+    assert retention.drop_empty_partitions() == 1
 
 
 def _partitions() -> set[str]:
