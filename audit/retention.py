@@ -229,7 +229,7 @@ def _verify(plan: Plan) -> None:
     """What is damaged must not go unseen, and what is missing must not be covered up."""
     report, ref, last = Report(), plan.project_ref, plan.checkpoint.size
     keys = trusted_keys()
-    checkpoints = [each for each in logs.checkpoints_of(ref) if each.size <= last]
+    checkpoints = (each for each in logs.checkpoints_of(ref) if each.size <= last)
     gone = logs.dropped_of(ref)
     if gone > announced_end(ref):
         raise CannotDrop(f"the log begins after {gone}, and no retention says so")
