@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PROCESSES ?= 2
 
 .PHONY: run test lint conformance bench lock clean
 
 run: $(VENV)/.base $(BIN)/mcp-gateway
 	@$(BIN)/python manage.py gateway --demo $(ARGS)
 
+# In two processes; `make test PROCESSES=0` in one, as plain pytest does.
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 lint: $(VENV)/.dev $(BIN)/mcp-gateway
 	$(BIN)/ruff check .
@@ -26,7 +28,7 @@ bench: $(VENV)/.dev
 
 # The lock files hold hashes for every supported Python and name no registry.
 lock: $(VENV)/.dev
-	cd requirements && for name in base dev train attack_servers; do \
+	cd requirements && for name in base parquet dev build train attack_servers; do \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
 
@@ -39,8 +41,9 @@ $(VENV)/.base: requirements/base.txt | $(VENV)/pyvenv.cfg
 	@touch $@
 
 # The command itself; all that it needs is there already.
-$(BIN)/mcp-gateway: pyproject.toml | $(VENV)/.base
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+$(BIN)/mcp-gateway: pyproject.toml requirements/build.txt | $(VENV)/.base
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/pyvenv.cfg

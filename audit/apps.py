@@ -8,7 +8,8 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_migrate
 
-        from audit import append_only, checks, listeners  # noqa: F401  checks register themselves
+        # Checks and kinds of jobs register themselves.
+        from audit import append_only, checks, export_work, listeners, verification  # noqa: F401
 
         listeners.connect()
         # A table that SQLite rebuilds in a migration loses its triggers.

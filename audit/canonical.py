@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -51,7 +52,12 @@ def canonical_record(record: dict[str, Any], detail: str) -> bytes:
         pass
     except orjson.JSONDecodeError as error:
         raise NotCanonical("not JSON") from error
-    return canonical({name: _as_json(value) for name, value in record.items()})
+    return canonical_of_record(record)
+
+
+def canonical_of_record(record: Mapping[str, Any]) -> bytes:
+    """The same for a record that has its detail as an object already. Raises NotCanonical."""
+    return canonical({name: _as_json(value) for name, value in record.items() if value != {}})
 
 
 def _as_json(value: Any) -> Any:

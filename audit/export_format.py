@@ -1,6 +1,6 @@
-"""The form of an export that proves itself: what its files are called, what their lines are, and how it is signed.
+"""The form of an export: what its files are called, what their lines are, and how it is signed.
 
-A folder, or the same in a ZIP archive:
+A folder, or the same in a ZIP archive. One that proves itself:
 
     events.jsonl        one line for each event, in the order of their seals, canonical JSON (RFC 8785):
                         {"event":{…},"leaf":"<hex>","seq":17}, or {"leaf":"<hex>","seq":18} for an event that was left
@@ -11,15 +11,17 @@ A folder, or the same in a ZIP archive:
     verify_audit.py     checks it, with Python and `cryptography`
 
 The lines begin after a checkpoint and end with one, so that every leaf is under a signature.
+
+One in another form has the file of that form instead of the first two, and `form` and `checkpoint` in its manifest:
+the signature proves the file, and `root` names the events, whose leaves only the first form holds.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile
@@ -29,11 +31,13 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit.canonical import canonical
-from audit.chain import START, link
+from audit.chain import START, Tree, link
 from audit.checkpoint import Statement
+from audit.export_output import Output
 from audit.signing import to_key_set
 
 FORMAT = "mcpgw-audit-export/1"
+FILE_FORMAT = "mcpgw-audit-file/1"
 # What is signed begins with it, so that no signature of ours means two things.
 PURPOSE = b"mcpgw-audit-manifest/1\n"
 EVENTS, CHECKPOINTS, KEYS, MANIFEST, VERIFIER = (
@@ -55,66 +59,90 @@ class Beginning:
     signature: bytes = b""
 
 
-class ExportWriter:
-    """Writes the files of one project's export into an empty folder, in one pass."""
+@dataclass
+class Tally:
+    """What the lines so far come to: the last one's number, the chain there, and the events that are shown.
 
-    def __init__(self, folder: Path, project_ref: int, project: str, beginning: Beginning) -> None:
-        self._folder, self._beginning = folder, beginning
-        self._about = {"format": FORMAT, "project_ref": project_ref, "project": project}
-        self._seq, self._chain, self._events = beginning.size, beginning.chain, 0
-        self._files = {name: _Digested(folder / name) for name in (EVENTS, CHECKPOINTS)}
+    `tree` is over the leaves of these events. It can be kept and gone on with.
+    """
 
-    def add(self, leaf: bytes, event: bytes | None) -> None:
-        """The next event, as its canonical JSON; None leaves it out and keeps its leaf."""
-        self._seq += 1
-        self._chain = link(self._chain, self._seq, leaf)
-        self._events += event is not None
-        shown = b'"event":' + event + b"," if event is not None else b""
-        self._files[EVENTS].write(b'{%b"leaf":"%b","seq":%d}\n' % (shown, leaf.hex().encode(), self._seq))
+    seq: int
+    chain: bytes = START
+    events: int = 0
+    tree: Tree = field(default_factory=Tree)
 
-    def add_checkpoint(self, statement: Statement) -> None:
-        self._files[CHECKPOINTS].write(statement.to_line() + b"\n")
+    def add(self, leaf: bytes, is_shown: bool) -> None:
+        """The next event of the log."""
+        self.seq += 1
+        self.chain = link(self.chain, self.seq, leaf)
+        self.show(leaf, is_shown)
 
-    def finish(
-        self, *, created_at: str, keys: Mapping[str, bytes], changes: list[Statement], chosen: Mapping[str, Any] | None,
-        key_id: str, key: Ed25519PrivateKey,
-    ) -> dict[str, Any]:  # fmt: skip
-        """Writes what is left and gives the manifest. `chosen` is the filter, for people; None when nothing was."""
-        key_file = _Digested(self._folder / KEYS)
-        key_file.write(canonical({**to_key_set(dict(keys)), "changes": [each.to_line().decode() for each in changes]}))
-        shutil.copyfile(_VERIFIER_SOURCE, self._folder / VERIFIER)
-        about = {
-            **self._about,
-            "created_at": created_at,
-            "first_seq": self._beginning.size + 1,
-            "last_seq": self._seq,
-            "events": self._events,
-            "chosen": dict(chosen) if chosen is not None else None,
-            "chain_before": self._beginning.chain.hex(),
-            "chain": self._chain.hex(),
-            "previous": self._beginning.signature.hex(),
-            "files": {name: file.close() for name, file in {**self._files, KEYS: key_file}.items()},
-            "key_id": key_id,
+    def show(self, leaf: bytes, is_shown: bool = True) -> None:
+        if is_shown:
+            self.events += 1
+            self.tree.add(leaf)
+
+    def to_json(self) -> dict[str, Any]:
+        peaks = [each.hex() for each in self.tree.peaks]
+        return {"seq": self.seq, "chain": self.chain.hex(), "events": self.events, "peaks": peaks}
+
+    @classmethod
+    def of_json(cls, kept: Mapping[str, Any]) -> Tally:
+        tree = Tree(kept["events"], [bytes.fromhex(each) for each in kept["peaks"]])
+        return cls(kept["seq"], bytes.fromhex(kept["chain"]), kept["events"], tree)
+
+
+def event_line(seq: int, leaf: bytes, event: bytes | None) -> bytes:
+    """`event` is its canonical JSON; None leaves it out and keeps its leaf."""
+    shown = b'"event":' + event + b"," if event is not None else b""
+    return b'{%b"leaf":"%b","seq":%d}\n' % (shown, leaf.hex().encode(), seq)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a manifest says besides counts and digests. `chosen` is the filter, for people; None when nothing was."""
+
+    project_ref: int
+    project: str
+    created_at: str
+    chosen: Mapping[str, Any] | None = None
+
+    def of_proof(self, beginning: Beginning, tally: Tally) -> dict[str, Any]:
+        return {
+            **self._counts(beginning.size + 1, tally),
+            "format": FORMAT,
+            "chain_before": beginning.chain.hex(),
+            "chain": tally.chain.hex(),
+            "previous": beginning.signature.hex(),
         }
-        manifest = {**about, "signature": key.sign(PURPOSE + canonical(about)).hex()}
-        (self._folder / MANIFEST).write_bytes(canonical(manifest) + b"\n")
-        return manifest
+
+    def of_file(self, form: str, first: int, tally: Tally, checkpoint: Statement | None) -> dict[str, Any]:
+        """`checkpoint` is the log's over the last event."""
+        line = checkpoint.to_line().decode() if checkpoint is not None else None
+        return {**self._counts(first, tally), "format": FILE_FORMAT, "form": form, "checkpoint": line}
+
+    def _counts(self, first: int, tally: Tally) -> dict[str, Any]:
+        return {
+            "project_ref": self.project_ref, "project": self.project, "created_at": self.created_at,
+            "chosen": dict(self.chosen) if self.chosen is not None else None, "first_seq": first,
+            "last_seq": tally.seq, "events": tally.events, "root": tally.tree.root().hex(),
+        }  # fmt: skip
 
 
-class _Digested:
-    """A file whose size and digest are known when it is closed."""
-
-    def __init__(self, path: Path) -> None:
-        self._file, self._digest, self._bytes = path.open("wb"), hashlib.sha256(), 0
-
-    def write(self, data: bytes) -> None:
-        self._digest.update(data)
-        self._bytes += len(data)
-        self._file.write(data)
-
-    def close(self) -> dict[str, Any]:
-        self._file.close()
-        return {"sha256": self._digest.hexdigest(), "bytes": self._bytes}
+def finish(
+    output: Output, about: Mapping[str, Any], *, keys: Mapping[str, bytes], changes: list[Statement], key_id: str,
+    key: Ed25519PrivateKey,
+) -> dict[str, Any]:  # fmt: skip
+    """Writes what comes with every export, and gives the manifest over all files that `output` has."""
+    with output.file(KEYS) as file:
+        file.write(canonical({**to_key_set(dict(keys)), "changes": [each.to_line().decode() for each in changes]}))
+    described = {**about, "files": dict(output.files), "key_id": key_id}
+    manifest = {**described, "signature": key.sign(PURPOSE + canonical(described)).hex()}
+    with output.file(VERIFIER) as file:
+        file.write(_VERIFIER_SOURCE.read_bytes())
+    with output.file(MANIFEST) as file:
+        file.write(canonical(manifest) + b"\n")
+    return manifest
 
 
 class Export:

@@ -44,10 +44,27 @@ def statement_of(row: Checkpoint) -> Statement:
     )  # fmt: skip
 
 
-def checkpoints_of(project_ref: int) -> Iterator[Statement]:
-    """From the first to the last."""
-    rows = Checkpoint.objects.filter(project_ref=project_ref).order_by("id")
-    return map(statement_of, rows.iterator(chunk_size=2_000))
+def checkpoints_of(project_ref: int, first: int = 1, last: int | None = None) -> Iterator[Statement]:
+    """In their order, from the one over event `first` to the first one over event `last`, or to the newest."""
+    rows = Checkpoint.objects.filter(project_ref=project_ref, size__gte=first if first > 1 else 0).order_by("id")
+    for each in map(statement_of, rows.iterator(chunk_size=2_000)):
+        yield each
+        if last is not None and each.size >= last:
+            return
+
+
+def checkpoint_before(project_ref: int, first: int) -> Statement | None:
+    """The last one that does not reach event `first`; none before the first event."""
+    if first <= 1:
+        return None
+    row = Checkpoint.objects.filter(project_ref=project_ref, size__lt=first).order_by("-id").first()
+    return statement_of(row) if row else None
+
+
+def checkpoint_over(project_ref: int, last: int) -> Statement | None:
+    """The first one that reaches event `last`, or else the newest."""
+    row = Checkpoint.objects.filter(project_ref=project_ref, size__gte=last).order_by("id").first()
+    return statement_of(row) if row else latest_checkpoint(project_ref)
 
 
 def dropped_of(project_ref: int) -> int:

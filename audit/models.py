@@ -1,4 +1,7 @@
-"""The audit log's rows. They outlive their subjects: names and ids are plain values, never foreign keys."""
+"""The audit log's rows. They outlive their subjects: names and ids are plain values, never foreign keys.
+
+Exports and their schedules are a project's own and go with it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from projects.models import validate_slug
 from projects.scoping import TenantManager, TenantModel
@@ -44,6 +48,36 @@ class Line(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise ReadOnlyLog("The log is never deleted.")
+
+
+# Values that most calls have, by column: they are in no index of it, since a page of them is found along the time.
+COMMON: dict[str, list[str | int]] = {
+    "subject": [""], "actor": [""], "actor_id": [""], "server": [""], "reason": [""],
+    "kind": ["mcp.call.intent", "mcp.call.outcome"], "method": ["", "tools/call"], "decision": ["", "ok"],
+    "upstream_status": [200], "policy_version": [], "rpc_code": [],
+}  # fmt: skip
+NUMBERS = ("upstream_status", "policy_version", "rpc_code")
+
+
+def _along(column: str, name: str) -> models.Index:
+    """Leads to a project's events with one value of a column, in the order of time."""
+    common = COMMON[column]
+    condition = ~Q(**{f"{column}__in": common}) if common else Q()
+    if column in NUMBERS:
+        condition = Q(**{f"{column}__isnull": False}) & condition
+    return models.Index(fields=["project_ref", column, "at"], name=name, condition=condition)
+
+
+def _by_id(column: str, name: str) -> models.Index:
+    # The intent of a call has the same one as its outcome, and is found by that.
+    return models.Index(fields=[column], name=name, condition=~Q(kind="mcp.call.intent") & ~Q(**{column: ""}))
+
+
+BROWSED = [
+    models.Index(fields=["project_ref", "at"], name="event_time"),
+    *(_along(column, f"event_{column}"[:24]) for column in COMMON),
+    *(_by_id(column, f"event_{column}") for column in ("request_id", "trace_id")),
+]
 
 
 class Event(Line):
@@ -87,7 +121,7 @@ class Event(Line):
 
     class Meta:
         ordering = ["-ord"]
-        indexes = [models.Index(fields=["project_ref", "-ord"], name="event_project_page")]
+        indexes = [models.Index(fields=["project_ref", "-ord"], name="event_project_page"), *BROWSED]
         # The moment belongs to it because PostgreSQL keeps each month in a partition of its own. A line that is
         # tried again has both.
         constraints = [models.UniqueConstraint(fields=["id", "at"], name="event_once")]
@@ -129,7 +163,10 @@ class Checkpoint(Line):
     next_signature = models.BinaryField(default=b"")
 
     class Meta:
-        indexes = [models.Index(fields=["project_ref", "id"], name="checkpoint_log")]
+        indexes = [
+            models.Index(fields=["project_ref", "id"], name="checkpoint_log"),
+            models.Index(fields=["project_ref", "size", "id"], name="checkpoint_size"),
+        ]
         constraints = [models.UniqueConstraint(fields=["project_ref", "previous"], name="checkpoint_follows_one")]
 
     def __str__(self) -> str:
@@ -244,6 +281,177 @@ class Writer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.place} {self.pid}"
+
+
+class Term(models.Model):
+    """A value that a column of a log has had, once for itself (an empty word) and once for each word of it.
+
+    `project_ref` is 0 for what belongs to no project. Made from the sealed log, and made again from it when lost.
+    """
+
+    project_ref = models.BigIntegerField()
+    column = models.CharField(max_length=16)
+    word = models.CharField(max_length=64)
+    value = models.CharField(max_length=512)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_ref", "column", "word", "value"], name="term_once",
+                # Words are looked for by how they begin, whatever the database's language.
+                opclasses=["int8_ops", "varchar_pattern_ops", "varchar_pattern_ops", "varchar_pattern_ops"],
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.value}"
+
+
+class FindingMark(models.Model):
+    """That an event has a finding with this code: a detector, or a detector and a category."""
+
+    pk = models.CompositePrimaryKey("project_ref", "code", "at", "event_ord")
+    project_ref = models.BigIntegerField()
+    code = models.CharField(max_length=128)
+    at = models.DateTimeField()
+    event_ord = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.project_ref} {self.code}"
+
+
+class IndexState(models.Model):
+    """How far the sealed log is in terms and marks: all up to this checkpoint, in one row."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    checkpoint_id = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.checkpoint_id)
+
+
+class SavedFilter(TenantModel):
+    """What somebody looks for again, under a name. `query` is that of the list's address, name and value."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.JSONField(default=dict)
+    is_shared = models.BooleanField(default=False, help_text="Whoever may read this project's log sees it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantManager["SavedFilter"]()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["project", "user", "name"], name="one_filter_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ExportSchedule(TenantModel):
+    """Exports that are made by themselves and brought to where they are kept, each going on where the last ended."""
+
+    class Every(models.TextChoices):
+        DAY = "day", "every day"
+        WEEK = "week", "every week, on Mondays"
+
+    class Destination(models.TextChoices):
+        DIRECTORY = "directory"
+        S3 = "s3", "S3-compatible bucket"
+
+    uid = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
+    form = models.CharField(max_length=40)
+    # Server, tool, user and outcome; the time is the schedule's own.
+    filters = models.JSONField(default=dict, blank=True)
+    every = models.CharField(max_length=5, choices=Every.choices, default=Every.DAY)
+    destination = models.CharField(max_length=9, choices=Destination.choices, default=Destination.DIRECTORY)
+    directory = models.CharField(
+        max_length=500, blank=True, help_text="A folder inside of one that the operator allows for it."
+    )
+    endpoint = models.CharField(max_length=300, blank=True, help_text="For example https://s3.eu-west-1.amazonaws.com")
+    region = models.CharField(max_length=60, blank=True, default="us-east-1")
+    bucket = models.CharField(max_length=63, blank=True)
+    prefix = models.CharField(max_length=300, blank=True, help_text="Before each name, for example audit/acme/")
+    key_id = models.CharField("access key id", max_length=128, blank=True)
+    sealed = models.TextField(blank=True, editable=False)
+    enabled = models.BooleanField(default=True)
+    next_at = models.DateTimeField(db_index=True)
+    # The number of the first event that was in no export of this schedule.
+    next_seq = models.BigIntegerField(default=1, editable=False)
+    last_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_error = models.CharField(max_length=200, blank=True, editable=False)
+    created_by = models.CharField(max_length=254, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantManager["ExportSchedule"]()
+
+    class Meta:
+        ordering = ["project_id", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.form} {self.get_every_display()} to {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Where it goes, without what opens it."""
+        return self.directory if self.destination == self.Destination.DIRECTORY else f"{self.bucket}/{self.prefix}"
+
+    @property
+    def secret(self) -> str:
+        """The secret access key, opened. Raises Unsealable."""
+        return settings.KEYRING.unseal(self.sealed, self._place).decode() if self.sealed else ""
+
+    @secret.setter
+    def secret(self, value: str) -> None:
+        self.sealed = settings.KEYRING.seal(value.encode(), self._place) if value else ""
+
+    @property
+    def _place(self) -> str:
+        return f"audit.ExportSchedule.sealed:{self.uid}"
+
+
+class Export(TenantModel):
+    """A file of the log that was asked for. Its job (projects.jobs) tells how far it is; its file goes in time."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "being made"
+        READY = "ready"
+        FAILED = "failed"
+        EXPIRED = "expired"
+
+    uid = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
+    form = models.CharField(max_length=40)
+    filters = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
+    requested_by = models.CharField(max_length=254, blank=True)
+    schedule = models.ForeignKey(ExportSchedule, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # The numbers that it is made from, fixed when the work begins.
+    first_seq = models.BigIntegerField(null=True)
+    last_seq = models.BigIntegerField(null=True)
+    events = models.BigIntegerField(null=True)
+    # Over the leaves of its events, and of the archive: both in hexadecimal.
+    root = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    size = models.BigIntegerField(null=True)
+    error = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    began_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True, db_index=True)
+
+    objects = TenantManager["Export"]()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.form} of {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called where it goes; tells whose it is and what is in it."""
+        return f"{self.project.slug}-{self.form}-{self.first_seq}-{self.last_seq}-{self.uid.hex[:8]}.zip"
 
 
 class Forwarder(TenantModel):

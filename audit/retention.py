@@ -22,6 +22,7 @@ from audit import logs, rows, sealer, signing
 from audit.canonical import canonical
 from audit.checkpoint import Statement
 from audit.entry import Entry, new_id, now
+from audit.indexing import forget_marks
 from audit.models import Checkpoint, Event, Retention, Seal
 from audit.payload_check import Payloads
 from audit.retained import KIND, state
@@ -124,6 +125,7 @@ def drop_announced(project_ref: int, deadline: float) -> Dropped:
             if time.monotonic() > deadline:
                 return Dropped(dropped, waiting)
             dropped += _delete(retention, end)
+        forget_marks(project_ref, retention.before)
     return Dropped(dropped, waiting)
 
 

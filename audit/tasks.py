@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from audit import forward_work, partitions, recovery, work
+from audit import exports, forward_work, partitions, recovery, work
 
 
 @shared_task(name="audit.seal")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -23,6 +23,16 @@ def close_interrupted() -> int:
 @shared_task(name="audit.prepare_partitions")  # type: ignore[untyped-decorator]  # Celery has no types
 def prepare_partitions() -> int:
     return work.attempt(partitions.prepare)
+
+
+@shared_task(name="audit.prune_exports")  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_exports() -> int:
+    return work.attempt(exports.prune)
+
+
+@shared_task(name="audit.begin_due_exports")  # type: ignore[untyped-decorator]  # Celery has no types
+def begin_due_exports() -> int:
+    return work.attempt(exports.begin_due)
 
 
 @shared_task(name="audit.forward")  # type: ignore[untyped-decorator]  # Celery has no types

@@ -2,10 +2,13 @@
 """Verifies an export of the audit log of Secure MCP Gateway. One file; needs Python 3.11 or newer and `cryptography`.
 
     python verify_audit.py FOLDER_OR_ZIP --public-key keys.json [--checkpoint FILE] [--json]
+    python verify_audit.py PROOF.json --public-key keys.json           # of one event, as its page gives it
 
 The public keys must come from somewhere else than the export, best from https://<gateway>/.well-known/
 gateway-audit-keys.json at a time when you trusted it. Without them only the export's own consistency can be seen.
 --checkpoint takes checkpoints that you kept earlier, one a line.
+
+An export in another form than JSON lines holds no leaves: of it the signature is checked, and the files against that.
 
 Exit status: 0 intact, 1 tampered (what and where is printed), 2 cannot tell.
 
@@ -14,8 +17,10 @@ What is checked, and all there is to know to write this again:
   leaf       SHA-256(0x00 || canonical(event))
   chain      SHA-256(0x02 || previous chain || number as 8 bytes, big-endian || leaf), from 32 zero bytes
   root       Merkle tree head of RFC 9162 section 2.1.1 over the leaves since the checkpoint before
+  path       inclusion proof of RFC 9162 section 2.1.3, of one event's leaf under such a root
   signature  Ed25519 over "mcpgw-audit-checkpoint/1\\n" || canonical(the checkpoint without its signatures), and over
              "mcpgw-audit-manifest/1\\n" || canonical(the manifest without its signature)
+  "root"     of a manifest: the tree head over the leaves of the events that the export shows
   retention  the detail of an event audit.retained says that the log was dropped up to last_seq; its signature is over
              "mcpgw-audit-retention/1\\n" || canonical(the detail without its signature), and it holds the checkpoint
              that the log goes on from
@@ -131,6 +136,24 @@ def merkle(leaves: Sequence[bytes]) -> bytes:
     while split * 2 < len(leaves):
         split *= 2
     return sha256(b"\x01", merkle(leaves[:split]), merkle(leaves[split:]))
+
+
+def root_of_path(leaf: bytes, index: int, leaves: int, path: Sequence[bytes]) -> bytes:
+    """RFC 9162 section 2.1.3.2. The empty text where the path does not fit the place."""
+    if not 0 <= index < leaves:
+        return b""
+    fn, sn, node = index, leaves - 1, leaf
+    for each in path:
+        if sn == 0:
+            return b""
+        if fn % 2 or fn == sn:
+            node = sha256(b"\x01", each, node)
+            while fn % 2 == 0 and fn:
+                fn, sn = fn // 2, sn // 2
+        else:
+            node = sha256(b"\x01", node, each)
+        fn, sn = fn // 2, sn // 2
+    return node if sn == 0 else b""
 
 
 def key_id(public: bytes) -> str:
@@ -250,11 +273,12 @@ class Verifier:
         self.export = export
         self.kept: list[Checkpoint] = []
         self.problems: list[dict[str, Any]] = []
+        self.shown: list[bytes] = []
         self.notes: list[str] = []
         try:
             self.manifest = json.loads(export.read("manifest.json"))
             self.own_keys = json.loads(export.read("keys.json"))
-            if self.manifest["format"] != "mcpgw-audit-export/1":
+            if self.manifest["format"] not in ("mcpgw-audit-export/1", "mcpgw-audit-file/1"):
                 raise Unusable("the format is not mcpgw-audit-export/1")
             changes = self.own_keys.get("changes", [])
             self.keys = with_followers(keys if keys else keys_of(self.own_keys), changes)
@@ -267,7 +291,10 @@ class Verifier:
         self.problems.append({"kind": kind, "project_ref": self.project, "seq": place, "text": text})
 
     def run(self) -> None:
-        self.check_manifest()
+        if self.manifest["format"] == "mcpgw-audit-file/1":
+            self.check_file()
+            return
+        self.check_manifest(FILES)
         checkpoints = self.read_checkpoints()
         try:
             start = self.manifest["first_seq"] - 1
@@ -286,7 +313,21 @@ class Verifier:
         seq = self.walk(start, chain, marks, kept)
         self.check_end(seq, marks, kept)
 
-    def check_manifest(self) -> None:
+    def check_file(self) -> None:
+        files, line, events = (self.manifest.get(name) for name in ("files", "checkpoint", "events"))
+        self.check_manifest({"keys.json", *files} if isinstance(files, dict) else ["keys.json"])
+        self.events = events if type(events) is int else 0
+        try:
+            checkpoint = parse_checkpoint(line.encode("utf-8")) if line is not None else None
+        except DAMAGED:
+            self.say("line_damaged", None, "the checkpoint in the manifest")
+            return
+        if checkpoint is not None:
+            public = self.keys.get(checkpoint["key_id"])
+            if public is None or checkpoint["project_ref"] != self.project or not is_authentic(checkpoint, public):
+                self.say("checkpoint_forged", checkpoint["size"], "the one in the manifest")
+
+    def check_manifest(self, names: Iterable[str]) -> None:
         about = {name: value for name, value in self.manifest.items() if name != "signature"}
         public = self.keys.get(str(about.get("key_id")))
         try:
@@ -299,7 +340,10 @@ class Verifier:
                 self.say("manifest_changed", None, "another spelling")
         except DAMAGED:
             self.say("manifest_changed", None)
-        for name in FILES:
+        for name in sorted(names):
+            if os.path.basename(name) != name or name in ("", ".", "..") or "\0" in name:
+                self.say("file_changed", None, "a name that leads elsewhere")
+                continue
             digest, size = hashlib.sha256(), 0
             with self.export.open(name) as file:
                 while block := file.read(1 << 20):
@@ -365,6 +409,7 @@ class Verifier:
 
     def check_event(self, event: Any, text: bytes, leaf: bytes, seq: int) -> None:
         self.events += 1
+        self.shown.append(leaf)
         if not isinstance(event, dict) or (event.get("project_ref") or 0) != self.project:
             self.say("event_moved", seq, "it is of another project")
         elif sha256(b"\x00", text) != leaf:
@@ -423,6 +468,8 @@ class Verifier:
                 self.say("log_truncated", seq + 1, f"a checkpoint that you kept counts {max(beyond)} events")
         if self.manifest.get("last_seq") != seq or self.manifest.get("events") != self.events:
             self.say("manifest_changed", None, "it counts other events than are here")
+        if self.manifest.get("root") != merkle(self.shown).hex():
+            self.say("manifest_changed", None, "its root is that of other events")
 
 
 def kept_checkpoints(paths: Iterable[str], keys: Mapping[str, bytes]) -> list[Checkpoint]:
@@ -440,6 +487,38 @@ def kept_checkpoints(paths: Iterable[str], keys: Mapping[str, bytes]) -> list[Ch
     return found
 
 
+def verify_proof(proof: dict[str, Any], keys: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """What is wrong with the proof of one event."""
+    seq, event = proof["seq"], proof["event"]
+    checkpoint = parse_checkpoint(canonical(proof["checkpoint"]))
+    project, leaf = checkpoint["project_ref"], sha256(b"\x00", canonical(event))
+    path = [unhex(each) for each in proof["path"]]
+    first = checkpoint["size"] - proof["leaves"] + 1
+    trusted = with_followers(keys if keys else keys_of(proof), proof.get("changes", []))
+    public = trusted.get(checkpoint["key_id"])
+    wrong = {
+        "event_moved": (event.get("project_ref") or 0) != project,
+        "event_changed": leaf != unhex(proof["leaf"]),
+        "checkpoint_mismatch": seq != first + proof["index"] or first < 1
+        or root_of_path(leaf, proof["index"], proof["leaves"], path) != unhex(checkpoint["root"]),
+        "unknown_key": public is None,
+        "checkpoint_forged": public is not None and not is_authentic(checkpoint, public),
+    }  # fmt: skip
+    return [{"kind": kind, "project_ref": project, "seq": seq, "text": ""} for kind, is_so in wrong.items() if is_so]
+
+
+def read_proof(path: str) -> dict[str, Any] | None:
+    """The proof of one event that a file holds; None for a folder or an archive."""
+    if os.path.isdir(path) or zipfile.is_zipfile(path):
+        return None
+    with open(path, "rb") as file:
+        proof = json.loads(file.read())
+    if proof["format"] != "mcpgw-audit-proof/1":
+        raise Unusable("the format is not mcpgw-audit-proof/1")
+    found: dict[str, Any] = proof
+    return found
+
+
 def verify(
     path: str, key_paths: Iterable[str], checkpoint_paths: Iterable[str]
 ) -> tuple[int, list[dict[str, Any]], int, str]:
@@ -447,20 +526,25 @@ def verify(
     keys: dict[str, bytes] = {}
     for each in key_paths:
         keys.update(read_keys(each))
-    verifier = Verifier(Export(path), keys)
-    verifier.kept = kept_checkpoints(checkpoint_paths, verifier.keys)
-    verifier.run()
-    if verifier.problems:
-        return 1, verifier.problems, verifier.events, ""
+    proof, notes = read_proof(path), []
+    if proof is not None:
+        problems, events = verify_proof(proof, keys), 1
+    else:
+        verifier = Verifier(Export(path), keys)
+        verifier.kept = kept_checkpoints(checkpoint_paths, verifier.keys)
+        verifier.run()
+        problems, events, notes = verifier.problems, verifier.events, verifier.notes
+    if problems:
+        return 1, problems, events, ""
     if not keys:
         text = "It is consistent, but signed by keys that only it names: give --public-key to know whose they are."
-        return 2, [], verifier.events, text
-    return 0, [], verifier.events, "; ".join(verifier.notes)
+        return 2, [], events, text
+    return 0, [], events, "; ".join(notes)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Verifies an export of the audit log.")
-    parser.add_argument("export", help="the folder or ZIP archive")
+    parser.add_argument("export", help="the folder or ZIP archive, or the proof of one event")
     parser.add_argument("--public-key", action="append", default=[], help="a JWK set or PEM file that you trust")
     parser.add_argument("--checkpoint", action="append", default=[], help="checkpoints that you kept, one a line")
     parser.add_argument("--json", action="store_true")

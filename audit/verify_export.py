@@ -12,20 +12,34 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from audit.canonical import NotCanonical, canonical
-from audit.chain import leaf_of
+from audit.chain import Tree, leaf_of
 from audit.checkpoint import BadCheckpoint, Statement, endorsed, read_line
-from audit.export_format import CHECKPOINTS, EVENTS, FORMAT, KEYS, MANIFEST, PURPOSE, Export, NotAnExport
+from audit.export_format import (
+    CHECKPOINTS,
+    EVENTS,
+    FILE_FORMAT,
+    FORMAT,
+    KEYS,
+    MANIFEST,
+    PURPOSE,
+    Export,
+    NotAnExport,
+)  # fmt: skip
 from audit.retained import KIND
 from audit.verify import CannotTell
 from audit.walk import Beginning, Link, Report, Walk
 
 _HEX = re.compile(r"[0-9a-f]*")
-_MEMBERS = {"chain", "chain_before", "chosen", "created_at", "events", "files", "first_seq", "format", "key_id",
-            "last_seq", "previous", "project", "project_ref", "signature"}  # fmt: skip
+_OF_BOTH = {"chosen", "created_at", "events", "files", "first_seq", "format", "key_id", "last_seq", "project",
+            "project_ref", "root", "signature"}  # fmt: skip
+_MEMBERS = {FORMAT: {*_OF_BOTH, "chain", "chain_before", "previous"}, FILE_FORMAT: {*_OF_BOTH, "checkpoint", "form"}}
 
 
 def verify_export(path: Path, keys: Mapping[str, bytes], witnesses: Iterable[Statement] = ()) -> Report:
-    """`keys` are trusted public keys by id; those in the export are not. Raises CannotTell."""
+    """`keys` are trusted public keys by id; those in the export are not. Raises CannotTell.
+
+    Of an export whose form holds no leaves only the signature can be checked, and the files against it.
+    """
     try:
         export = Export(path)
         manifest = _read_manifest(export)
@@ -37,7 +51,7 @@ def verify_export(path: Path, keys: Mapping[str, bytes], witnesses: Iterable[Sta
 def _read_manifest(export: Export) -> dict[str, Any]:
     """Raises NotAnExport for another format."""
     manifest = export.document(MANIFEST)
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in _MEMBERS:
         raise NotAnExport(f"its format is not {FORMAT}")
     return manifest
 
@@ -48,22 +62,43 @@ class _Verification:
         self._report = Report(logs=1)
         ref = manifest.get("project_ref")
         self._ref = ref if type(ref) is int else 0
+        self._proves_itself = manifest["format"] == FORMAT
         self._keys = endorsed(keys, list(self._changes()))
-        self._shown = 0
+        # Over the leaves of the events that are shown.
+        self._shown = Tree()
 
     def run(self, witnesses: list[Statement]) -> Report:
         if not self._keys:
             raise CannotTell("There is no public key to trust.")
         self._check_manifest()
         self._check_files()
+        if not self._proves_itself:
+            self._check_checkpoint()
+            return self._report
         checkpoints = list(self._checkpoints())
         held = [each for each in witnesses if each.project_ref == self._ref]
         beginning = self._beginning()
         walk = Walk(self._ref, self._report, self._keys, self._comparable(held, beginning, checkpoints), beginning)
         walk.follow(self._links(), checkpoints)
-        if walk.size != self._manifest.get("last_seq") or self._shown != self._manifest.get("events"):
-            self._say("manifest_changed", None, f"It counts other events than the {self._shown} that are here.")
+        if walk.size != self._manifest.get("last_seq") or self._shown.size != self._manifest.get("events"):
+            self._say("manifest_changed", None, f"It counts other events than the {self._shown.size} that are here.")
+        if self._manifest.get("root") != self._shown.root().hex():
+            self._say("manifest_changed", None, "Its root is that of other events.")
         return self._report
+
+    def _check_checkpoint(self) -> None:
+        events, line = self._manifest.get("events"), self._manifest.get("checkpoint")
+        self._report.events = events if type(events) is int else 0
+        if line is None:
+            return
+        try:
+            checkpoint = read_line(str(line))
+        except BadCheckpoint:
+            self._say("line_damaged", None, "The checkpoint in the manifest.")
+            return
+        public = self._keys.get(checkpoint.key_id)
+        if checkpoint.project_ref != self._ref or public is None or not checkpoint.is_signed_by(public):
+            self._say("checkpoint_forged", checkpoint.size, "The one in the manifest.")
 
     def _beginning(self) -> Beginning:
         first, chain, previous = (self._manifest.get(name) for name in ("first_seq", "chain_before", "previous"))
@@ -84,7 +119,7 @@ class _Verification:
         about = {name: value for name, value in self._manifest.items() if name != "signature"}
         public = self._keys.get(str(about.get("key_id")))
         try:
-            if set(self._manifest) != _MEMBERS:
+            if set(self._manifest) != _MEMBERS[self._manifest["format"]]:
                 raise ValueError("members")
             signature = bytes.fromhex(self._manifest["signature"])
             if signature.hex() != self._manifest["signature"]:
@@ -101,8 +136,10 @@ class _Verification:
 
     def _check_files(self) -> None:
         described = self._manifest.get("files")
-        for name in (EVENTS, CHECKPOINTS, KEYS):
-            if not isinstance(described, dict) or described.get(name) != self._export.digest(name):
+        described = described if isinstance(described, dict) else {}
+        names = {EVENTS, CHECKPOINTS, KEYS} if self._proves_itself else {KEYS, *described}
+        for name in sorted(names):
+            if not _is_plain(name) or described.get(name) != self._export.digest(name):
                 self._say("file_changed", None, name)
 
     def _changes(self) -> Iterator[Statement]:
@@ -142,7 +179,7 @@ class _Verification:
             return None
         if event is None:
             return Link(seq, leaf)
-        self._shown += 1
+        self._shown.add(leaf)
         link = Link(seq, leaf, fault=self._fault(event, written, leaf), at=_moment(event))
         if isinstance(event, dict) and event.get("kind") == KIND:
             link.retained = str(event.get("id")), event.get("detail")
@@ -162,6 +199,11 @@ class _Verification:
 def _moment(event: Any) -> str:
     at = event.get("at") if isinstance(event, dict) else ""
     return at if isinstance(at, str) else ""
+
+
+def _is_plain(name: str) -> bool:
+    """No way to another folder."""
+    return name not in ("", ".", "..") and not {"/", "\\", "\0"} & set(name)
 
 
 def _is_hex(value: Any, length: int | None = None) -> bool:

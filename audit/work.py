@@ -1,4 +1,4 @@
-"""The log's own upkeep, in turns: sealing, anchoring, closing what lost processes left open, partitions, forwarding."""
+"""The log's own upkeep, in turns: sealing, anchoring, closing what lost processes left open, forwarding, and more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
-from audit import anchoring, forward_work, partitions, recovery, retention
+from audit import anchoring, exports, forward_work, partitions, recovery, retention
+from audit.indexing import Indexer
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
 from gateway_site.lib.actor import Actor, acting_as
@@ -19,15 +20,22 @@ logger = structlog.get_logger("audit.work")
 SEAL_SECONDS = 0.8
 RECOVER_SECONDS = 5.0
 PARTITION_SECONDS = 3600.0
+SCHEDULE_SECONDS = 60.0
+PRUNE_SECONDS = 300.0
 FORWARD_SECONDS = 1.0
-_sealer = Sealer()
+_sealer, _indexer = Sealer(), Indexer()
 
 
 def seal() -> int:
-    """Seals what can be sealed and takes the checkpoints to the anchors. How many events were sealed."""
+    """Seals what can be sealed, takes the checkpoints to the anchors, and makes the rest searchable.
+
+    How many events were sealed.
+    """
     sealed = _sealer.take_turn()
     UNSEALED.set(unsealed_seconds())
     anchoring.publish()
+    # Last, because nothing of the proof may wait for it.
+    _indexer.take_turn()
     return sealed
 
 
@@ -42,6 +50,8 @@ def run(stop: threading.Event) -> None:
     every: list[tuple[float, Callable[[], int]]] = [
         (RECOVER_SECONDS, recovery.close_interrupted),
         (PARTITION_SECONDS, partitions.prepare),
+        (SCHEDULE_SECONDS, exports.begin_due),
+        (PRUNE_SECONDS, exports.prune),
         (SEAL_SECONDS, seal),
         (FORWARD_SECONDS, forward_work.start_due),
     ]

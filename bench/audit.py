@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +124,8 @@ def cpu() -> float:
     return sum(each.ru_utime + each.ru_stime for each in both)
 
 
-def write(events: int) -> int:
+def write(events: int, logs: Sequence[int | None] = (None, 1, 2, 3, 4)) -> int:
+    """In turns for each of `logs`."""
     from audit import storage
     from audit.entry import Entry, new_id, now
 
@@ -134,7 +135,7 @@ def write(events: int) -> int:
         storage.insert([
             Entry(
                 id=new_id(), at=now(), kind=("mcp.call.intent", "mcp.call.outcome")[number % 2],
-                project_ref=number % 5 or None, project="acme", actor_kind="key", actor_id="mgw0123456",
+                project_ref=logs[number % len(logs)], project="acme", actor_kind="key", actor_id="mgw0123456",
                 actor="ada@acme.test", call_id=new_id(), request_id=str(new_id()), trace_id="ab" * 16, server_ref=3,
                 server="docs", method="tools/call", subject="search_documents", decision="ok", policy_version=3,
                 http_status=200, bytes_in=512, bytes_out=2048, duration_us=12345, params_digest="cd" * 32,

@@ -1,4 +1,4 @@
-"""The ASGI application: MCP and health answered before Django's handler, everything else by Django."""
+"""The ASGI application: MCP and health answered before Django's handler, the rest by Django, sockets by Channels."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from django.conf import settings
 from django.urls import re_path
 
 from audit import recovery, work
+from audit.tail.consumer import TailConsumer
 from gateway_site import garbage
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
+from projects.rest.problems import problem_of_status
 from proxy import probes
 from proxy.endpoint import Endpoint
 from proxy.lifecycle import Lifecycle
@@ -42,9 +44,25 @@ def _routes() -> Any:
             re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^\.well-known/gateway-audit-keys\.json$", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^api/", BoundedBody(_django, problem_of_status)),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
         ]
     )
 
 
-application = Lifecycle(ProtocolTypeRouter({"http": _routes()}), _on_start)
+async def _no_socket(scope: Any, receive: Any, send: Any) -> None:
+    """For an address that has none: refused before it is accepted."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+def _sockets() -> Any:
+    return URLRouter(
+        [
+            re_path(r"^ws/audit/tail$", TailConsumer.as_asgi()),
+            re_path(r"", _no_socket),  # type: ignore[arg-type]  # a raw ASGI application
+        ]
+    )
+
+
+application = Lifecycle(ProtocolTypeRouter({"http": _routes(), "websocket": _sockets()}), _on_start)

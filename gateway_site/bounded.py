@@ -14,11 +14,24 @@ _MAX_BYTES = 2_621_440  # Django's own limit for forms, which it checks only aft
 _SECONDS = 30.0
 
 
-class BoundedBody:
-    """Wraps an ASGI application: 413 for too much, 408 for too slow. Everything but HTTP passes as it is."""
+Answer = tuple[bytes, list[tuple[bytes, bytes]]]
 
-    def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
+
+def _say_nothing(status: int) -> Answer:
+    return b"", []
+
+
+class BoundedBody:
+    """Wraps an ASGI application: 413 for too much, 408 for too slow. Everything but HTTP passes as it is.
+
+    `say` gives the body and the headers of a refusal, by its status.
+    """
+
+    def __init__(
+        self, app: Callable[[Any, Any, Any], Awaitable[None]], say: Callable[[int], Answer] = _say_nothing
+    ) -> None:
         self._app = app
+        self._say = say
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -26,7 +39,7 @@ class BoundedBody:
             return
         body, status = await _read(receive)
         if status:
-            await _refuse(send, status)
+            await _refuse(send, status, *self._say(status))
             return
         waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -56,7 +69,7 @@ async def _read(receive: Receive) -> tuple[bytes, int]:
         return b"", 408
 
 
-async def _refuse(send: Send, status: int) -> None:
-    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+async def _refuse(send: Send, status: int, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
+    headers = [(b"content-length", str(len(body)).encode()), (b"connection", b"close"), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": body})

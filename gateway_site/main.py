@@ -14,7 +14,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    execute_from_command_line([*sys.argv[:1], *_module(sys.argv[1:])])
+
+
+def _module(arguments: list[str]) -> list[str]:
+    """`import-enkrypt` is import_enkrypt.py."""
+    command = arguments[:1]
+    return [name if name.startswith("-") else name.replace("-", "_") for name in command] + arguments[1:]
 
 
 if __name__ == "__main__":

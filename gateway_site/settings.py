@@ -36,7 +36,8 @@ INSTALLED_APPS = [
     "servers.apps.ServersConfig",
     "proxy.apps.ProxyConfig",
     "django_prometheus",
-    "django.contrib.admin",
+    "ninja",
+    "projects.apps.PagesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "projects.rest.middleware.RestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -131,6 +133,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
+    "prune-answers": {"task": "projects.prune_answers", "schedule": 600.0, "options": {"expires": 600}},
     # Also in the embedded topology, and in the common queue: it may take minutes.
     "retain-the-log": {"task": "audit.retain", "schedule": 600.0, "options": {"expires": 600, "queue": "celery"}},
     "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},
@@ -144,6 +147,8 @@ if not EMBEDDED_WORKER:
         "seal-the-log": {"task": "audit.seal", "schedule": 0.8, "options": {"expires": 2}},
         "forward-the-log": {"task": "audit.forward", "schedule": 1.0, "options": {"expires": 2}},
         "close-interrupted": {"task": "audit.close_interrupted", "schedule": 5.0, "options": {"expires": 5}},
+        "prune-exports": {"task": "audit.prune_exports", "schedule": 300.0, "options": {"expires": 300}},
+        "begin-due-exports": {"task": "audit.begin_due_exports", "schedule": 60.0, "options": {"expires": 60}},
         "prepare-partitions": {"task": "audit.prepare_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     }
 # How often a server's lists are read again for the catalogue, unless it says so itself.
@@ -169,7 +174,8 @@ CONFIG_STALE_SECONDS = positive("GATEWAY_CONFIG_STALE_SECONDS", 30)
 EGRESS_ALLOW: list[str] = env.list("GATEWAY_EGRESS_ALLOW", default=[])
 RUNNER_SOCKET = Path(env.str("GATEWAY_RUNNER_SOCKET", str(RUN_DIR / "runner.sock")))
 AUDIT = choice("GATEWAY_AUDIT", "database", ("database", "off"))
-AUDIT_TIMEOUT_SECONDS = 2.0
+# A store that hangs is told from one that is slow in time to refuse the call within two seconds.
+AUDIT_TIMEOUT_SECONDS = 1.5
 # Where checkpoints go besides the database, and how often at most.
 AUDIT_WEBHOOK = secret("GATEWAY_AUDIT_WEBHOOK")
 AUDIT_ANCHORS: list[str] = env.list(
@@ -177,6 +183,12 @@ AUDIT_ANCHORS: list[str] = env.list(
 )
 AUDIT_ANCHOR_FILE = Path(env.str("GATEWAY_AUDIT_ANCHOR_FILE", str(GATEWAY_HOME / "audit" / "checkpoints.jsonl")))
 AUDIT_ANCHOR_SECONDS = positive("GATEWAY_AUDIT_ANCHOR_SECONDS", 10)
+# Where exports lie until they expire; every web and worker process needs the same folder.
+EXPORT_DIR = Path(env.str("GATEWAY_EXPORT_DIR", str(GATEWAY_HOME / "exports"))).resolve()
+EXPORT_DAYS = positive("GATEWAY_EXPORT_DAYS", 7)
+EXPORT_MAX_EVENTS = positive("GATEWAY_EXPORT_MAX_EVENTS", 20_000_000)
+# The folders into which projects' schedules may write; none unless the operator names some.
+EXPORT_DIRECTORIES = [Path(each).resolve() for each in env.list("GATEWAY_EXPORT_DIRECTORIES", default=[])]
 # Where the whole log goes as it is sealed (audit.destinations), and what is given up after how long.
 AUDIT_FORWARD: list[str] = [each for each in secret("GATEWAY_AUDIT_FORWARD").split(",") if each.strip()]
 AUDIT_FORWARD_SECRET = secret("GATEWAY_AUDIT_FORWARD_SECRET")
@@ -191,6 +203,10 @@ DRAIN_SECONDS = positive("GATEWAY_DRAIN_SECONDS", 4)
 DEMO_PORT = positive("GATEWAY_DEMO_PORT", 8765)
 # The proxies whose X-Forwarded-For is believed.
 TRUSTED_PROXIES: list[str] = env.list("GATEWAY_TRUSTED_PROXIES", default=[])
+
+# --- REST -------------------------------------------------------------------------------------------
+# Requests per minute of one admin token, in each web process. 0 is no limit.
+REST_RATE = positive("GATEWAY_REST_RATE", 600, minimum=0)
 
 # --- what can be observed ---------------------------------------------------------------------------
 METRICS_TOKEN = secret("GATEWAY_METRICS_TOKEN")

@@ -18,8 +18,8 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from audit.admin import link_events_with
 from audit.naming import is_digest
+from audit.pages.links import link_events_with
 from gateway_site.lib.secrets import Unsealable
 from guardrails import bench, compiled, services
 from guardrails.engine.rules import Policy as Compiled

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from projects import jobs, services
+from projects import jobs, people, services
 from projects.models import ApiKey, Job, Membership, Project, User
 from projects.pages import LinesField, OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
 from projects.signals import acted
@@ -27,12 +27,6 @@ from projects.snippets import connections
 
 def _announce_user(kind: str, user: User, **detail: Any) -> None:
     acted.send(sender=User, kind=kind, project=None, subject=user.email, detail=detail)
-
-
-def _keep_an_operator(leaving: User) -> None:
-    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=leaving.pk)
-    if not others.exists():
-        raise ValidationError("The gateway keeps at least one active operator.")
 
 
 class PersonAddForm(AdminUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
@@ -57,7 +51,7 @@ class PersonChangeForm(UserChangeForm):  # type: ignore[type-arg]  # not generic
         was_operator = User.objects.filter(pk=self.instance.pk, is_superuser=True, is_active=True).exists()
         stays = self.cleaned_data.get("is_superuser") and self.cleaned_data.get("is_active")
         if was_operator and not stays:
-            _keep_an_operator(self.instance)
+            people.keep_an_operator(self.instance)
         return cleaned
 
 
@@ -107,16 +101,8 @@ class PersonAdmin(OperatorOnlyAdmin[User], UserAdmin):  # type: ignore[type-arg]
             fields=[name for name in form.changed_data if "password" not in name],
         )
 
-    @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        if obj.pk == request.user.pk:
-            raise ValidationError("You cannot delete yourself.")
-        if obj.is_superuser and obj.is_active:
-            _keep_an_operator(obj)
-        for membership in Membership.objects.filter(user=obj):
-            services.remove_member(membership=membership)
-        _announce_user("user.deleted", obj)
-        obj.delete()
+        people.delete_person(user=obj)
 
 
 # Rights come from memberships; a group would be a second, silent table of them.

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class ProjectsConfig(AppConfig):
@@ -9,3 +10,9 @@ class ProjectsConfig(AppConfig):
         from projects import checks, versions  # noqa: F401  registers the system checks
 
         versions.connect()
+
+
+class PagesConfig(AdminConfig):
+    """Django's admin with our own site in it."""
+
+    default_site = "projects.site.GatewayAdminSite"

@@ -96,6 +96,16 @@ class Lease:
         return self._settle(state=Job.State.QUEUED, error=error[:200], run_after=retry_at)
 
     @contextmanager
+    def hand_over(self) -> Iterator[None]:
+        """Like finish(), for work that keeps what it did and has more to do: the job waits for its next turn.
+
+        So what takes longer than a lease may be kept is done in several turns, none of which counts as a failure.
+        """
+        with self._settle(state=Job.State.QUEUED, error="", run_after=timezone.now(), attempts=0):
+            yield
+            transaction.on_commit(_wake_workers)
+
+    @contextmanager
     def _settle(self, **changes: Any) -> Iterator[None]:
         self._is_settling = True
         try:

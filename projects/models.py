@@ -137,6 +137,52 @@ class ApiKey(TenantModel):
         return f"{self.label} (mgw_{self.key_id}…)"
 
 
+class AdminToken(models.Model):
+    """A user's credential for REST, for one project; without a project an operator's, for the whole gateway.
+
+    It never opens more than its user may do at that moment, and nothing of MCP.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    label = models.CharField(max_length=100)
+    token_id = models.CharField(max_length=10, unique=True, editable=False)
+    pepper_id = models.CharField(max_length=32, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    actions = models.JSONField(help_text="Actions of projects.permissions; it opens no other.")
+    networks = models.JSONField(default=list, blank=True, help_text="Allowed CIDR networks; empty means any.")
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.label} (mga_{self.token_id}…)"
+
+
+class StoredAnswer(models.Model):
+    """What a POST with an idempotency key was answered, for who sends it again. The body is sealed."""
+
+    token = models.ForeignKey(AdminToken, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=128)
+    request_digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(default=0)
+    sealed = models.TextField(blank=True)
+    location = models.CharField(max_length=300, blank=True)
+    # Of what was made with a secret that is shown once, and so is not in the body.
+    shown_once = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["token", "key"], name="one_answer_per_idempotency_key")]
+
+    def __str__(self) -> str:
+        return f"{self.token_id}/{self.key}"
+
+
 class Job(TenantModel):
     """Background work with a lease: whoever holds the lease may write its result (see projects.jobs)."""
 

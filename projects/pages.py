@@ -17,6 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from projects import access
+
 M = TypeVar("M", bound=Model)
 
 if TYPE_CHECKING:
@@ -32,7 +34,15 @@ else:
 
 
 def is_operator(request: HttpRequest) -> bool:
-    return request.user.is_active and request.user.is_superuser
+    return access.is_operator(request.user)
+
+
+def reach_of(request: HttpRequest, action: str) -> access.Reach:
+    """Where the person may do it; asked of the database once for each request."""
+    known: dict[str, access.Reach] = request.__dict__.setdefault("_reach", {})
+    if action not in known:
+        known[action] = access.reach_of(request.user, action)
+    return known[action]
 
 
 def visible(text: str) -> str:
@@ -179,6 +189,27 @@ class ReadOnlyAdmin(OperatorOnlyAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
+
+
+class ActionAdmin(ReadOnlyAdmin[M]):
+    """Pages that an action of a project opens, to operators and to its members. `rows_of` says which rows they see."""
+
+    opened_by: str
+
+    def rows_of(self, reach: access.Reach, queryset: QuerySet[M]) -> QuerySet[M]:
+        raise NotImplementedError
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(reach_of(request, self.opened_by))
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return bool(reach_of(request, self.opened_by))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        reach = reach_of(request, self.opened_by)
+        if not reach:
+            raise PermissionDenied
+        return self.rows_of(reach, admin.ModelAdmin.get_queryset(self, request))
 
 
 class LinesField(forms.Field):

@@ -20,6 +20,9 @@ KEYS_ALL = "keys.all"
 MEMBERS_WRITE = "members.write"
 AUDIT_READ = "audit.read"
 AUDIT_EXPORT = "audit.export"
+# Of operators only, whose business is the gateway and every project: no role has them.
+GATEWAY_READ = "gateway.read"
+GATEWAY_WRITE = "gateway.write"
 
 _MEMBER = frozenset({MCP_CALL, CONFIG_READ, KEYS_OWN})
 _ADMIN = _MEMBER | {CONFIG_WRITE, KEYS_ALL, AUDIT_READ, AUDIT_EXPORT}
@@ -31,7 +34,15 @@ ACTIONS: dict[str, frozenset[str]] = {
     Role.AUDITOR: frozenset({AUDIT_READ, AUDIT_EXPORT}),
 }
 
+# What a platform operator may do, in any project and outside of all.
+OPERATOR = _ADMIN | {MEMBERS_WRITE, GATEWAY_READ, GATEWAY_WRITE}
+
+
+def actions_of(role: str) -> frozenset[str]:
+    """Nothing for an unknown role."""
+    return ACTIONS.get(role, frozenset())
+
 
 def allows(role: str, action: str) -> bool:
     """False for an unknown role."""
-    return action in ACTIONS.get(role, frozenset())
+    return action in actions_of(role)

@@ -12,8 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from projects import keys
-from projects.models import ApiKey, Membership, Project, User
+from projects import keys, tokens
+from projects.models import AdminToken, ApiKey, Membership, Project, User
 from projects.permissions import Role
 from projects.scoping import with_project
 from projects.signals import acted
@@ -67,13 +67,15 @@ def set_member(*, project: Project, user: User, role: str) -> Membership:
 
 @transaction.atomic
 def remove_member(*, membership: Membership) -> None:
-    """The member's keys are revoked for good. Raises ValidationError for the last owner."""
+    """The member's keys and admin tokens are revoked for good. Raises ValidationError for the last owner."""
     project, user = membership.project, membership.user
     with with_project(project.pk):
         if membership.role == Role.OWNER:
             _keep_an_owner(membership)
         for key in ApiKey.objects.filter(user=user, revoked_at=None):
             revoke_key(key=key)
+        for token in AdminToken.objects.filter(user=user, project=project, revoked_at=None):
+            tokens.revoke_token(token=token)
         membership.delete()
     _announce("member.removed", project, user.email)
 

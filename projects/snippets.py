@@ -43,7 +43,7 @@ def connections(request: HttpRequest, key: ApiKey, text: str) -> list[Snippet]:
     asking = {"Authorization": "Bearer ${input:gateway-key}"}
     asked = {name: {**entry, "headers": asking} for name, entry in typed.items()}
     question = {"type": "promptString", "id": "gateway-key", "description": "Gateway key", "password": True}
-    bridged = {name: _bridge(url, bearer) for name, url in urls.items()}
+    bridged = {name: _bridge(url, text) for name, url in urls.items()}
     return [
         Snippet("Claude Code, on the command line", "\n".join(lines)),
         Snippet("Claude Code, .mcp.json", _json({"mcpServers": typed})),
@@ -62,12 +62,10 @@ def _addresses(key: ApiKey) -> dict[str, str]:
     return {slug: f"/mcp/{project.slug}/{slug}" for slug in covered}
 
 
-def _bridge(url: str, bearer: str) -> dict[str, Any]:
-    # The value stands in the environment because the bridge splits its arguments at spaces.
+def _bridge(url: str, text: str) -> dict[str, Any]:
+    # In the environment, since arguments can be read by everybody on the machine.
     plain = ["--allow-http"] if url.startswith("http:") else []
-    header = ["--header", "Authorization:${AUTH_HEADER}"]
-    arguments = ["-y", "mcp-remote", url, "--transport", "http-only", *plain, *header]
-    return {"command": "npx", "args": arguments, "env": {"AUTH_HEADER": bearer}}
+    return {"command": "mcp-gateway", "args": ["connect", "--url", url, *plain], "env": {"GATEWAY_KEY": text}}
 
 
 def _json(value: Any) -> str:

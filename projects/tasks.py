@@ -1,10 +1,11 @@
-"""What Celery starts: turns of a worker, and the pruning of old jobs."""
+"""What Celery starts: turns of a worker, and the pruning of old jobs and kept answers."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
 from projects import jobs, work
+from projects.rest import once
 
 
 @shared_task(name="projects.run_due_jobs")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -16,3 +17,8 @@ def run_due_jobs() -> int:
 @shared_task(name="projects.prune_jobs")  # type: ignore[untyped-decorator]  # Celery has no types
 def prune_jobs() -> int:
     return jobs.prune()
+
+
+@shared_task(name="projects.prune_answers")  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_answers() -> int:
+    return once.prune()

@@ -58,6 +58,8 @@ KINDS: dict[str, Kind] = {
     "draining": Kind(503, -31007, "The gateway is shutting down; try again", "gateway"),
     "configuration_stale": Kind(503, -31009, "The gateway cannot confirm its configuration; try again", "gateway"),
     "audit_unavailable": Kind(503, -31006, "The call cannot be recorded, so it was not made; try again", "gateway"),
+    # Nothing advises to try again what may have been done.
+    "audit_withheld": Kind(503, -31006, "The end of the call cannot be recorded, so its answer is withheld", "gateway"),
     "internal": Kind(500, -32603, "Internal error", "gateway"),
     "upstream_unavailable": Kind(502, -31001, "Upstream unavailable", "upstream"),
     "upstream_timeout": Kind(504, -31002, "The upstream server did not answer in time", "upstream"),

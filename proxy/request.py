@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from urllib.parse import unquote
 
 from django.conf import settings
 
+from gateway_site.lib.addresses import client_address
 from projects.keys import PATTERN
 from proxy.errors import Refusal
 
@@ -129,35 +130,4 @@ def _credential(pairs: Iterable[tuple[str, str]]) -> str | None:
 
 def _client_address(scope: Any, pairs: list[tuple[str, str]]) -> IPv4Address | IPv6Address | None:
     client = scope.get("client")
-    if not client:
-        return None
-    address = _address(client[0])
-    if address is None or not _is_trusted_proxy(address):
-        return address
-    forwarded = ",".join(value for name, value in pairs if name == "x-forwarded-for")
-    for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
-        # What cannot be read says nothing of who sent it, and what stands before it is the client's own word.
-        address = _address(_without_port(hop))
-        if address is None or not _is_trusted_proxy(address):
-            return address
-    return address
-
-
-def _without_port(hop: str) -> str:
-    if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
-
-
-@lru_cache(maxsize=1024)
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def _is_trusted_proxy(address: IPv4Address | IPv6Address) -> bool:
-    return any(address in ip_network(network) for network in settings.TRUSTED_PROXIES)
+    return client_address(client[0] if client else "", (value for name, value in pairs if name == "x-forwarded-for"))

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic import ValidationError as SchemaError
 
+from gateway_site.lib import egress
 from guardrails import services as guardrail_services
 from guardrails.engine.rules import MAX_CHARACTERS
-from guardrails.models import MOST_CHARACTERS, Policy
+from guardrails.exemptions import digest_place, digest_text
+from guardrails.models import MOST_CHARACTERS, FindingException, Policy
 from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import Spec
 from guardrails.validation import secret_parameters
+from projects import people
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped, with_project
 from servers import services
 from servers.models import CommandTemplate, Server
+from servers.reading import left_to_schedule
 
 # What no database takes.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+# In place of a secret: what is stored stays, as it is or for want of it as an error.
+STORED = "stored:"
+# So many servers are read by and by, not all at once.
+_MANY = 100
 
 
 class DeclarationError(Exception):
@@ -131,8 +141,10 @@ class DeclaredOverlay(_Strict):
 
 
 class DeclaredServer(_Strict):
-    """`bearer`, and the values of `headers` and `params`, may be `env:NAME` or `file:PATH`.
+    """`bearer`, and the values of `headers` and `params`, may be `env:NAME`, `file:PATH` or `stored:`;
+    what follows `literal:` is taken as it is.
 
+    Secret slots that `params` leaves out stay as they are.
     `input_policy` and `output_policy` name policies of the project, null its default; these, `argument_kinds`,
     `restore_tokens`, `discovery_seconds`, `review`, `grants` and `overlays` stay as they are when they are not given,
     also when what the file leaves out is deleted; `grants` and `overlays` that are given are all that there are. Of a
@@ -160,7 +172,10 @@ class DeclaredServer(_Strict):
 
 
 class DeclaredKey(_Strict):
-    """`tools: meta` is the surface of that name with every tool; a tool called so is `surface: native` besides."""
+    """`tools: meta` is the surface of that name with every tool; a tool called so is `surface: native` besides.
+
+    `expires_at` and `enabled` that are not given stay as they are. One that has expired by now is not made.
+    """
 
     user: str
     label: str
@@ -169,6 +184,14 @@ class DeclaredKey(_Strict):
     surface: Literal["native", "meta"] = "native"
     networks: list[str] = []
     expires_in_days: float | None = Field(None, gt=0)
+    expires_at: AwareDatetime | None = None
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _one_end(self) -> DeclaredKey:
+        if self.expires_in_days is not None and self.expires_at is not None:
+            raise ValueError("give either expires_in_days or expires_at")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -176,6 +199,24 @@ class DeclaredKey(_Strict):
         if isinstance(raw, dict) and "surface" not in raw and raw.get("tools") in ("meta", ["meta"]):
             return {**raw, "tools": ["*"], "surface": "meta"}
         return raw
+
+
+class DeclaredException(_Strict):
+    """A finding that is none: of a `text`, or at a `pointer` of a tool; or either as a digest, as exports have them.
+
+    Digests are the project's own: another project, or another installation, makes nothing of them.
+    """
+
+    detector: str
+    category: str = ""
+    tool: str = ""
+    server: str = ""
+    text: str | None = None
+    pointer: str | None = None
+    text_digest: str = ""
+    place_digest: str = ""
+    reason: str
+    expires_at: AwareDatetime
 
 
 class DeclaredAudit(_Strict):
@@ -186,7 +227,11 @@ class DeclaredAudit(_Strict):
 
 
 class DeclaredProject(_Strict):
-    """`policy` makes a preset the project's default. `audit` that is not given, or a part of it, stays as it is."""
+    """`policy` makes a preset the project's default. `audit` that is not given, or a part of it, stays as it is.
+
+    `grants` are the rules that hold for all servers; these and `exceptions` stay as they are when they are not given,
+    and are all that there are when they are.
+    """
 
     slug: str
     name: str = ""
@@ -195,7 +240,9 @@ class DeclaredProject(_Strict):
     policy: Preset | None = None
     policies: list[DeclaredPolicy] = []
     members: list[DeclaredMember] = []
+    grants: list[DeclaredGrant] = []
     servers: list[DeclaredServer] = []
+    exceptions: list[DeclaredException] = []
     keys: list[DeclaredKey] = []
 
 
@@ -207,6 +254,9 @@ class Declaration(_Strict):
     projects: list[DeclaredProject] = []
 
 
+Progress = Callable[[int, int], None]
+
+
 @dataclass
 class Outcome:
     """What was, or in a dry run would be, done. `keys` hold the texts of new keys, shown once."""
@@ -215,6 +265,15 @@ class Outcome:
     update: list[str] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
     keys: list[dict[str, str]] = field(default_factory=list, repr=False)
+    progress: Progress | None = field(default=None, repr=False)
+    servers: int = 0
+    servers_done: int = 0
+
+    def advance(self) -> None:
+        """One more server is done."""
+        self.servers_done += 1
+        if self.progress is not None:
+            self.progress(self.servers_done, self.servers)
 
     def difference(self) -> dict[str, list[str]]:
         return {"create": self.create, "update": self.update, "delete": self.delete}
@@ -230,6 +289,11 @@ def read(text: str) -> Declaration:
     except (ValueError, RecursionError):
         # What looks like a date and is none, or endless nesting.
         raise DeclarationError("not YAML: a value cannot be read") from None
+    return parse(raw)
+
+
+def parse(raw: Any) -> Declaration:
+    """Like read(), from plain data."""
     if any(_UNSTORABLE.search(text) for text in _texts(raw)):
         raise DeclarationError("a text holds null characters or half a character")
     try:
@@ -252,13 +316,15 @@ def _texts(raw: Any) -> Iterator[str]:
             waiting += [*each, *each.values()] if isinstance(each, dict) else each
 
 
-def apply(declaration: Declaration, *, dry_run: bool = False, prune: bool = False) -> Outcome:
+def apply(
+    declaration: Declaration, *, dry_run: bool = False, prune: bool = False, progress: Progress | None = None
+) -> Outcome:
     """All or nothing. `prune` also deletes members, servers and policies of declared projects that the file leaves out.
 
-    Raises DeclarationError.
+    `progress` is told how many servers of how many are done. Raises DeclarationError.
     """
-    outcome = Outcome()
-    with transaction.atomic():
+    outcome = Outcome(progress=progress, servers=sum(len(each.servers) for each in declaration.projects))
+    with transaction.atomic(), left_to_schedule() if outcome.servers > _MANY else nullcontext():
         _lock_servers(declaration)
         for template in declaration.command_templates:
             _at(f"command_templates.{template.slug}", _apply_template, template, outcome)
@@ -295,9 +361,18 @@ def _apply_template(declared: DeclaredTemplate, outcome: Outcome) -> None:
     if template is None:
         services.save_template(template=CommandTemplate(slug=declared.slug, **wanted))
         outcome.create.append(name)
-    elif _assign(template, wanted):
+    elif _assign(template, {**wanted, "params": _as_stored(template.params, wanted["params"])}):
         services.save_template(template=template)
         outcome.update.append(name)
+
+
+def _as_stored(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is stored, when it says the same with other words."""
+    try:
+        said = {name: Slot.model_validate(slot).model_dump(exclude_defaults=True) for name, slot in stored.items()}
+    except SchemaError:
+        return wanted
+    return stored if said == wanted else wanted
 
 
 def _assign(row: Any, wanted: dict[str, Any]) -> bool:
@@ -332,8 +407,13 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
             _at(f"{place}.policies.{policy.slug}", _apply_policy, project, policy, outcome)
         if declared.policy == DEFAULT:
             _unset_default(project, outcome)
+        if "grants" in declared.model_fields_set:
+            _at(f"{place}.grants", _apply_grants, project, declared, outcome)
         for server in declared.servers:
             _at(f"{place}.servers.{server.slug}", _apply_server, project, server, outcome)
+            outcome.advance()
+        if "exceptions" in declared.model_fields_set:
+            _at(f"{place}.exceptions", _apply_exceptions, project, declared, outcome)
         for key in declared.keys:
             _at(f"{place}.keys.{key.label}", _apply_key, project, key, outcome)
         if prune:
@@ -341,14 +421,8 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
 
 
 def _apply_member(project: Project, declared: DeclaredMember, outcome: Outcome) -> None:
-    email = declared.email.lower()
-    user = User.objects.filter(email=email).first()
-    if user is None:
-        user = User(email=email)
-        user.set_unusable_password()
-        user.full_clean(exclude=["password"])
-        user.save()
-    name = f"member {project.slug}/{email}"
+    user = people.person_of(declared.email)
+    name = f"member {project.slug}/{user.email}"
     membership = Membership.objects.filter(user=user).first()
     if membership is None:
         outcome.create.append(name)
@@ -402,8 +476,10 @@ def _apply_policy(project: Project, declared: DeclaredPolicy, outcome: Outcome) 
 def _spec(declared: DeclaredGuardrail) -> Spec:
     secret = secret_parameters(declared.detector)
     config = {
-        name: _resolve(value) if name in secret and isinstance(value, str) else value
+        name: resolve(value) if name in secret and isinstance(value, str) else value
         for name, value in declared.config.items()
+        # What a guardrail's configuration leaves out stays.
+        if not (name in secret and value == STORED)
     }
     given = declared.model_dump(exclude={"config", "directions", "categories"})
     return Spec(
@@ -451,18 +527,22 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
         "enabled": declared.enabled,
         **_guarding(declared),
     }
-    headers = _headers(declared)
-    params = {name: _resolve(value) for name, value in declared.params.items()}
+    known = server.secrets if server is not None else {"headers": {}, "params": {}}
+    headers = _headers(declared, known["headers"])
+    params = _params(declared, known["params"], wanted["template"])
     name = f"server {project.slug}/{declared.slug}"
     if server is None:
         server = services.new_server(project=project, slug=declared.slug, **wanted)
         server.review = declared.review
         services.save_server(server=server, headers=headers or {}, params=params)
-        services.set_grants(server=server, grants=_grants_of_new(declared))
-        services.set_overlays(server=server, overlays=_overlays(declared))
+        if grants := _grants_of_new(declared):
+            services.set_grants(server=server, grants=grants)
+        if overlays := _overlays(declared):
+            services.set_overlays(server=server, overlays=overlays)
         outcome.create.append(name)
         return
-    known = server.secrets
+    if headers is not None and _keeps_a_secret(declared) and _moves(server, wanted):
+        raise ValidationError("Headers that are stored are for another host; give them again.")
     differs = _assign(server, wanted) or (headers is not None and headers != known["headers"])
     differs = differs or params != {**server.params, **known["params"]}
     if differs:
@@ -479,12 +559,54 @@ def _grants_of_new(declared: DeclaredServer) -> list[services.GrantSpec]:
     return _grants(declared) if "grants" in declared.model_fields_set else [services.EVERYTHING]
 
 
-def _grants(declared: DeclaredServer) -> list[services.GrantSpec]:
+def _grants(declared: DeclaredServer | DeclaredProject) -> list[services.GrantSpec]:
     return [
         services.GrantSpec("allow" if grant.deny is None else "deny", grant.allow or grant.deny or "", grant.role,
                            grant.reason)
         for grant in declared.grants
     ]  # fmt: skip
+
+
+def _apply_grants(project: Project, declared: DeclaredProject, outcome: Outcome) -> None:
+    if services.set_project_grants(project=project, grants=_grants(declared)):
+        outcome.update.append(f"grants {project.slug}")
+
+
+def _apply_exceptions(project: Project, declared: DeclaredProject, outcome: Outcome) -> None:
+    """An exception is made and ended, never changed; those that have expired are neither."""
+    now = timezone.now()
+    slugs = dict(Server.objects.values_list("pk", "slug"))
+    rows = {
+        (row.detector, row.category, row.tool, slugs.get(row.server_ref or 0, ""), row.text_digest, row.place_digest,
+         row.reason, row.expires_at): row
+        for row in FindingException.objects.filter(expires_at__gt=now)
+        if row.server_ref is None or row.server_ref in slugs
+    }  # fmt: skip
+    wanted = {_exception_key(project, each): each for each in declared.exceptions if each.expires_at > now}
+    for key in rows.keys() - wanted.keys():
+        guardrail_services.remove_exception(exception=rows[key])
+        outcome.delete.append(f"exception {project.slug}/{rows[key].detector}")
+    for key, each in wanted.items():
+        if key in rows:
+            continue
+        server = Server.objects.filter(slug=each.server).first() if each.server else None
+        if each.server and server is None:
+            raise ValidationError(f"There is no server {each.server}.")
+        guardrail_services.add_exception(
+            project=project, server_ref=server.pk if server else None, **each.model_dump()
+        )
+        outcome.create.append(f"exception {project.slug}/{each.detector}")
+
+
+def _exception_key(project: Project, declared: DeclaredException) -> tuple[Any, ...]:
+    key = settings.KEYRING.project_digest_key(project.pk)
+    text, place = declared.text_digest, declared.place_digest
+    if declared.text is not None:
+        text = digest_text(key, declared.text)
+    if declared.pointer is not None:
+        place = digest_place(key, declared.tool, declared.pointer)
+    return (declared.detector, declared.category, declared.tool, declared.server, text, place, declared.reason,
+            declared.expires_at)  # fmt: skip
 
 
 def _overlays(declared: DeclaredServer) -> dict[str, dict[str, Any]]:
@@ -503,17 +625,47 @@ def _template(slug: str | None) -> CommandTemplate | None:
     return template
 
 
-def _headers(declared: DeclaredServer) -> dict[str, str] | None:
+def _headers(declared: DeclaredServer, known: Mapping[str, str]) -> dict[str, str] | None:
     """None when the file says nothing of them: what is stored stays."""
     if declared.headers is None and declared.bearer is None:
         return None
-    headers = {name: _resolve(value) for name, value in (declared.headers or {}).items()}
-    if declared.bearer is not None:
-        headers["Authorization"] = f"Bearer {_resolve(declared.bearer)}"
+    headers = {name: _stored(known, name) if value == STORED else resolve(value)
+               for name, value in (declared.headers or {}).items()}  # fmt: skip
+    if declared.bearer == STORED:
+        headers["Authorization"] = _stored(known, "Authorization")
+    elif declared.bearer is not None:
+        headers["Authorization"] = f"Bearer {resolve(declared.bearer)}"
     return headers
 
 
-def _resolve(value: str) -> str:
+def _keeps_a_secret(declared: DeclaredServer) -> bool:
+    return STORED in [*(declared.headers or {}).values(), declared.bearer]
+
+
+def _moves(server: Server, wanted: Mapping[str, Any]) -> bool:
+    """Who may change an address must not learn by it what was stored for the old one."""
+    return egress.host_of(server.url) != egress.host_of(wanted["url"])
+
+
+def _params(
+    declared: DeclaredServer, known: Mapping[str, str], template: CommandTemplate | None
+) -> dict[str, str]:
+    """With the secret ones that are stored and that the file does not mention."""
+    slots = template.params if template is not None else {}
+    kept = {name: value for name, value in known.items() if slots.get(name, {}).get("secret")}
+    given = {name: _stored(known, name) if value == STORED else resolve(value)
+             for name, value in declared.params.items()}  # fmt: skip
+    return {**kept, **given}
+
+
+def _stored(known: Mapping[str, str], name: str) -> str:
+    if name not in known:
+        raise ValidationError(f"Nothing is stored for {name}; give env:NAME or file:PATH.")
+    return known[name]
+
+
+def resolve(value: str) -> str:
+    """What a reference stands for, and any other value itself. Raises ValidationError."""
     kind, _, rest = value.partition(":")
     if kind == "env":
         if rest not in os.environ:
@@ -525,7 +677,12 @@ def _resolve(value: str) -> str:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", "not text")
             raise ValidationError(f"{rest} cannot be read: {reason}.") from error
-    return value
+    return rest if kind == "literal" else value
+
+
+def literal(value: str) -> str:
+    """How a value is declared that means itself, and no file and no variable of this machine."""
+    return f"literal:{value}" if value.startswith(("env:", "file:", "stored:", "literal:")) else value
 
 
 def _apply_key(project: Project, declared: DeclaredKey, outcome: Outcome) -> None:
@@ -539,18 +696,32 @@ def _apply_key(project: Project, declared: DeclaredKey, outcome: Outcome) -> Non
     }  # fmt: skip
     key = _live_key(user, declared.label)
     if key is not None:
+        if "expires_at" in declared.model_fields_set:
+            rights["expires_at"] = declared.expires_at
         changes = {attribute: value for attribute, value in rights.items() if getattr(key, attribute) != value}
         if changes:
             project_services.update_key(key=key, **changes)
+        is_switched = "enabled" in declared.model_fields_set and declared.enabled != (key.disabled_at is None)
+        if is_switched:
+            project_services.set_key_enabled(key=key, enabled=declared.enabled)
+        if changes or is_switched:
             outcome.update.append(name)
         return
-    days = declared.expires_in_days
-    expires_at = timezone.now() + timedelta(days=days) if days is not None else None
-    _, text = project_services.issue_key(
+    expires_at = _end_of(declared)
+    if expires_at is not None and expires_at <= timezone.now():
+        return
+    key, text = project_services.issue_key(
         project=project, user=user, label=declared.label, expires_at=expires_at, **rights
     )
+    if not declared.enabled:
+        project_services.set_key_enabled(key=key, enabled=False)
     outcome.create.append(name)
     outcome.keys.append({"project": project.slug, "user": user.email, "label": declared.label, "key": text})
+
+
+def _end_of(declared: DeclaredKey) -> datetime | None:
+    days = declared.expires_in_days
+    return declared.expires_at if days is None else timezone.now() + timedelta(days=days)
 
 
 def _live_key(user: User, label: str) -> ApiKey | None:

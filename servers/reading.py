@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -28,6 +31,7 @@ _OF_ONE_LOOK = 500
 _MAX_NOTED = 10_000
 # Until when, by this process's clock, a note on a server says nothing new.
 _noted: dict[int, float] = {}
+_is_left: ContextVar[bool] = ContextVar("left to the schedule", default=False)
 
 
 def rediscover(*, server: Server, requested_by: str = "") -> Job:
@@ -43,8 +47,18 @@ def read_soon(server: Server) -> None:
     server.discovery_due_at = None
     with with_project(server.project_id):
         Server.objects.filter(pk=server.pk).update(discovery_due_at=None)
-    if server.enabled and _is_by_itself(server):
+    if server.enabled and _is_by_itself(server) and not _is_left.get():
         transaction.on_commit(lambda: _ask_if_due(server, who))
+
+
+@contextmanager
+def left_to_schedule() -> Iterator[None]:
+    """Inside, servers that are changed are due, and the clock (`ask_due`) asks for them: for changes of very many."""
+    token = _is_left.set(True)
+    try:
+        yield
+    finally:
+        _is_left.reset(token)
 
 
 def _is_by_itself(server: Server) -> bool:

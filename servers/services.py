@@ -67,7 +67,7 @@ def save_server(
     created = server.pk is None
     kept = _stored_secrets(server, needed=headers is None or params is None)
     new_headers = dict(kept["headers"] if headers is None else headers)
-    _check_headers(new_headers)
+    check_headers(new_headers)
     plain, secret = _split_params(server, kept["params"], params)
     server.params = plain
     with with_project(server.project_id):
@@ -116,7 +116,11 @@ EVERYTHING = GrantSpec("allow")
 @transaction.atomic
 def set_grants(*, server: Server, grants: Sequence[GrantSpec]) -> bool:
     """These are then all the rules of the server. Whether that changed anything. Raises ValidationError."""
-    with with_project(server.project_id):
+    return _replace_grants(server.project, server, grants)
+
+
+def _replace_grants(project: Project, server: Server | None, grants: Sequence[GrantSpec]) -> bool:
+    with with_project(project.pk):
         rows = Grant.objects.filter(server=server).order_by("id")
         before = [GrantSpec(row.effect, row.pattern, row.role, row.reason) for row in rows]
         if before == list(grants):
@@ -124,11 +128,17 @@ def set_grants(*, server: Server, grants: Sequence[GrantSpec]) -> bool:
         rows.delete()
         _check_room(len(grants))
         for spec in grants:
-            row = Grant(project_id=server.project_id, server=server, **asdict(spec))
+            row = Grant(project_id=project.pk, server=server, **asdict(spec))
             row.full_clean(exclude=["project", "server"])
             row.save()
-    _record_grants(server, before, grants)
+    _record_grants(project, server, before, grants)
     return True
+
+
+@transaction.atomic
+def set_project_grants(*, project: Project, grants: Sequence[GrantSpec]) -> bool:
+    """These are then all the rules that hold for every server of the project; otherwise like set_grants."""
+    return _replace_grants(project, None, grants)
 
 
 @transaction.atomic
@@ -263,7 +273,8 @@ def _check_transport(server: Server, secret: Mapping[str, str]) -> None:
         raise ValidationError({"url": f"egress_denied: {error}"}) from error
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises ValidationError for what cannot be sent to a server; never repeats a value."""
     for name, value in headers.items():
         if not name.isascii() or not name.replace("-", "").isalnum() or name.lower() in _UNSENDABLE:
             raise ValidationError({"headers": f"The header {name!r} may not be set."})
@@ -281,9 +292,12 @@ def _record(kind: str, server: Server) -> None:
                    "review": server.review})  # fmt: skip
 
 
-def _record_grants(server: Server, before: Sequence[GrantSpec], after: Sequence[GrantSpec]) -> None:
-    record("grants.changed", project_ref=server.project_id, project=server.project.slug, subject=server.slug,
-           server_ref=server.pk, server=server.slug,
+def _record_grants(
+    project: Project, server: Server | None, before: Sequence[GrantSpec], after: Sequence[GrantSpec]
+) -> None:
+    slug = server.slug if server is not None else ""
+    record("grants.changed", project_ref=project.pk, project=project.slug, subject=slug or project.slug,
+           server_ref=server.pk if server is not None else None, server=slug,
            detail={"before": [asdict(spec) for spec in before], "after": [asdict(spec) for spec in after]})  # fmt: skip
 
 

@@ -5,11 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import connections, transaction
 
 from audit import append_only
+from tests import parallel
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if parallel.is_one_of_several():
+        parallel.in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):  # type: ignore[misc]  # the library has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return parallel.unit_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Units(config, log)
 
 
 @pytest.fixture(scope="session")

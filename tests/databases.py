@@ -1,28 +1,147 @@
-"""Databases of a test's own on the PostgreSQL server that the suite uses."""
+"""Databases of a test's own: on the PostgreSQL and Redis that the suite uses, and files of SQLite."""
 
 from __future__ import annotations
 
+import atexit
+import fcntl
+import functools
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+import redis
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def own_database() -> Iterator[str]:
-    """The URL of an empty database, dropped at the end. Skips on the embedded topology, which has no server."""
+def own_database(migrated: bool = True) -> Iterator[str]:
+    """The URL of a database with empty tables, or with none; dropped at the end.
+
+    Skips on the embedded topology, which has no server.
+    """
     server = os.environ.get("DATABASE_URL")
     if not server:
         pytest.skip("the suite runs on SQLite")
     name = f"mcpgw_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        template = f'TEMPLATE "{_migrated_on(server)}"' if migrated else ""
+        connection.execute(f'CREATE DATABASE "{name}" {template}')
     try:
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        yield _at(server, name)
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@functools.cache
+def _migrated_on(server: str) -> str:
+    """The name of a database that has been migrated once, and of which the others are copies."""
+    name = f"mcpgw_model_{os.getpid()}_{uuid.uuid4().hex[:6]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    atexit.register(_drop, server, name)
+    with tempfile.TemporaryDirectory(prefix="mcpgw-") as home:
+        _migrate({"GATEWAY_HOME": home, "DATABASE_URL": _at(server, name)})
+    return name
+
+
+def _drop(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@functools.cache
+def migrated_file() -> Path:
+    """A file of SQLite that has all tables and no rows, to be copied."""
+    home = tempfile.mkdtemp(prefix="mcpgw-model-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    _migrate({"GATEWAY_HOME": home})
+    return Path(home) / "gateway.sqlite3"
+
+
+def is_migrated(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT to_regclass('django_migrations') IS NOT NULL").fetchone()
+        return bool(row and row[0])
+
+
+def _migrate(environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, capture_output=True, text=True,
+        env={"PATH": os.environ["PATH"], "GATEWAY_LOG_LEVEL": "ERROR", **environment}, timeout=120,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(f"manage.py migrate failed:\n{done.stdout}\n{done.stderr}")
+
+
+def _at(server: str, name: str) -> str:
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
+@contextmanager
+def own_redis() -> Iterator[str]:
+    """The URL of a Redis database that nobody else on this machine tests with; empty at both ends.
+
+    Skips on the embedded topology, which has none.
+    """
+    server = os.environ.get("REDIS_URL")
+    if not server:
+        pytest.skip("the suite runs on SQLite")
+    url, held = claim_redis(server)
+    client: Any = redis.Redis.from_url(url)
+    try:
+        yield url
+    finally:
+        client.flushdb()
+        client.close()
+        os.close(held)
+
+
+def claim_redis(server: str, seconds: float = 60.0) -> tuple[str, int]:
+    """The URL of an empty database, and the descriptor that has to stay open while it is used."""
+    deadline = time.monotonic() + seconds
+    while True:
+        # Not 0, where whoever lives on this machine has his own.
+        for number in range(_databases(server) - 1, 0, -1):
+            held = lock_redis(server, number)
+            if held is not None:
+                url = _at(server, str(number))
+                client: Any = redis.Redis.from_url(url)
+                client.flushdb()
+                client.close()
+                return url, held
+        if time.monotonic() > deadline:
+            raise RuntimeError("no Redis database is free")
+        time.sleep(0.2)
+
+
+def _databases(server: str) -> int:
+    client: Any = redis.Redis.from_url(server)
+    try:
+        return int(client.config_get("databases")["databases"])
+    finally:
+        client.close()
+
+
+def lock_redis(server: str, number: int) -> int | None:
+    """A descriptor that holds this number, unless somebody has it; it ends with its process, however that ends."""
+    path = Path(tempfile.gettempdir()) / f"mcpgw-redis-{urlsplit(server).port or 6379}-{number}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

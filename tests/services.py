@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import claim_redis
+
 _CHOSEN: dict[str, str] = {}
 _HOME = tempfile.mkdtemp(prefix="mcpgw-")
 _STARTED: list[subprocess.Popen[bytes]] = []
@@ -41,7 +43,9 @@ def _choose() -> None:
         _CHOSEN["database"] = "SQLite"
         return
     os.environ["DATABASE_URL"] = _database()
-    os.environ["REDIS_URL"] = _redis()
+    server = _redis()
+    # Each process has a database of its own in it, and shares it with no other run of the suite.
+    os.environ["REDIS_URL"], _ = claim_redis(server)
 
 
 def _database() -> str:
@@ -108,15 +112,20 @@ def _redis() -> str:
         _CHOSEN["Redis"] = "REDIS_URL"
         return given
     if _is_open(6379):
-        _CHOSEN["Redis"] = "127.0.0.1:6379, database 15"
-        return "redis://127.0.0.1:6379/15"
-    program = shutil.which("redis-server") or shutil.which("valkey-server") or _valkey_of_the_wheel()
+        _CHOSEN["Redis"] = "127.0.0.1:6379"
+        return "redis://127.0.0.1:6379/0"
+    program = redis_program()
     if program is None:
         pytest.exit(_HELP.format(name="Redis", variable="REDIS_URL"), returncode=3)
     port = _free_port()
     _start([program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", _HOME], port, None)
     _CHOSEN["Redis"] = f"started from {program}"
     return f"redis://127.0.0.1:{port}/0"
+
+
+def redis_program() -> str | None:
+    """A server's program that is installed, or that of the wheel."""
+    return shutil.which("redis-server") or shutil.which("valkey-server") or _valkey_of_the_wheel()
 
 
 def _valkey_of_the_wheel() -> str | None:

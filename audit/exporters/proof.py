@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,78 +12,99 @@ from audit import logs, rows, signing
 from audit.canonical import canonical_record
 from audit.checkpoint import Statement
 from audit.entry import now
-from audit.export_format import Beginning, ExportWriter
+from audit.export_format import CHECKPOINTS, EVENTS, About, Beginning, Tally, event_line, finish
+from audit.export_output import Folder, Output
+from audit.filters import Filters
 from audit.retained_logs import retention_end
 from audit.snapshot import one_state
 
 _AT_ONE_TIME = 2_000
-Keep = Callable[[dict[str, Any]], bool]
+NOTHING = Filters()
 
 
 def export(
-    folder: Path, *, project_ref: int, project: str, first: int = 1, last: int | None = None, keep: Keep | None = None,
-    chosen: Mapping[str, Any] | None = None,
+    folder: Path, *, project_ref: int, project: str, first: int = 1, last: int | None = None,
+    filters: Filters = NOTHING,
 ) -> dict[str, Any]:  # fmt: skip
-    """Writes the events from `first` to `last` (seals' numbers) for which `keep` is true; gives the manifest.
+    """Writes the events from `first` to `last` (seals' numbers) that `filters` choose; gives the manifest.
 
-    What completes the batches at both ends, and what `keep` leaves out, is there as leaves only. `keep` is given the
-    event as it is sealed, without its detail; `chosen` says in the manifest what it does. Raises signing.NoKey,
-    canonical.NotCanonical, FileExistsError and django.db.Error.
+    What completes the batches at both ends, and what the filters leave out, is there as leaves only. Raises
+    signing.NoKey, canonical.NotCanonical, FileExistsError and django.db.Error.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)
+    output = Folder(folder)
     with one_state():
         first = max(first, retention_end(project_ref) + 1)
-        checkpoints = list(logs.checkpoints_of(project_ref))
-        covering = _covering(checkpoints, first, last)
-        start = _beginning(checkpoints, covering)
-        writer = ExportWriter(folder, project_ref, project, start)
-        end = covering[-1].size if covering else start.size
-        for seq, leaf, row in _sealed(project_ref, start.size, end):
-            is_wanted = row is not None and first <= seq <= (end if last is None else last)
-            writer.add(leaf, _shown(row, keep) if row is not None and is_wanted else None)
-        for each in covering:
-            writer.add_checkpoint(each)
-        key_id = logs.signing_key()
-        return writer.finish(
-            created_at=rows.stamp(now()), keys=signing.public_keys(), changes=logs.key_changes(), chosen=chosen,
-            key_id=key_id, key=signing.private_key(key_id),
-        )  # fmt: skip
+        about = About(project_ref, project, rows.stamp(now()), filters.to_json() if filters else None)
+        start, end = bounds(project_ref, first, last)
+        tally = Tally(start.size, start.chain)
+        with output.file(EVENTS) as file:
+            for line in lines(tally, project_ref, start.size, end, (first, end if last is None else last), filters):
+                file.write(line)
+        return complete(output, about, start, tally, first, last)
 
 
-def _shown(row: list[Any], keep: Keep | None) -> bytes | None:
-    record, detail = rows.record_of(row)
-    return canonical_record(record, detail) if keep is None or keep(record) else None
+def bounds(project_ref: int, first: int, last: int | None) -> tuple[Beginning, int]:
+    """Where the lines over `first` to `last` begin, and the number of the last of them."""
+    before = logs.checkpoint_before(project_ref, first)
+    start = Beginning(before.size, before.chain, before.signature) if before is not None else Beginning()
+    over = logs.checkpoint_over(project_ref, last) if last is not None else logs.latest_checkpoint(project_ref)
+    return start, max(start.size, over.size if over is not None else 0)
 
 
-def _covering(checkpoints: list[Statement], first: int, last: int | None) -> list[Statement]:
-    """From the one over the first event to the first one over the last."""
-    end = checkpoints[-1].size if checkpoints and last is None else last or 0
-    covering = []
-    for each in checkpoints:
-        if each.size >= first or (each.size == 0 and first == 1):
-            covering.append(each)
-        if each.size >= end and (last is not None):
-            break
-    return covering
+def lines(
+    tally: Tally, project_ref: int, after: int, upto: int, shown: tuple[int, int], filters: Filters
+) -> Iterator[bytes]:
+    """Those of the numbers after `after` to `upto`; `tally` counts them. What is not in `shown` is left out."""
+    first, last = shown
+    for seq, leaf, row in sealed(project_ref, after, upto, filters):
+        event = None
+        if row is not None and first <= seq <= last:
+            event = canonical_record(*rows.record_of(row))
+        tally.add(leaf, event is not None)
+        yield event_line(tally.seq, leaf, event)
 
 
-def _beginning(checkpoints: list[Statement], covering: list[Statement]) -> Beginning:
-    index = checkpoints.index(covering[0]) if covering else len(checkpoints)
-    if index == 0:
-        return Beginning()
-    before = checkpoints[index - 1]
-    return Beginning(before.size, before.chain, before.signature)
+def complete(
+    output: Output, about: About, start: Beginning, tally: Tally, first: int, last: int | None
+) -> dict[str, Any]:
+    """Writes the other files of an export whose lines are written; gives the manifest."""
+    with output.file(CHECKPOINTS) as file:
+        for each in _covering(about.project_ref, first, last):
+            file.write(each.to_line() + b"\n")
+    return sign(output, about.of_proof(start, tally))
 
 
-def _sealed(project_ref: int, after: int, last: int) -> Iterator[tuple[int, bytes, list[Any] | None]]:
-    """Each seal's number, leaf and event; None where the event is gone, which the manifest's count shows."""
+def sign(output: Output, about: dict[str, Any]) -> dict[str, Any]:
+    key_id = logs.signing_key()
+    return finish(
+        output, about, keys=signing.public_keys(), changes=logs.key_changes(), key_id=key_id,
+        key=signing.private_key(key_id),
+    )  # fmt: skip
+
+
+def _covering(project_ref: int, first: int, last: int | None) -> Iterator[Statement]:
+    if last is not None and first > last:
+        return iter(())
+    return logs.checkpoints_of(project_ref, first, last)
+
+
+def sealed(
+    project_ref: int, after: int, last: int, filters: Filters = NOTHING
+) -> Iterator[tuple[int, bytes, list[Any] | None]]:
+    """Each seal's number, leaf and event; None for one that the filters leave out.
+
+    Also None where the event is gone, which the manifest's count shows.
+    """
+    condition, values = filters.conditions(project_ref, "event")
     while after < last:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT seal.seq, seal.leaf, event.ord, {rows.columns('event')} FROM audit_seal AS seal"  # noqa: S608  our own columns
                 " LEFT JOIN audit_event AS event ON event.id = seal.event_id AND event.ord = seal.event_ord"
+                f" AND {condition}"
                 " WHERE seal.project_ref = %s AND seal.seq > %s AND seal.seq <= %s ORDER BY seal.seq LIMIT %s",
-                [project_ref, after, last, _AT_ONE_TIME],
+                [*values, project_ref, after, last, _AT_ONE_TIME],
             )
             found = cursor.fetchall()
         if not found:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`kind` is user, key, command, worker, system or anonymous; `id` is stable, `label` is for people."""
+    """`kind` is user, key, token, command, worker, system or anonymous; `id` is stable, `label` is for people."""
 
     kind: str
     id: str = ""

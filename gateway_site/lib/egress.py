@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -266,7 +266,7 @@ _SKIPPED: Iterable[str] = ("User-Agent", "Accept", "Accept-Encoding", "Content-T
 
 
 class Poster:
-    """Posts to one origin over connections that are kept. Needs a running event loop, and is closed there."""
+    """Posts and puts to one origin over connections that are kept. Needs a running event loop, and is closed there."""
 
     def __init__(self, url: str, *, limit: int, tls: ssl.SSLContext | None = None) -> None:
         """Any URL of the origin; `limit` connections at most; `tls` trusts others than usual. Raises EgressDenied."""
@@ -278,10 +278,21 @@ class Poster:
         `limit` is in bytes of the body. Raises EgressDenied and PostFailed; how long it may take is the caller's
         to say.
         """
+        return await self._send("POST", url, body, headers, limit)
+
+    async def put(self, url: str, body: IO[bytes], headers: Mapping[str, str], *, limit: int) -> Answer:
+        """The same with PUT; the file goes from where it stands to its end, read as it is sent."""
+        return await self._send("PUT", url, body, headers, limit)
+
+    async def _send(
+        self, method: str, url: str, body: bytes | IO[bytes], headers: Mapping[str, str], limit: int
+    ) -> Answer:
         check_url(url)
         has_begun = False
         try:
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
                 has_begun = True
                 return await _read(response, limit)
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -64,6 +64,16 @@ def _render(_: Any, __: str, event: structlog.typing.EventDict) -> bytes:
     return _SECRET_VALUES.sub(_REDACTED, orjson.dumps(event, default=str).decode()).encode()
 
 
+def _name_the_route(record: logging.LogRecord) -> bool:
+    """Django's warnings name paths, which are callers' texts and may hold a link's token: the route says enough."""
+    request = getattr(record, "request", None)
+    path, match = getattr(request, "path", None), getattr(request, "resolver_match", None)
+    if isinstance(record.args, tuple) and path is not None:
+        route = "no page" if match is None else f"/{match.route}"
+        record.args = tuple(route if arg == path else arg for arg in record.args)
+    return True
+
+
 def configure(level: str) -> None:
     """Routes structlog and the standard library's loggers to standard error as JSON."""
     shared: list[structlog.typing.Processor] = [
@@ -79,6 +89,7 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_name_the_route)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

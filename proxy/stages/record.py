@@ -30,10 +30,15 @@ if TYPE_CHECKING:
 
 # One server that is reached for all of them, or by ourselves: like an intent, without an outcome.
 PART = "mcp.part"
+# The refusal of a call that may have been made, whose end cannot be recorded.
+WITHHELD = "audit_withheld"
 
 
 async def record(call: Call, call_next: CallNext) -> Answer:
-    """Raises Refusal audit_unavailable when either line cannot be committed in time; turns every failure into one."""
+    """Turns every failure into a Refusal.
+
+    Raises Refusal audit_unavailable when the intent cannot be committed in time, audit_withheld when it is the outcome.
+    """
     if settings.AUDIT == "off":
         return await _unrecorded(call, call_next)
     outcome = _Outcome(call)
@@ -98,8 +103,6 @@ async def _recorded(
             yield event
         if not outcome.written:
             await outcome.answered(answer)
-    except AuditUnavailable:
-        raise Refusal("audit_unavailable") from None
     finally:
         if not outcome.written:
             outcome.ended("cancelled", "stream closed")
@@ -150,14 +153,14 @@ class _Outcome:
         await naming.look_up(self._call)
         entry = self._entry(**fields)
         if answer is None or self._call.snapshot.payloads == METADATA:
-            await _commit(entry)
+            await _commit(entry, WITHHELD)
             return
         try:
             entry = await payloads.with_answered(self._call, entry, *answer)
         except payloads.Unsealed:
-            await _commit(without_payload(entry, "unsealed"))
-            raise Refusal("audit_unavailable") from None
-        await _commit(entry)
+            await _commit(without_payload(entry, "unsealed"), WITHHELD)
+            raise Refusal(WITHHELD) from None
+        await _commit(entry, WITHHELD)
 
     def _entry(self, **fields: Any) -> Entry:
         call = self._call
@@ -240,9 +243,9 @@ def _session_digest(call: Call) -> str:
     return mac.digest(call.snapshot.digest_key, session.encode()).hex()[:32]
 
 
-async def _commit(entry: Entry) -> None:
+async def _commit(entry: Entry, otherwise: str = "audit_unavailable") -> None:
     try:
         with Deadline(settings.AUDIT_TIMEOUT_SECONDS):
             await recorder.write(entry)
     except (AuditUnavailable, TimeoutError):
-        raise Refusal("audit_unavailable") from None
+        raise Refusal(otherwise) from None

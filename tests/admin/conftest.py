@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from audit import forwarders
-from audit.models import DeadLetter, Forwarder
+from audit import exports, forwarders
+from audit.models import DeadLetter, ExportSchedule, Forwarder
 from audit.payloads import key_of_subject
 from gateway_site.lib.actor import Actor, acting_as
 from guardrails import services as guardrails
@@ -116,6 +116,14 @@ def stored(db: None) -> Stored:
         grant = servers.save_grant(grant=Grant(project=project, server=server, pattern="read*"))
         overlay = Overlay.objects.create(project=project, server=server, tool="echo", title="Echo")
         words = Spec("keywords", config={"words": [HOSTILE]})
+        exports.request_export(project=project, form="csv")
+        exports.schedule_export(
+            schedule=ExportSchedule(
+                project=project, form="csv", destination="s3", endpoint="https://203.0.114.1", bucket="logs",
+                key_id="AKID",
+            ),
+            secret="canary-secret-access-key",
+        )  # fmt: skip
         policy = guardrails.create_policy(project=project, slug="tools", guardrails=[words])
         guardrails.save_floor_guardrail(spec=words)
         forwarder, signing_key = forwarders.create_forwarder(

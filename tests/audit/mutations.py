@@ -66,7 +66,7 @@ def edit(chance: random.Random) -> Kinds:
         name = chance.choice([name for name in TEXTS if getattr(event, name)])
         value = getattr(event, name)
         place = chance.randrange(len(value) + 1)
-        changed = value[: place - 1] + "~" + value[place:] if place else value[1:]
+        changed = value[: place - 1] + "~" + value[place:] if place and value else value[1:] or "~"
         execute(f"UPDATE audit_event SET {name} = %s WHERE ord = %s", [changed, event.ord])
     return {"event_changed"}
 

@@ -12,6 +12,7 @@ from django.db import connection
 
 from audit import retention, sealer, storage
 from audit.entry import Entry, new_id, now
+from audit.indexing import Indexer
 from audit.models import Event, Seal
 from projects.models import Project
 
@@ -77,6 +78,12 @@ def seal_all(seconds: float = 120.0) -> int:
         sealed += sealer.seal_batch()
         time.sleep(0.01)
     return sealed
+
+
+def index_all() -> None:
+    """Seals all, and makes it searchable."""
+    seal_all()
+    Indexer().take_turn()
 
 
 def make_log(batches: int = 4, size: int = 15) -> None:

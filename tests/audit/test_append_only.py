@@ -113,7 +113,7 @@ def test_a_log_that_was_there_before_is_taken_over_line_by_line(tmp_path: Path) 
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
-    with own_database() as url:
+    with own_database(migrated=False) as url:
         environment["DATABASE_URL"] = url
         manage("migrate", "audit", "0002", "-v", "0")
         with psycopg.connect(url, autocommit=True) as own:

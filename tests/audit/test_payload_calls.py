@@ -196,7 +196,6 @@ def test_a_change_of_the_level_takes_effect_in_every_worker_within_a_second(stag
     assert kept[0] - changed < 1.0
     [event] = stage.rows("SELECT * FROM audit_event WHERE kind = 'project.changed' AND project = 'plain'")
     assert (event["detail"]["before"], event["detail"]["after"]) == ({"payloads": "metadata"}, {"payloads": "full"})
-    stage.gateway.apply(declarations(stage.upstream, {"plain": "metadata"}))
 
 
 @pytest.mark.claim("audit.erasure")
@@ -221,8 +220,6 @@ def test_an_erased_person_has_another_key_in_every_worker_and_the_log_stays_inta
         assert time.monotonic() < deadline
     assert stage.payload(events["outcome"])
     assert json.loads(stage.gateway.manage("audit", "verify", "--json"))["result"] == "intact"
-    with pytest.raises(RuntimeError, match="knows no such person"):
-        stage.gateway.manage("audit", "erase", "--project", "full", "--subject", "bob@redacted.test")
 
 
 @pytest.mark.claim("audit.payload-with-event")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -27,15 +28,23 @@ from audit.entry import Entry, new_id, now
 from audit.lease import LATE, Lease
 from audit.models import Event, Payload, SubjectKey
 from audit.payloads import Absent, Erased, Opened, key_of_subject, open_payload, seal
+from audit.recorder import recorder
 from audit.verify import verify
 from gateway_site.lib.secrets import Unsealable
+from guardrails.engine.findings import Action
+from guardrails.engine.rules import Policy, Rule
 from guardrails.vault import MemoryVault
 from projects import services, versions
 from projects.models import Project, User
 from projects.permissions import Role
 from projects.scoping import unscoped
+from proxy import naming
+from proxy import payloads as call_payloads
+from proxy.errors import Refusal
+from proxy.guards import Guards
 from proxy.inspection import owner_of
 from proxy.snapshot import Snapshot
+from proxy.stages import record as record_stage
 from servers import declared
 from tests.audit.sealing import execute, seal_all
 from tests.cast import Cast
@@ -194,6 +203,78 @@ def test_an_erased_person_is_gone_from_the_database_and_the_proof_stays(cast: Ca
     assert bytes(key_of_subject(cast.acme.pk, user_id, "bob@acme.test").secret) != b""
     assert SubjectKey.objects.filter(project_ref=cast.acme.pk, subject=str(user_id)).count() == 2
     assert erasure.erase_subject(project_ref=cast.acme.pk, subject=str(user_id)).payloads == 0
+
+
+def a_call(level: str, key: Any = None) -> Any:
+    """As much of one as its payloads are made of."""
+    state = SimpleNamespace(guards=Guards(), payload_keys=SimpleNamespace(of=key))
+    return SimpleNamespace(
+        state=state, principal=SimpleNamespace(project_id=1), upstream=SimpleNamespace(slug="docs"),
+        snapshot=SimpleNamespace(payloads=level), message={"params": {"text": CANARY}}, bytes_in=40,
+    )  # fmt: skip
+
+
+@pytest.mark.claim("audit.payload-levels")
+@pytest.mark.asyncio
+async def test_what_could_not_be_looked_at_is_not_kept_and_the_event_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = Rule(id="x", detector="no-such-detector", directions=frozenset({"input"}), action=Action.REDACT)
+    monkeypatch.setattr(call_payloads, "_LOCAL", Policy(rules=(rule,)))
+    entry = Entry(id=new_id(), at=now(), kind="mcp.call.intent", detail={"a": 1})
+    kept = await call_payloads.with_sent(a_call("redacted"), entry)
+    assert kept.payload_ref is None
+    assert kept.detail == {"a": 1, "payload": {"omitted": "not_redacted", "cause": "unknown detector"}}
+
+
+@pytest.mark.claim("audit.payload-with-event")
+@pytest.mark.asyncio
+async def test_who_leaves_while_the_answer_is_sealed_has_an_outcome_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queued: list[Entry] = []
+    monkeypatch.setattr(recorder, "write_behind", queued.append)
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def key(_: Any) -> None:
+        asked.set()
+        await never.wait()
+
+    entry = Entry(id=new_id(), at=now(), kind="mcp.call.outcome")
+    answer = {"result": {"text": CANARY}}
+    task = asyncio.create_task(call_payloads.with_answered(a_call("full", key), entry, answer, b"{}"))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [(each.id, each.payload_ref, each.detail) for each in queued] == [
+        (entry.id, None, {"payload": {"omitted": "unsealed"}})
+    ]
+
+
+@pytest.mark.claim("audit.payload-with-event")
+@pytest.mark.asyncio
+async def test_an_answer_that_cannot_be_sealed_is_on_record_and_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    committed: list[Entry] = []
+    entry = Entry(id=new_id(), at=now(), kind="mcp.call.outcome")
+
+    async def commit(each: Entry) -> None:
+        committed.append(each)
+
+    async def nothing(_: Any) -> None:
+        return
+
+    async def no_key(_: Any) -> None:
+        raise call_payloads.Unsealed("gone")
+
+    monkeypatch.setattr(record_stage, "_commit", commit)
+    monkeypatch.setattr(naming, "look_up", nothing)
+    monkeypatch.setattr(record_stage._Outcome, "_entry", lambda *_, **__: entry)
+    outcome = record_stage._Outcome(a_call("full", no_key))
+    with pytest.raises(Refusal) as refused:
+        await outcome._write(answer=({"result": {"text": CANARY}}, b"{}"))
+    assert refused.value.kind == "audit_unavailable"
+    assert [(each.id, each.payload_ref, each.detail) for each in committed] == [
+        (entry.id, None, {"payload": {"omitted": "unsealed"}})
+    ]
 
 
 @pytest.mark.claim("audit.erasure")

@@ -23,6 +23,7 @@ from audit import logs, sealer, signing, storage, verify_audit
 from audit.checkpoint import Statement
 from audit.entry import now
 from audit.exporters import proof
+from audit.filters import Filters
 from audit.models import Checkpoint, Event, Seal
 from audit.verify import CannotTell, verify
 from audit.verify_export import verify_export
@@ -34,6 +35,7 @@ from tests.conftest import log_may_change
 pytestmark = pytest.mark.django_db(transaction=True)
 # Of the thousand that are asked for; AUDIT_MUTATIONS=100 tries as many of each operator.
 OF_EACH = int(os.environ.get("AUDIT_MUTATIONS", "32"))
+assert OF_EACH * (len(mutations.ON_DATABASE) + len(mutations.ON_COPY)) >= 1000
 
 
 @pytest.fixture(autouse=True)
@@ -234,11 +236,8 @@ def test_a_part_and_a_choice_prove_themselves_too(key_file: Path, tmp_path: Path
     part, choice = tmp_path / "part", tmp_path / "choice"
     manifest = proof.export(part, project_ref=1, project="acme", first=15, last=25)
     assert (manifest["first_seq"], manifest["last_seq"], manifest["events"]) == (11, 30, 11)
-    chosen = {"subject": "tool-3"}
-    manifest = proof.export(
-        choice, project_ref=1, project="acme", keep=lambda event: event["subject"] == "tool-3", chosen=chosen
-    )
-    assert (manifest["events"], manifest["chosen"]) == (1, chosen)
+    manifest = proof.export(choice, project_ref=1, project="acme", filters=Filters(tool="tool-3"))
+    assert (manifest["events"], manifest["chosen"]) == (1, {"tool": "tool-3"})
     for folder in (part, choice):
         assert verify_export(folder, signing.public_keys()).is_intact
         assert independent(folder, key_file) == (0, set())

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.conformance.gateway import ROOT
+from tests.databases import ROOT
 from tests.e2e.client import HANDSHAKE, META
 
 COMMAND = (sys.executable, "-m", "gateway_site.main", "connect")

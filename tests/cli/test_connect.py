@@ -20,8 +20,9 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from tests.cli.bridge import COMMAND, Bridge
-from tests.conformance.gateway import ROOT, Gateway
+from tests.conformance.gateway import Gateway
 from tests.conformance.processes import running_fixture
+from tests.databases import ROOT
 from tests.e2e.upstream import Upstream, running
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")

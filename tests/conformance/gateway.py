@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,8 +18,8 @@ from typing import Any, Literal
 import yaml
 
 from tests.conformance.processes import free_port, start, stop
+from tests.databases import ROOT, is_migrated, migrated_file
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND_TIMEOUT = 120.0
 READY_TIMEOUT = 90.0
 # Workers share the port and start one after the other: only a row of answers says that all of them are up.
@@ -53,8 +54,7 @@ class Gateway:
         return self.keys[project, label]
 
     def __enter__(self) -> Gateway:
-        self.home.mkdir(parents=True, exist_ok=True)
-        self.manage("migrate", "--verbosity", "0")
+        self.prepare()
         self.apply(self.config)
         self.start()
         return self
@@ -63,6 +63,15 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def prepare(self) -> None:
+        """Its home, and all tables."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        database = self.environment.get("DATABASE_URL")
+        if database is None:
+            shutil.copyfile(migrated_file(), self.home / "gateway.sqlite3")
+        elif not is_migrated(database):
+            self.manage("migrate", "--verbosity", "0")
 
     def apply(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Make the declared state so, and remember the keys that are shown only now."""

@@ -13,7 +13,8 @@ import time
 from types import TracebackType
 from typing import Any
 
-from tests.conformance.gateway import ROOT, Gateway
+from tests.conformance.gateway import Gateway
+from tests.databases import ROOT
 
 
 class Acts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
 from tests.conformance.gateway import Gateway
-from tests.databases import own_database
+from tests.databases import own_database, own_redis
 from tests.e2e.acts import ACTS, Acts
 from tests.e2e.client import Client
 from tests.e2e.upstream import Upstream, running
@@ -121,10 +119,12 @@ def scene(kind: str, home: Path, declare: Callable[[Upstream], dict[str, Any]] =
         with _scene(f"sqlite:///{home / 'gateway.sqlite3'}", {}, home, declare) as made:
             yield made
         return
-    with own_database() as database:
-        redis = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/7"))
-        with _scene(database, {"DATABASE_URL": database, "REDIS_URL": redis}, home, declare) as made:
-            yield made
+    with (
+        own_database() as database,
+        own_redis() as redis,
+        _scene(database, {"DATABASE_URL": database, "REDIS_URL": redis}, home, declare) as made,
+    ):
+        yield made
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import urllib.request
@@ -12,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from tests.conformance.gateway import Gateway
-from tests.databases import own_database
+from tests.databases import own_database, own_redis
 from tests.e2e.acts import Acts
 from tests.e2e.client import Client, connections_to_every_worker
 from tests.e2e.scene import Scene
@@ -49,8 +47,7 @@ def declarations(upstream: Upstream) -> dict[str, Any]:
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     home = tmp_path_factory.mktemp(request.param)
     if request.param == "postgresql":
-        with own_database() as database:
-            redis = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/9"))
+        with own_database() as database, own_redis() as redis:
             yield from made("uvicorn", 2, home, database, {"DATABASE_URL": database, "REDIS_URL": redis})
         return
     yield from made(request.param, 1, home, f"sqlite:///{home / 'gateway.sqlite3'}", {})

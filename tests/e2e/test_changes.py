@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from tests.conformance.gateway import Gateway
-from tests.databases import own_database
+from tests.databases import own_database, own_redis
 from tests.e2e.acts import Acts
 from tests.e2e.client import Client, Stream
 from tests.e2e.scene import Scene
@@ -49,8 +47,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Both web servers on the embedded topology, and uvicorn on PostgreSQL and Redis."""
     home = tmp_path_factory.mktemp(request.param)
     if request.param == "postgresql":
-        with own_database() as database:
-            redis = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/8"))
+        with own_database() as database, own_redis() as redis:
             yield from made("uvicorn", home, database, {"DATABASE_URL": database, "REDIS_URL": redis})
         return
     yield from made(request.param, home, f"sqlite:///{home / 'gateway.sqlite3'}", {})
@@ -217,10 +214,13 @@ def test_a_client_that_has_left_is_told_nothing_and_leaves_nothing_behind(listen
 
 
 @pytest.mark.claim("changes.upstream")
-@pytest.mark.parametrize("era", ["modern", "legacy"])
-def test_a_servers_own_list_changed_is_passed_on_and_has_it_read_again(scene: Scene, era: str) -> None:
-    """The changed definition then waits for review, which the streams hear of as of any change."""
-    client, path = scene.client("acme/other", "acme", "doomed"), "/acme/other"
+@pytest.mark.parametrize(("era", "project"), [("modern", "acme"), ("legacy", "globex")])
+def test_a_servers_own_list_changed_is_passed_on_and_has_it_read_again(scene: Scene, era: str, project: str) -> None:
+    """The changed definition then waits for review, which the streams hear of as of any change.
+
+    Each era with a server of its own, since one is read again once in five seconds.
+    """
+    client, path = scene.client(f"{project}/other", project, "doomed"), f"/{project}/other"
     session = client.open()
     listed = client.legacy("tools/list", session=session) if era == "legacy" else client.modern("tools/list")
     before = {tool["name"] for tool in listed.message["result"]["tools"]}

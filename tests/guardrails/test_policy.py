@@ -786,7 +786,7 @@ def document() -> dict[str, Any]:
     return loaded
 
 
-def apply(raw: dict[str, Any], **options: bool) -> declared.Outcome:
+def apply(raw: dict[str, Any], **options: Any) -> declared.Outcome:
     return declared.apply(declared.read(yaml.safe_dump(raw)), **options)
 
 

@@ -27,6 +27,7 @@ KEY = keys.generate().text
         ("https://ada:canary-9@example.test/mcp", "canary-9"),
         ("postgres://user:canary-9@db:5432/x failed", "canary-9"),
     ],
+    ids=["key", "cut key", "header", "bearer", "address", "database"],
 )
 def test_what_looks_like_a_credential_is_taken_out_of_texts(text: str, secret: str) -> None:
     assert secret not in redact(text)

@@ -17,8 +17,9 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from tests.conformance.gateway import ROOT, Gateway
+from tests.conformance.gateway import Gateway
 from tests.conformance.install import node, package
+from tests.databases import ROOT
 
 PROJECT, USER, LABEL = "peers", "ada@peers.test", "tests"
 # Starting a child, both handshakes and the calls of one test together; far more than any of them needs.

@@ -48,6 +48,7 @@ def test_two_swapped_neighbours_are_noticed(place: int) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "mgw_", _SAMPLE.text[:-1], _SAMPLE.text + "x", f" {_SAMPLE.text}", f"{_SAMPLE.text}\n", _SAMPLE.text.lower()],
+    ids=["nothing", "beginning", "short", "long", "after a space", "with a line end", "in small letters"],
 )
 def test_what_is_not_a_whole_key_has_no_id(text: str) -> None:
     assert keys.key_id_of(text) is None

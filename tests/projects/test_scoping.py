@@ -14,12 +14,13 @@ from django.db import DatabaseError, IntegrityError, models, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch, Subquery
 from django.utils import timezone
 
-from audit import forwarders
+from audit import exports, forwarders
+from audit.models import ExportSchedule
 from guardrails import services as guardrails
 from guardrails.specs import Spec
 from projects import jobs
 from projects.checks import tenant_models_use_the_tenant_manager
-from projects.models import ApiKey, Membership, Project, User
+from projects.models import AdminToken, ApiKey, Membership, Project, User
 from projects.scoping import NoActiveProject, TenantManager, TenantModel, unscoped, with_project
 from servers.models import Overlay, Server, Tool, ToolVersion
 from servers.services import EVERYTHING, set_grants
@@ -72,7 +73,8 @@ def test_the_sweep_covers_the_models_that_belong_to_a_project() -> None:
         for model in apps.get_models()
         if any(isinstance(field, models.ForeignKey) and field.related_model is Project for field in model._meta.fields)
     }
-    assert owned == set(TENANT_MODELS)
+    # Credentials of REST are found before anyone knows whose they are; only the module of that name asks for them.
+    assert owned - {AdminToken} == set(TENANT_MODELS)
 
 
 def test_asynchronous_iteration_fails_closed(cast: Cast) -> None:
@@ -209,6 +211,14 @@ def populate(cast: Cast) -> None:
             Overlay.objects.create(project=project, server=server, tool="read", hidden=True)
         set_grants(server=server, grants=[EVERYTHING])
         jobs.enqueue(project=project, kind="tests.nothing", subject_ref=1, label="nothing")
+        exports.request_export(project=project, form="csv")
+        exports.schedule_export(
+            schedule=ExportSchedule(
+                project=project, form="csv", destination="s3", endpoint="https://203.0.114.1", bucket="logs",
+                key_id="AKID",
+            ),
+            secret="secret",
+        )  # fmt: skip
         forwarders.create_forwarder(project=project, name="siem", kind="syslog", address="syslog://127.0.0.1:514")
         guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
         guardrails.add_exception(

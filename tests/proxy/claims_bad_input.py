@@ -211,7 +211,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     (
         "bad-input.42",
-        "Without the audit log a call gets 503 and -31006 within four seconds, nothing is passed on, and "
+        "Without the audit log a call gets 503 and -31006 within two seconds, nothing is passed on, and "
         "service resumes by itself.",
         "Every call is on record before it leaves",
     ),

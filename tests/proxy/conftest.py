@@ -100,8 +100,7 @@ class Gateways:
         self._gateways: dict[str, Future[Gateway]] = {}
 
     def prepare(self) -> None:
-        self._model.home.mkdir()
-        self._model.manage("migrate", "--verbosity", "0")
+        self._model.prepare()
         self._model.apply(self._model.config)
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         with sqlite3.connect(self._model.home / "gateway.sqlite3") as database:

@@ -979,7 +979,7 @@ def test_without_the_audit_log_nothing_is_passed_on(modern: Caller, recorder: Re
     with locked_database(caller.gateway):
         started = time.monotonic()
         reply = caller.tool(arguments={"text": "unrecorded"})
-        assert 1.5 < time.monotonic() - started < 4
+        assert 1 < time.monotonic() - started < 2
         assert_refused(reply, 503, -31006, recorder=recorder)
         assert reply.header("retry-after")
     after = await_true(lambda: (again := caller.tool()).status == 200 and again)

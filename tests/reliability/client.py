@@ -61,6 +61,8 @@ async def keep_calling(url: str, key: str, load: Load, stop: asyncio.Event, limi
                 status, message = await call(session, url, key, "echo", nonce)
             except (aiohttp.ClientError, ConnectionError):
                 load.broken += 1
+                # Nobody may be there for a while, and what is to come back needs the machine.
+                await asyncio.sleep(0.05)
                 continue
             if status != 200:
                 load.refused.append((status, message))
@@ -68,6 +70,16 @@ async def keep_calling(url: str, key: str, load: Load, stop: asyncio.Event, limi
                 load.answered.append(nonce)
             else:
                 load.mixed += 1
+
+
+async def call_first(url: str, key: str, tool: str) -> dict[str, Any]:
+    """The first answer of a server whose process may still be starting; it has as long as a busy machine needs."""
+    async with asyncio.timeout(90):
+        while True:
+            status, message, _ = await call_once(url, key, tool)
+            if status == 200:
+                return message
+            await asyncio.sleep(0.2)
 
 
 async def call_once(url: str, key: str, tool: str) -> tuple[int, dict[str, Any], str]:

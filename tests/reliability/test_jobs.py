@@ -17,11 +17,10 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
 
 from tests.conformance.gateway import Gateway
 from tests.conformance.processes import end_group, start
-from tests.databases import own_database
+from tests.databases import own_database, own_redis
 from tests.servers.lister import Lister, Message, introduced, tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,11 +70,10 @@ def database() -> Iterator[str]:
 
 
 @pytest.fixture
-def broker() -> str:
+def broker() -> Iterator[str]:
     """A Redis database of the test's own, since workers of another run would take its messages."""
-    url = os.environ["REDIS_URL"].rpartition("/")[0] + f"/{1 + os.getpid() % 14}"
-    redis.Redis.from_url(url).delete("celery", "unacked", "unacked_index")
-    return url
+    with own_redis() as url:
+        yield url
 
 
 @pytest.fixture
@@ -92,7 +90,7 @@ def slow() -> Iterator[tuple[Slow, str]]:
 def workers(tmp_path: Path, database: str, broker: str, slow: tuple[Slow, str]) -> Iterator[Workers]:
     environment = {"DATABASE_URL": database, "REDIS_URL": broker}
     gateway = Gateway(tmp_path, {}, environment=environment)
-    gateway.manage("migrate", "--verbosity", "0")
+    gateway.prepare()
     running = Workers(gateway, tmp_path)
     running.gateway.apply(
         {"version": 1, "projects": [{"slug": "acme", "servers": [{"slug": "slow", "url": slow[1]}]}]}

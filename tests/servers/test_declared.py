@@ -52,7 +52,7 @@ def acme(raw: dict[str, Any]) -> dict[str, Any]:
     return project
 
 
-def apply(raw: dict[str, Any], **options: bool) -> declared.Outcome:
+def apply(raw: dict[str, Any], **options: Any) -> declared.Outcome:
     return declared.apply(declared.read(yaml.safe_dump(raw)), **options)
 
 

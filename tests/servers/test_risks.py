@@ -100,7 +100,9 @@ CHANGES: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.mark.claim("risks.notes")
-@pytest.mark.parametrize(("pointer", "value", "code", "place"), CHANGES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("pointer", "value", "code", "place"), CHANGES, ids=lambda value: "gone" if value is GONE else str(value)[:40]
+)
 def test_a_change_is_noted_where_it_is(pointer: str, value: Any, code: str, place: str) -> None:
     assert (code, place) in told(TOOL, with_change(pointer, value))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,18 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from audit import erasure, forward_status, forward_work, logs, retention, sealer, signing
+from audit import erasure, exports, forward_status, forward_work, logs, retention, sealer, signing
 from audit.destinations import BadDestination
+from audit.entry import now
+from audit.export_forms import PROOF, NoSuchForm, names
+from audit.export_output import Folder
+from audit.export_parts import BeginningDropped, Parts, Plan
 from audit.exporters import proof
+from audit.filters import Filters
 from audit.models import Event
 from audit.recorder import record
+from audit.retained_logs import retention_end
+from audit.rows import stamp
 from audit.verify import CannotTell, newest_anchored, read_witnesses, verify
 from audit.verify_export import verify_export
 from audit.walk import Report
@@ -43,11 +52,19 @@ class Command(BaseCommand):
         add = parts.add_parser("checkpoint", help="The latest checkpoints, to be kept elsewhere.")
         add.add_argument("--project", help="Slug or number; else every log's.")
         add.add_argument("--output", type=Path, help="A file to add them to; else standard output.")
-        add = parts.add_parser("export", help="A folder that proves itself, with its verifier.")
-        add.add_argument("folder", type=Path)
+        add = parts.add_parser("export", help="A folder with events, their signed manifest and its verifier.")
+        add.add_argument("folder", type=Path, nargs="?", help="Made by this command; not with --background.")
         add.add_argument("--project", required=True, help="Slug or number; 0 is what belongs to no project.")
         add.add_argument("--first", type=int, default=1)
         add.add_argument("--last", type=int)
+        add.add_argument("--format", default=PROOF, help=f"{', '.join(names())}; {PROOF} proves itself.")
+        add.add_argument("--from", type=_moment, dest="since", help="RFC 3339, as 2026-01-31T00:00:00Z; a date is UTC.")
+        add.add_argument("--to", type=_moment, dest="until", help="The first moment that is not in it.")
+        add.add_argument("--server", default="", help="The name of a server.")
+        add.add_argument("--tool", default="", help="The name of a tool, prompt or resource.")
+        add.add_argument("--user", default="", help="An e-mail address, or the id of a key or user.")
+        add.add_argument("--outcome", default="", help="Such as ok, refused, failed or error.")
+        add.add_argument("--background", action="store_true", help="Have a worker make it, to be downloaded.")
         add = parts.add_parser("forward", help="How the forwarders are doing.")
         add.add_argument("--project", help="Slug or number; else every forwarder, those of the settings too.")
         add.add_argument("--resend", action="store_true", help="Have their dead letters sent again.")
@@ -91,15 +108,31 @@ class Command(BaseCommand):
 
     def _export(self, options: dict[str, Any]) -> None:
         ref = _ref(options["project"])
+        filters = Filters(**{name: options[name] for name in ("since", "until", "server", "tool", "user", "outcome")})
         try:
-            manifest = proof.export(
-                options["folder"], project_ref=ref, project=_slug(ref), first=options["first"], last=options["last"]
-            )
-        except (OSError, signing.NoKey) as error:
-            raise CommandError(str(error)) from error
+            filters.check()
+            if options["background"]:
+                self._ask_for_export(ref, filters, options)
+                return
+            if options["folder"] is None:
+                raise CommandError("Name the folder that is to be made.")
+            manifest = _write_export(ref, filters, options)
+        except (OSError, signing.NoKey, NoSuchForm, BeginningDropped) as error:
+            raise CommandError(str(error) or "Retention dropped the beginning meanwhile; try again.") from error
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
         held = {name: manifest[name] for name in ("first_seq", "last_seq", "events")}
-        record("audit.exported", project_ref=ref or None, project=_slug(ref), subject="proof", detail=held)
+        subject = "proof" if options["format"] == PROOF else options["format"]
+        detail = {**held, "filters": filters.to_json()} if filters else held
+        record("audit.exported", project_ref=ref or None, project=_slug(ref), subject=subject, detail=detail)
         self.stdout.write(f"{manifest['events']} events, {manifest['first_seq']} to {manifest['last_seq']}")
+
+    def _ask_for_export(self, ref: int, filters: Filters, options: dict[str, Any]) -> None:
+        project = Project.objects.filter(pk=ref).first()
+        if project is None or options["folder"] is not None or (options["first"], options["last"]) != (1, None):
+            raise CommandError("--background is for a project that exists, without a folder, --first or --last.")
+        export = exports.request_export(project=project, form=options["format"], filters=filters)
+        self.stdout.write(f"{export.uid} is to be made; the admin pages show how far it is.")
 
     def _forward(self, options: dict[str, Any]) -> None:
         project = Project.objects.filter(pk=_ref(options["project"])).first() if options["project"] else None
@@ -163,6 +196,30 @@ class Command(BaseCommand):
         except OSError:
             self.stdout.write(f"The ring cannot be written here: take {before} out of its \"signing\" by hand.")
         signing.read_again()
+
+
+def _write_export(ref: int, filters: Filters, options: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of the folder that was made."""
+    folder, first, last = options["folder"], options["first"], options["last"]
+    if options["format"] == PROOF:
+        return proof.export(folder, project_ref=ref, project=_slug(ref), first=first, last=last, filters=filters)
+    newest = logs.latest_checkpoint(ref)
+    size = newest.size if newest is not None else 0
+    is_whole = not filters and (first, last) == (1, None)
+    last = size if last is None else min(last, size)
+    first = min(max(first, retention_end(ref) + 1), last + 1)
+    plan = Plan(ref, _slug(ref), options["format"], first, last, filters, stamp(now()), is_whole)
+    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=".export-") as parts_folder:
+        parts = Parts(plan, Path(parts_folder))
+        folder.mkdir(mode=0o700)
+        parts.write(lambda done, total: None, lambda: True)
+        return parts.assemble(Folder(folder))
+
+
+def _moment(text: str) -> datetime:
+    """A date is its beginning in UTC. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _report(options: dict[str, Any]) -> Report:

@@ -189,7 +189,8 @@ def _web(options: dict[str, Any]) -> list[str]:
     return [
         sys.executable, "-m", "uvicorn", "gateway_site.asgi:application", *address,
         "--workers", str(options["workers"]), "--http", "gateway_site.uvicorn_protocol:HardenedProtocol",
-        "--loop", "uvloop", "--ws", "websockets-sansio", "--lifespan", "on", "--no-access-log", "--no-server-header",
+        "--loop", "uvloop", "--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false",
+        "--lifespan", "on", "--no-access-log", "--no-server-header",
         "--no-proxy-headers", "--timeout-keep-alive", "75", "--log-level", "warning",
         "--timeout-graceful-shutdown", str(settings.DRAIN_SECONDS),
     ]  # fmt: skip

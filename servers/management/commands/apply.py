@@ -11,6 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway_site.lib.actor import Actor, acting_as
+from projects.commanding import Declined, ask
+from projects.progress import Progress
 from servers import declared
 
 
@@ -22,31 +24,55 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Print the difference and change nothing.")
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
         parser.add_argument("--prune", action="store_true", help="Delete members and servers that the file leaves out.")
+        parser.add_argument("--yes", "-y", action="store_true", help="Do not show the plan and ask, on a terminal.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        declaration = read_declaration(options["file"])
+        if is_to_ask(options):
+            self._plan(declaration, options)
         with acting_as(Actor("command", "apply", "manage.py apply")):
-            outcome = self._apply(options)
+            outcome = apply_declaration(declaration, dry_run=options["dry_run"], prune=options["prune"])
         if options["json"]:
             self.stdout.write(json.dumps({**outcome.difference(), "keys": outcome.keys}))
             return
-        for verb, names in outcome.difference().items():
-            for name in names:
-                self.stdout.write(f"{verb}  {name}")
-        if not any(outcome.difference().values()):
-            self.stdout.write("Nothing to change.")
-        for key in outcome.keys:
-            whose = f"{key['user']} in {key['project']} ({key['label']})"
-            self.stdout.write(f"New key of {whose}, shown once: {key['key']}")
+        self.stdout.write("\n".join(lines_of(outcome)))
 
-    def _apply(self, options: dict[str, Any]) -> declared.Outcome:
-        try:
-            text = self._read(options["file"])
-            return declared.apply(declared.read(text), dry_run=options["dry_run"], prune=options["prune"])
-        except declared.DeclarationError as error:
-            raise CommandError(str(error)) from None
+    def _plan(self, declaration: declared.Declaration, options: dict[str, Any]) -> None:
+        """Raises Declined. Shown on standard error, as the question is."""
+        planned = apply_declaration(declaration, dry_run=True, prune=options["prune"])
+        self.stderr.write("\n".join(lines_of(planned)), self.style.NOTICE)
+        if any(planned.difference().values()) and not ask("Apply this?"):
+            raise Declined("Nothing was changed.")
 
-    def _read(self, name: str) -> str:
-        try:
-            return sys.stdin.read() if name == "-" else Path(name).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{name} cannot be read: {error}") from None
+
+def is_to_ask(options: dict[str, Any]) -> bool:
+    """A script has nobody to ask, and has had its dry run."""
+    return not (options["yes"] or options["dry_run"] or options["json"]) and sys.stdin.isatty()
+
+
+def apply_declaration(declaration: declared.Declaration, *, dry_run: bool, prune: bool = False) -> declared.Outcome:
+    """With progress on standard error. Raises CommandError."""
+    try:
+        return declared.apply(declaration, dry_run=dry_run, prune=prune, progress=Progress("servers"))
+    except declared.DeclarationError as error:
+        raise CommandError(str(error)) from None
+
+
+def lines_of(outcome: declared.Outcome) -> list[str]:
+    """What was done, for people; new keys last."""
+    lines = [f"{act}  {name}" for act, names in outcome.difference().items() for name in names]
+    for key in outcome.keys:
+        whose = f"{key['user']} in {key['project']} ({key['label']})"
+        lines.append(f"New key of {whose}, shown once: {key['key']}")
+    return lines or ["Nothing to change."]
+
+
+def read_declaration(name: str) -> declared.Declaration:
+    """Raises CommandError."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+        return declared.read(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{name} cannot be read: {error}") from None
+    except declared.DeclarationError as error:
+        raise CommandError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from django.utils import timezone
 from gateway_site.lib.actor import Actor, acting_as
 from projects import work
 from projects.models import Job
+from projects.progress import Progress
 from projects.scoping import unscoped
 from servers import services
 from servers.management.commands.warm import find_project
@@ -32,20 +34,34 @@ class Command(BaseCommand):
             "--wait", action="store_true",
             help="Work along until all are read; end with an error when one could not be.",
         )  # fmt: skip
+        parser.add_argument("--json", action="store_true", help="Print one JSON document: the jobs.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as(Actor("command", "discover", "manage.py discover")):
             asked = [services.rediscover(server=server) for server in _chosen(options)]
-        self.stdout.write(f"{len(asked)} servers are to be read.")
-        if options["wait"]:
-            self._report(_wait_for(asked))
+        ended = _wait_for(asked) if options["wait"] else None
+        if options["json"]:
+            self.stdout.write(json.dumps([_as_json(job) for job in (asked if ended is None else ended)]))
+        else:
+            self._show(asked, ended or ())
+        if ended is not None:
+            self._judge(ended)
 
-    def _report(self, ended: Sequence[Job]) -> None:
+    def _show(self, asked: Sequence[Job], ended: Sequence[Job]) -> None:
+        self.stdout.write(f"{len(asked)} servers are to be read.")
         for job in ended:
             self.stdout.write(f"{job.project}: {job.label}: {job.error or job.progress_text}")
+
+    def _judge(self, ended: Sequence[Job]) -> None:
+        """Raises CommandError."""
         failed = [job for job in ended if job.error or job.state != Job.State.DONE]
         if failed:
             raise CommandError(f"{len(failed)} of {len(ended)} servers could not be read.")
+
+
+def _as_json(job: Job) -> dict[str, Any]:
+    return {"job": job.pk, "project": job.project.slug, "label": job.label, "state": str(job.state),
+            "error": job.error, "text": job.progress_text}  # fmt: skip
 
 
 def _chosen(options: dict[str, Any]) -> list[Server]:
@@ -65,11 +81,12 @@ def _chosen(options: dict[str, Any]) -> list[Server]:
 def _wait_for(asked: Sequence[Job]) -> list[Job]:
     """The jobs when each was tried, by this process or by a worker."""
     numbers = [job.pk for job in asked]
-    deadline = time.monotonic() + _WAIT_SECONDS
+    deadline, progress = time.monotonic() + _WAIT_SECONDS, Progress("servers")
     while True:
         work.run_due(only=numbers)
         with unscoped("they are of any project"):
             jobs = list(Job.objects.select_related("project").filter(pk__in=numbers).order_by("pk"))
+        progress(sum(not _is_under_way(job) for job in jobs), len(jobs))
         if not any(_is_under_way(job) for job in jobs) or time.monotonic() > deadline:
             return jobs
         time.sleep(_PAUSE_SECONDS)

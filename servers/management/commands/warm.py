@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -17,11 +18,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", metavar="SLUG", help="Only this project's servers.")
+        parser.add_argument("--json", action="store_true", help="Print one JSON document: the jobs.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = find_project(options["project"]) if options["project"] else None
         with acting_as(Actor("command", "warm", "manage.py warm")):
             asked = services.warm(project)
+        if options["json"]:
+            self.stdout.write(json.dumps([{"job": job.pk, "label": job.label} for job in asked]))
+            return
         self.stdout.write(f"{len(asked)} servers are to be read.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         what = parser.add_mutually_exclusive_group()
         for kind in Tool.Kind.values:
             what.add_argument(f"--{kind}", help="Its name or address at the server; none lists what may be used.")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = Project.objects.filter(slug=options["project"]).first()
@@ -34,6 +36,11 @@ class Command(BaseCommand):
         kind = next((kind for kind in Tool.Kind.values if options[kind]), Tool.Kind.TOOL.value)
         who, name = _find(project, options), options[kind] or ""
         reply = services.why(project=project, who=who, server=options["server"], kind=kind, name=name)
+        if options["json"]:
+            usable = [{"kind": each.kind, "name": each.name} for each in reply.usable]
+            answer = {"allowed": reply.decision.allowed, "why": reply.decision.why, "usable": usable}
+            self.stdout.write(json.dumps(answer))
+            return
         self.stdout.write(f"{'yes' if reply.decision.allowed else 'no'}: {visible(reply.decision.why)}")
         if not name and reply.decision.allowed:
             for offered in reply.usable:

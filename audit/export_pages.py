@@ -1,0 +1,240 @@
+"""The pages of exports: ask for one, see how far it is, download it; and the schedules that make them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from audit import exports
+from audit.export_forms import names
+from audit.filters import Filters
+from audit.models import Export, ExportSchedule
+from projects.models import Job, Project
+from projects.pages import OperatorOnlyAdmin, ServiceForm, visible
+from projects.permissions import AUDIT_EXPORT, CONFIG_WRITE
+from projects.scoping import unscoped, with_project
+
+
+class _OfProjects(OperatorOnlyAdmin[Any]):
+    """Rows of the projects in which the reader's role allows the action; operators see all."""
+
+    action = AUDIT_EXPORT
+
+    def _projects(self, request: HttpRequest) -> set[int]:
+        """Asked once for each request."""
+        kept: dict[str, set[int]] = request.__dict__.setdefault("_export_projects", {})
+        if self.action not in kept:
+            kept[self.action] = exports.projects_of(request.user, self.action)
+        return kept[self.action]
+
+    def _may(self, request: HttpRequest, obj: Any = None) -> bool:
+        projects = self._projects(request)
+        return bool(projects) if obj is None else obj.project_id in projects
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        projects = self._projects(request)
+        if not projects:
+            raise PermissionDenied
+        with unscoped("the rows of these projects only"):
+            rows: QuerySet[Any] = self.model._default_manager.filter(project_id__in=projects).order_by("-pk")
+            return rows
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Nothing goes with them; Django would look for that outside of any project."""
+        shown = [str(each) for each in objs]
+        return shown, {str(self.opts.verbose_name_plural): len(shown)}, set(), []
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "project":
+            kwargs["queryset"] = Project.objects.filter(pk__in=self._projects(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+def _forms() -> list[tuple[str, str]]:
+    return list(names().items())
+
+
+class _Chosen(ServiceForm[Any]):
+    """What both pages ask for: a form, and which events."""
+
+    form = forms.ChoiceField(choices=_forms, initial="jsonl")
+    server = forms.CharField(required=False, max_length=63, help_text="Its name in the project.")
+    tool = forms.CharField(required=False, max_length=512, help_text="A tool's, prompt's or resource's name.")
+    user = forms.CharField(required=False, max_length=254, help_text="An e-mail address, or a key's id.")
+    outcome = forms.CharField(required=False, max_length=16, help_text="For example ok, refused, failed, error.")
+
+    def filters(self, **more: Any) -> Filters:
+        server, tool, user, outcome = (
+            str(self.cleaned_data.get(name) or "") for name in ("server", "tool", "user", "outcome")
+        )
+        return Filters(server=server, tool=tool, user=user, outcome=outcome, **more)
+
+
+class ExportForm(_Chosen):
+    since = forms.SplitDateTimeField(required=False, widget=admin.widgets.AdminSplitDateTime, help_text="From, in UTC.")
+    until = forms.SplitDateTimeField(
+        required=False, widget=admin.widgets.AdminSplitDateTime, help_text="And before, in UTC."
+    )
+
+    class Meta:
+        model = Export
+        fields = ("project", "form")
+
+    def perform(self, instance: Export) -> Export:
+        filters = self.filters(since=self.cleaned_data.get("since"), until=self.cleaned_data.get("until"))
+        return exports.request_export(project=instance.project, form=instance.form, filters=filters)
+
+
+def _shown_filters(row: Export | ExportSchedule) -> str:
+    return visible(", ".join(f"{name} {value}" for name, value in row.filters.items())) or "everything"
+
+
+@admin.register(Export)
+class ExportAdmin(_OfProjects):
+    """Live: a page with exports that are being made asks for itself again."""
+
+    form = ExportForm
+    shown = (
+        "project", "form", "chosen", "state", "progress", "download", "events", "range", "root", "sha256", "size",
+        "requested_by", "created_at", "finished_at", "expires_at", "shown_error",
+    )  # fmt: skip
+    add_fieldsets = (
+        (None, {"fields": ("project", "form")}),
+        ("Which events", {"fields": ("since", "until", "server", "tool", "user", "outcome")}),
+    )
+    list_display = (
+        "created_at", "project", "form", "chosen", "state", "progress", "events", "size", "expires_at", "download",
+        "requested_by",
+    )  # fmt: skip
+    list_filter = ("state", "form")
+    list_select_related = ("project",)
+    list_per_page = 50
+    change_list_template = "admin/projects/job/change_list.html"
+    actions = ("delete_selected",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.add_fieldsets if obj is None else ((None, {"fields": self.shown}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.shown if obj is not None else ()
+
+    def delete_model(self, request: HttpRequest, obj: Export) -> None:
+        exports.delete_export(export=obj)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["is_live"] = any(each.state == Export.State.WAITING for each in shown["cl"].result_list)
+        return response
+
+    @admin.display(description="which events")
+    def chosen(self, export: Export) -> str:
+        return _shown_filters(export)
+
+    @admin.display(description="error")
+    def shown_error(self, export: Export) -> str:
+        return visible(export.error)
+
+    @admin.display(description="numbers in the log")
+    def range(self, export: Export) -> str:
+        return "" if export.first_seq is None else f"{export.first_seq} to {export.last_seq}"
+
+    @admin.display(description="progress")
+    def progress(self, export: Export) -> str:
+        if export.state != Export.State.WAITING:
+            return ""
+        with with_project(export.project_id):
+            job = Job.objects.filter(kind=exports.KIND, subject_ref=export.pk).first()
+        if job is None or not job.progress_total:
+            return visible(export.error)
+        return f"{job.progress_done} of {job.progress_total} {visible(job.progress_text)}"
+
+    @admin.display(description="download")
+    def download(self, export: Export) -> SafeString | str:
+        if export.state != Export.State.READY:
+            return ""
+        return format_html('<a href="{}">{}</a>', reverse("audit-export-download", args=[export.uid]), export.file_name)
+
+
+class ScheduleForm(_Chosen):
+    secret = forms.CharField(
+        required=False, max_length=256, label="secret access key", strip=True,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
+        help_text="Stored encrypted, and never shown. Left empty, the stored one stays.",
+    )  # fmt: skip
+
+    class Meta:
+        model = ExportSchedule
+        fields = (
+            "project", "form", "every", "destination", "directory", "endpoint", "region", "bucket", "prefix", "key_id",
+            "enabled",
+        )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, value in (self.instance.filters or {}).items():
+            self.initial.setdefault(name, value)
+
+    def perform(self, instance: ExportSchedule) -> ExportSchedule:
+        instance.filters = self.filters().to_json()
+        secret = self.cleaned_data.get("secret") or ""
+        if instance.pk is None:
+            return exports.schedule_export(schedule=instance, secret=secret)
+        return exports.change_schedule(schedule=instance, secret=secret)
+
+
+@admin.register(ExportSchedule)
+class ExportScheduleAdmin(_OfProjects):
+    """Whoever may set them up may also say where the log goes, so that reading it is not enough."""
+
+    action = CONFIG_WRITE
+    form = ScheduleForm
+    fieldsets = (
+        (None, {"fields": ("project", "form", "every", "enabled")}),
+        ("Which events", {"fields": ("server", "tool", "user", "outcome")}),
+        ("Where to", {"fields": ("destination",)}),
+        ("Directory", {"fields": ("directory",)}),
+        ("Bucket", {"fields": ("endpoint", "region", "bucket", "prefix", "key_id", "secret")}),
+        ("So far", {"fields": ("next_at", "next_seq", "last_at", "shown_error", "created_by")}),
+    )
+    list_display = ("project", "form", "every", "place", "enabled", "next_at", "last_at", "shown_error")
+    list_filter = ("enabled", "destination")
+    list_select_related = ("project",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        told = ("next_at", "next_seq", "last_at", "shown_error", "created_by")
+        return ("project", *told) if obj is not None else told
+
+    @admin.display(description="error")
+    def shown_error(self, schedule: ExportSchedule) -> str:
+        return visible(schedule.last_error)
+
+    def delete_model(self, request: HttpRequest, obj: ExportSchedule) -> None:
+        exports.delete_schedule(schedule=obj)

@@ -1,0 +1,97 @@
+"""The download of an export: for who may export in its project, until it expires, each time on record."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import IO
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from audit.exports import archive_of, projects_of, record_act
+from audit.models import Export
+from projects.scoping import unscoped
+
+_BLOCK = 1 << 18
+
+
+@require_GET
+@never_cache
+@login_required
+def download(request: HttpRequest, uid: uuid.UUID) -> HttpResponseBase:
+    """The archive. 404 for an export that is not the reader's, as for one that never was; 410 once it expired."""
+    allowed = projects_of(request.user)
+    with unscoped("those of these projects only; of others it is not even found that they are there"):
+        export = Export.objects.select_related("project").filter(uid=uid, project_id__in=allowed).first()
+    if export is None:
+        raise Http404("There is no such export.")
+    try:
+        return archive(export)
+    except NoFile as error:
+        return _say(str(error), error.status)
+
+
+class NoFile(Exception):
+    """Nothing can be downloaded. `status` is 409 for not yet or not at all, 410 for not any more, 503 for not here."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def archive(export: Export) -> StreamingHttpResponse:
+    """The file, for who was found to be allowed; put on record. Raises NoFile."""
+    if export.state in (Export.State.WAITING, Export.State.FAILED):
+        is_waiting = export.state == Export.State.WAITING
+        raise NoFile("The export is not ready." if is_waiting else "The export failed.", 409)
+    if export.state == Export.State.EXPIRED or export.expires_at is None or export.expires_at <= timezone.now():
+        raise NoFile("The export has expired.", 410)
+    try:
+        file = archive_of(export.uid).open("rb")
+    except OSError:
+        raise NoFile(
+            "The file cannot be reached from here: all processes need the same GATEWAY_EXPORT_DIR.", 503
+        ) from None
+    try:
+        record_act("audit.export_downloaded", export, form=export.form, sha256=export.sha256, size=export.size)
+    except BaseException:
+        file.close()
+        raise
+    return _answer(export, file)
+
+
+def _answer(export: Export, file: IO[bytes]) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(_Blocks(file), content_type="application/zip")
+    response["Content-Length"] = str(export.size)
+    response["Content-Disposition"] = f'attachment; filename="{export.file_name}"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _say(text: str, status: int) -> HttpResponse:
+    response = HttpResponse(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+class _Blocks:
+    """The file in blocks, read beside the event loop: a slow reader keeps neither a thread nor the memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while block := await asyncio.to_thread(self._file.read, _BLOCK):
+                yield block
+        finally:
+            self._file.close()
+
+    def close(self) -> None:
+        """Django calls it when the answer is over, however it ended."""
+        self._file.close()

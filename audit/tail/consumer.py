@@ -1,0 +1,171 @@
+"""The tail's WebSocket: who may open it, what they are sent, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+from channels.auth import get_user
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.sessions import CookieMiddleware
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import DatabaseError, connection
+from django.http.request import validate_host
+from django.utils.module_loading import import_string
+
+from audit.pages import asking
+from audit.pages.asking import Unanswerable
+from audit.pages.listing import row_of
+from audit.tail import feed
+from projects.access import NOTHING, Reach, reach_of
+from projects.models import User
+from projects.permissions import AUDIT_READ
+
+# How soon an end of the session, or of a membership, is noticed.
+CHECK_SECONDS = 2.0
+FORBIDDEN, BAD_REQUEST, TOO_MANY, UNAVAILABLE = 4403, 4400, 4429, 1011
+_MAX_QUERY = 8_192
+_MAX_OF_A_PERSON = 10
+_open: dict[int, int] = {}
+
+
+class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+    """Sends `{"events": [rows], "skipped": n}`. Nothing that a client sends means anything."""
+
+    _listener: feed.Listener | None = None
+    _tasks: tuple[asyncio.Task[None], ...] = ()
+    _person = 0
+    _reach: Reach = NOTHING
+
+    async def connect(self) -> None:
+        """Refused before it is accepted where the page comes from another site or the person may read no log."""
+        query = self.scope["query_string"]
+        if not comes_from_us(self.scope) or len(query) > _MAX_QUERY:
+            await self.close()
+            return
+        person, self._reach = await self._look_up()
+        if person is None or not self._reach:
+            await self.close()
+            return
+        await self.accept()
+        try:
+            given = dict(parse_qsl(query.decode("ascii", "replace")))
+            question = (await asyncio.to_thread(_read, given, self._reach)).question
+        except Unanswerable:
+            await self.close(BAD_REQUEST)
+            return
+        if _open.get(person.pk, 0) >= _MAX_OF_A_PERSON:
+            await self.close(TOO_MANY)
+            return
+        self._listener = feed.Listener(asking.matcher(question, self.reach), self.reach)
+        self._count(person.pk)
+        try:
+            await feed.current().join(self._listener)
+        except (feed.TooManyListeners, DatabaseError) as error:
+            await self.close(TOO_MANY if isinstance(error, feed.TooManyListeners) else UNAVAILABLE)
+            return
+        loop = asyncio.get_running_loop()
+        self._tasks = (loop.create_task(self._send_events()), loop.create_task(self._watch()))
+
+    def reach(self) -> Reach:
+        """As it was when it was last looked at."""
+        return self._reach
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        return
+
+    async def disconnect(self, code: int) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._listener is not None:
+            feed.current().leave(self._listener)
+        self._count(0)
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    def _count(self, person: int) -> None:
+        """Takes the place of a person's tail, or gives it back for 0."""
+        if self._person:
+            _open[self._person] -= 1
+            if not _open[self._person]:
+                del _open[self._person]
+        self._person = person
+        if person:
+            _open[person] = _open.get(person, 0) + 1
+
+    async def _send_events(self) -> None:
+        assert self._listener is not None  # noqa: S101  made before this task
+        while True:
+            events, skipped = await self._listener.take()
+            message = {"events": [row_of(event) for event in events], "skipped": skipped}
+            await self.send(text_data=orjson.dumps(message).decode())
+
+    async def _watch(self) -> None:
+        """Looks whether the person still may. What cannot be looked up counts as no."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            try:
+                _, self._reach = await self._look_up()
+            except Exception:  # noqa: BLE001  whatever the store raises, nobody reads on unchecked
+                self._reach = NOTHING
+            if not self._reach:
+                # Nothing is sent any more, whenever the other side comes to close.
+                self._end()
+                await self.close(FORBIDDEN)
+                return
+
+    async def _look_up(self) -> tuple[User | None, Reach]:
+        cookies = CookieMiddleware(_keep)
+        scope: dict[str, Any] = await cookies({"type": "websocket", "headers": self.scope["headers"]}, None, None)
+        key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        if not key:
+            return None, NOTHING
+        store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+        # Read anew each time, so that a session that ended elsewhere is none.
+        user = await get_user({"session": store(key)})
+        return await asyncio.to_thread(_reach_of, user)
+
+
+async def _keep(scope: dict[str, Any], receive: Any, send: Any) -> dict[str, Any]:
+    return scope
+
+
+def _reach_of(user: Any) -> tuple[User | None, Reach]:
+    try:
+        reach = reach_of(user, AUDIT_READ)
+        return (user if isinstance(user, User) else None), reach
+    finally:
+        connection.close()
+
+
+def _read(given: dict[str, str], reach: Reach) -> asking.Asked:
+    try:
+        return asking.read(given, reach)
+    finally:
+        connection.close()
+
+
+def comes_from_us(scope: dict[str, Any]) -> bool:
+    """Whether a page of our own host, or of an origin that the operator named, opens it: cookies come with any."""
+    headers: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.lower(), []).append(value)
+    origins, hosts = headers.get(b"origin", []), headers.get(b"host", [])
+    if len(origins) != 1 or len(hosts) != 1:
+        return False
+    origin, host = origins[0].decode("latin-1").lower(), hosts[0].decode("latin-1").lower()
+    if origin in (each.lower() for each in settings.CSRF_TRUSTED_ORIGINS):
+        return True
+    try:
+        parts = urlsplit(origin)
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or parts.netloc != host:
+        return False
+    return validate_host(f"[{name}]" if ":" in name else name, settings.ALLOWED_HOSTS)

@@ -1,0 +1,167 @@
+"""One follower of the log for all listeners of a process: it reads twice a second while there are any, and rests else.
+
+What it reads is what was committed, by number. Numbers are given out before commits, so that it looks again at those of
+the last seconds; an event whose transaction took longer than that is in the list and not in the tail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+from django.db import connection
+
+from audit.models import Event
+from projects.access import Reach
+
+logger = structlog.get_logger("audit.tail")
+
+POLL_SECONDS = 0.5
+# How long a number is waited for after a later one was seen.
+_LOOK_BACK_SECONDS = 3.0
+_MAX_NEW = 500
+_MAX_LOOKED_AT = 10_000
+_MAX_WAITING = 200
+MAX_LISTENERS = 200
+
+
+class TooManyListeners(Exception):
+    """This process has as many as it can serve."""
+
+
+class Listener:
+    """Somebody who follows. `belongs` says which events are theirs, `reach` whose they may be.
+
+    What they do not take in time is counted, and so is what came too fast, of projects within reach only.
+    """
+
+    def __init__(self, belongs: Callable[[Event], bool], reach: Callable[[], Reach]) -> None:
+        self.belongs = belongs
+        self.reach = reach
+        self._waiting: deque[Event] = deque()
+        self._skipped = 0
+        self._wake = asyncio.Event()
+
+    def offer(self, events: Iterable[Event], skipped: Mapping[int | None, int]) -> None:
+        for event in events:
+            if not self.belongs(event):
+                continue
+            if len(self._waiting) >= _MAX_WAITING:
+                self._waiting.popleft()
+                self._skipped += 1
+            self._waiting.append(event)
+        self._skipped += sum(number for ref, number in skipped.items() if self.reach().has(ref))
+        if self._waiting or self._skipped:
+            self._wake.set()
+
+    async def take(self) -> tuple[list[Event], int]:
+        """What came since the last time, oldest first, and how many were skipped. Waits for something."""
+        await self._wake.wait()
+        self._wake.clear()
+        taken, skipped = list(self._waiting), self._skipped
+        self._waiting.clear()
+        self._skipped = 0
+        return taken, skipped
+
+
+class Feed:
+    """The listeners of one event loop, and the task that reads for them."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._place = _Place()
+
+    async def join(self, listener: Listener) -> None:
+        """Hears what is committed from now on. Raises TooManyListeners and django.db.Error."""
+        if len(self._listeners) >= MAX_LISTENERS:
+            raise TooManyListeners
+        if not self._listeners:
+            self._place = _Place()
+            await asyncio.to_thread(_apart, self._place.begin)
+        self._listeners.add(listener)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    def leave(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if not self._listeners and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _follow(self) -> None:
+        place = self._place
+        while self._listeners:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                events, skipped = await asyncio.to_thread(_apart, place.read)
+            except Exception as error:  # noqa: BLE001  whatever the store raises, the next look may succeed
+                logger.warning("the tail cannot read the log", error=type(error).__name__)
+                continue
+            for listener in list(self._listeners):
+                listener.offer(events, skipped)
+
+
+class _Place:
+    """How far the log was read. Used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._low = 0
+        self._seen: set[int] = set()
+        # When which number was the largest.
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def begin(self) -> None:
+        newest = Event.objects.order_by("-ord").values_list("ord", flat=True).first() or 0
+        # Those whose numbers were given out and whose commits are to come are still heard.
+        self._low = max(0, newest - _MAX_NEW)
+        self._seen = set(self._numbers())
+        self._marks.append((time.monotonic(), newest))
+
+    def read(self) -> tuple[list[Event], Counter[int | None]]:
+        """New events, oldest first, and how many more of each project there were than anybody could follow."""
+        numbers = self._numbers()
+        new = [number for number in numbers if number not in self._seen]
+        self._seen.update(new)
+        self._move(max(numbers, default=self._low))
+        if not new:
+            return [], Counter()
+        events = list(Event.objects.filter(ord__in=new[-_MAX_NEW:]).order_by("ord"))
+        dropped = Event.objects.filter(ord__in=new[:-_MAX_NEW]).order_by()
+        return events, Counter(dropped.values_list("project_ref", flat=True))
+
+    def _numbers(self) -> list[int]:
+        above = Event.objects.filter(ord__gt=self._low).order_by("-ord").values_list("ord", flat=True)
+        return sorted(above[:_MAX_LOOKED_AT])
+
+    def _move(self, newest: int) -> None:
+        now = time.monotonic()
+        self._marks.append((now, newest))
+        while len(self._marks) > 1 and self._marks[1][0] < now - _LOOK_BACK_SECONDS:
+            self._marks.popleft()
+        if self._marks[0][0] < now - _LOOK_BACK_SECONDS and self._marks[0][1] > self._low:
+            self._low = self._marks[0][1]
+            self._seen = {number for number in self._seen if number > self._low}
+
+
+def _apart(work: Callable[[], Any]) -> Any:
+    """In a thread of the pool, which keeps no connection."""
+    try:
+        return work()
+    finally:
+        connection.close()
+
+
+_feeds: dict[asyncio.AbstractEventLoop, Feed] = {}
+
+
+def current() -> Feed:
+    """The running loop's."""
+    loop = asyncio.get_running_loop()
+    for other in [each for each in _feeds if each.is_closed()]:
+        del _feeds[other]
+    return _feeds.setdefault(loop, Feed())

@@ -1,0 +1,54 @@
+"""The outermost of REST: an id for every request, no cookies, and a problem in place of every error page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from projects.rest import problems
+from projects.rest.problems import MEDIA_TYPE, Problem
+from projects.rest.requests import ROOT
+
+logger = structlog.get_logger("projects.rest")
+# Read in the browser, by who is signed in.
+PAGES = ("/api/v1/docs", "/api/v1/openapi.json")
+
+
+class RestMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith(ROOT):
+            return self.get_response(request)
+        request.request_id, request.answer_headers = os.urandom(16).hex(), {}  # type: ignore[attr-defined]  # a RestRequest
+        response = self._answer(request)
+        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path not in PAGES:
+            # A browser's session opens nothing here, so that no page of another site can act with it.
+            request.META.pop("HTTP_COOKIE", None)
+        if "\x00" in request.path:
+            return Problem("not-found").to_response()
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return Problem("unstorable-text").to_response()
+        response = self.get_response(request)
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(MEDIA_TYPE):
+            response = _as_problem(response)
+        for name, value in request.answer_headers.items():  # type: ignore[attr-defined]
+            response.setdefault(name, value)
+        return response
+
+
+def _as_problem(response: HttpResponseBase) -> HttpResponse:
+    problem = problems.of_status(response.status_code)
+    if response.has_header("Allow"):
+        problem.headers["Allow"] = ", ".join(sorted(response["Allow"].split(", ")))
+    return problem.to_response()

@@ -1,0 +1,43 @@
+"""Tries whether a server answers, and with what, at once; nothing of it goes into the catalogue."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from asgiref.sync import async_to_sync
+from django.core.exceptions import ValidationError
+
+from audit.recorder import record
+from servers.discovery import Discovered, discover
+from servers.models import Server
+from servers.resolve import upstream_of
+from servers.upstream import UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`error` is a kind of UpstreamError, "" when the server answered."""
+
+    error: str
+    milliseconds: float
+    found: Discovered = field(default_factory=lambda: Discovered({}))
+
+
+def try_server(*, server: Server) -> Trial:
+    """Takes a minute at most. Raises ValidationError for a server that cannot be called.
+
+    Who asks learns what kind of trouble there was, and nothing of the network behind an address.
+    """
+    upstream = upstream_of(server)
+    if upstream is None:
+        raise ValidationError("The server's template is switched off, or its secrets do not open.")
+    record("server.tried", project_ref=server.project_id, project=server.project.slug, subject=server.slug,
+           server_ref=server.pk, server=server.slug)  # fmt: skip
+    started = time.perf_counter()
+    error, found = "", Discovered({})
+    try:
+        found = async_to_sync(discover)(upstream)
+    except UpstreamError as trouble:
+        error = trouble.kind
+    return Trial(error, round((time.perf_counter() - started) * 1000, 1), found)

@@ -1,0 +1,80 @@
+"""Exports for the tests: a log of every kind of event, exports made by a worker's turn, and what is in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from django.conf import settings
+
+from audit import exports
+from audit.filters import Filters
+from audit.models import Export
+from projects import jobs, work
+from projects.models import Job, Project
+from projects.scoping import unscoped
+
+NOTHING = Filters()
+
+
+def make(project: Project, form: str = "jsonl", filters: Filters = NOTHING) -> Export:
+    """Asked for, and made by a worker."""
+    export = exports.request_export(project=project, form=form, filters=filters)
+    run_worker()
+    return again(export)
+
+
+def run_worker(before: Callable[[], object] = lambda: None) -> int:
+    """Turns of a worker in this thread, until nothing is due. How many."""
+    turns = 0
+    while (lease := jobs.claim()) is not None:
+        before()
+        work.run(lease)
+        turns += 1
+    return turns
+
+
+def again(export: Export) -> Export:
+    with unscoped("the test looks"):
+        return Export.objects.select_related("project", "schedule").get(pk=export.pk)
+
+
+def job_of(export: Export) -> Job:
+    with unscoped("the test looks"):
+        return Job.objects.filter(kind=exports.KIND, subject_ref=export.pk).latest("pk")
+
+
+def archive(export: Export) -> Path:
+    return exports.archive_of(export.uid)
+
+
+def file_of(export: Export, name: str = "") -> bytes:
+    """The file with the events, unless another is named."""
+    with zipfile.ZipFile(archive(export)) as found:
+        return found.read(name or next(each for each in found.namelist() if each.startswith("events.")))
+
+
+def readable(name: str, content: bytes) -> bytes:
+    """A file's texts, also of one that is compressed."""
+    return repr(pq.read_table(io.BytesIO(content)).to_pylist()).encode() if name.endswith(".parquet") else content
+
+
+def manifest_of(export: Export) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file_of(export, "manifest.json"))
+    return found
+
+
+def unpack(export: Export, folder: Path) -> Path:
+    with zipfile.ZipFile(archive(export)) as found:
+        found.extractall(folder)
+    return folder
+
+
+def files_left() -> list[str]:
+    folder = Path(settings.EXPORT_DIR)
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []

@@ -1,0 +1,437 @@
+"""Nouns and verbs: what they do, print and end with; the doctor, completion and progress."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.utils import timezone
+
+from audit.models import Event
+from gateway_site import doctor
+from gateway_site.management.commands.completion import our_commands, whole_parser
+from projects import jobs
+from projects.commanding import NounCommand
+from projects.models import ApiKey, Job, Membership, Project
+from projects.progress import Progress
+from projects.scoping import unscoped, with_project
+from servers.models import CommandTemplate, Grant, Overlay, Server, Tool
+from servers.review import Listed, observe
+from tests.cast import Cast, two_tenants
+from tests.databases import ROOT
+
+NOUNS = ("project", "person", "member", "key", "server", "tool", "policy", "cache", "job")
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return two_tenants()
+
+
+def run(noun: str, *arguments: str) -> Any:
+    """What it prints as JSON."""
+    printed = io.StringIO()
+    call_command(noun, *arguments, "--json", stdout=printed)
+    return json.loads(printed.getvalue())
+
+
+def refused(noun: str, *arguments: str) -> CommandError:
+    with pytest.raises(CommandError) as caught:
+        call_command(noun, *arguments, stdout=io.StringIO())
+    return caught.value
+
+
+# --- what a verb does -----------------------------------------------------------------------------------
+
+
+@pytest.mark.claim("cli.verbs")
+def test_a_project_is_made_changed_switched_and_deleted(db: None) -> None:
+    made = run("project", "create", "acme", "--name", "Acme")
+    assert run("project", "show", str(made["id"])) == run("project", "show", "acme") == made
+    assert run("project", "update", "acme", "--name", "Other")["name"] == "Other"
+    assert run("project", "disable", "acme")["enabled"] is False
+    assert run("project", "enable", "acme")["enabled"] is True
+    assert [each["slug"] for each in run("project", "list")] == ["acme"]
+    assert run("project", "delete", "acme", "--yes")["slug"] == "acme"
+    assert not Project.objects.exists()
+    assert set(Event.objects.values_list("actor", flat=True)) >= {"manage.py project create"}
+
+
+@pytest.mark.claim("cli.verbs")
+def test_members_come_get_another_role_and_go(cast: Cast) -> None:
+    assert run("member", "set", "Zoe@acme.test", "--role", "admin", "--project", "acme")["role"] == "admin"
+    emails = [each["email"] for each in run("member", "list", "-p", "acme")]
+    assert emails == ["ada@acme.test", "bob@acme.test", "carla@acme.test", "zoe@acme.test"]
+    row = run("member", "show", "zoe@acme.test", "-p", "acme")
+    assert run("member", "remove", str(row["id"]), "-p", "acme", "--yes") == row
+    assert "keeps at least one owner" in str(refused("member", "remove", "ada@acme.test", "-p", "acme", "--yes"))
+    with with_project(cast.acme.pk):
+        assert Membership.objects.count() == 3
+
+
+@pytest.mark.claim("cli.verbs")
+def test_people_are_changed_switched_and_deleted(cast: Cast) -> None:
+    assert run("person", "update", "bob@acme.test", "--first-name", "Bob")["name"] == "Bob"
+    assert run("person", "disable", "bob@acme.test")["enabled"] is False
+    assert run("person", "enable", str(cast.bob.pk))["enabled"] is True
+    run("person", "delete", "bob@acme.test", "-y")
+    assert "bob@acme.test" not in [each["email"] for each in run("person", "list")]
+    assert refused("person", "show", "bob@acme.test").returncode == 3
+
+
+@pytest.mark.claim("cli.verbs")
+@pytest.mark.claim("cli.secrets")
+def test_a_key_is_issued_narrowed_rotated_and_revoked(cast: Cast) -> None:
+    made = run("key", "issue", "ada@acme.test", "laptop", "-p", "acme", "--server", "docs", "--expires-in-days", "2")
+    text = made.pop("key")
+    assert run("key", "show", made["key_id"]) == run("key", "show", str(made["id"])) == made
+    assert run("key", "show", text[:20])["id"] == made["id"]
+    narrowed = run("key", "update", made["key_id"], "--network", "10.0.0.0/8", "--tool", "a", "--tool", "b")
+    assert narrowed["tools"] == ["a", "b"]
+    assert run("key", "disable", made["key_id"])["state"] == "disabled"
+    assert run("key", "enable", made["key_id"])["state"] == "works"
+    successor = run("key", "rotate", made["key_id"], "--overlap-hours", "1")
+    assert successor["networks"] == ["10.0.0.0/8"]
+    assert run("key", "revoke", made["key_id"], "-y")["state"] == "revoked"
+    listed = run("key", "list", "-p", "acme", "--user", "ada@acme.test")
+    assert [each["state"] for each in listed] == ["revoked", "works"]
+    assert text[15:] not in json.dumps(listed)
+    with unscoped("the test counts"):
+        assert ApiKey.objects.count() == 2
+
+
+@pytest.mark.claim("cli.verbs")
+@pytest.mark.claim("cli.secrets")
+def test_a_server_gets_its_secrets_by_reference_and_shows_none(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCS_TOKEN", "Bearer canary-header")
+    (tmp_path / "token").write_text("canary-slot\n")
+    made = run("server", "create", "docs", "--url", "https://docs.example.com/mcp", "-p", "acme",
+               "--header", "Authorization=env:DOCS_TOKEN", "--timeout-seconds", "5")  # fmt: skip
+    assert made["secret"] == ["Authorization"]
+    CommandTemplate.objects.create(
+        slug="tool", executable="{python}", args=[], env={"T": "{token}"},
+        params={"token": {"pattern": ".+", "secret": True}, "zone": {"pattern": ".+"}},
+    )  # fmt: skip
+    create = ["create", "clock", "--transport", "stdio", "--template", "tool", "-p", "acme", "--param", "zone=x"]
+    made = run("server", *create, "--param", f"token=file:{tmp_path}/token")
+    assert (made["params"], made["secret"]) == ({"zone": "x"}, ["token"])
+    for arguments in (["update", "docs", "-p", "acme", "--header", "X-A=canary"], [*create, "--param", "token=canary"]):
+        error = refused("server", *arguments)
+        assert (error.returncode, "canary" in str(error)) == (2, False)
+    assert run("server", "update", "docs", "-p", "acme", "--review", "trust")["review"] == "trust"
+    assert run("server", "disable", "docs", "-p", "acme")["enabled"] is False
+    assert "switched off" in str(refused("server", "discover", "docs", "-p", "acme"))
+    run("server", "enable", "docs", "-p", "acme")
+    job = run("server", "discover", "docs", "-p", "acme")["job"]
+    assert run("job", "show", str(job))["label"] == "Read the lists of docs"
+    shown = json.dumps([run("server", "list", "-p", "acme"), run("server", "show", "docs", "-p", "acme")])
+    assert "canary" not in shown
+    assert run("server", "enable-template", "tool")["enabled"] is True
+    assert "still uses it" in str(refused("server", "delete-template", "tool", "-y"))
+    assert run("server", "delete", "clock", "-p", "acme", "-y")["slug"] == "clock"
+    assert [each["slug"] for each in run("server", "templates")] == ["tool"]
+
+
+@pytest.mark.claim("cli.verbs")
+def test_tools_are_decided_on_ruled_and_shown_in_another_way(cast: Cast) -> None:
+    server = cast.server("docs")
+    entry = {"name": "search", "description": "\x1b[2JFinds.", "inputSchema": {"type": "object"}}
+    observe(server=server, era="modern", listed=[Listed(Tool.Kind.TOOL, "search", entry)], whole=["tool"])
+    here = ["-p", "acme"]
+    assert [each["state"] for each in run("tool", "list", *here)] == ["waiting"]
+    assert run("tool", "approve", "docs", "search", *here)["state"] == "approved"
+    digest = run("tool", "show", "docs", "search", *here)["versions"][0]["digest"]
+    rejected = run("tool", "reject", "docs", "search", "--digest", digest[:8], "--reason", "no", *here)
+    assert rejected["state"] == "rejected"
+    assert run("tool", "roll-back", "docs", "search", "--digest", digest, *here)["state"] == "approved"
+    assert run("tool", "approve-waiting", "docs", *here) == {"approved": 0}
+    assert "There is not exactly one" in str(refused("tool", "approve", "docs", "search", *here))
+    rule = run("tool", "deny", "delete_*", "--server", "docs", "--role", "member", "--reason", "never", *here)
+    run("tool", "allow", "*", *here)
+    rules = {(each["effect"], each["server"]) for each in run("tool", "rules", *here)}
+    assert rules == {("allow", "all"), ("deny", "docs")}
+    run("tool", "remove-rule", str(rule["id"]), *here)
+    run("tool", "overlay", "docs", "search", '{"rename": "find"}', *here)
+    assert run("tool", "overlay", "docs", "search", '{"title": "Find"}', *here)["rename"] == "find"
+    assert refused("tool", "overlay", "docs", "search", '{"x": 1}', *here).returncode == 2
+    assert len(run("tool", "overlays", "-s", "docs", *here)) == 1
+    run("tool", "remove-overlay", "docs", "search", "-y", *here)
+    with with_project(cast.acme.pk):
+        assert (Grant.objects.count(), Overlay.objects.count()) == (1, 0)
+    # What a server says of itself does not reach the terminal as it is.
+    printed = io.StringIO()
+    call_command("tool", "show", "docs", "search", *here, stdout=printed)
+    assert "\x1b" not in printed.getvalue()
+
+
+@pytest.mark.claim("cli.verbs")
+def test_policies_the_floor_and_false_positives(cast: Cast) -> None:
+    here = ["-p", "acme"]
+    run("policy", "create", "ours", "--preset", "strict", *here)
+    assert run("policy", "update", "ours", "--mode", "observe", *here)["mode"] == "observe"
+    whole = run("policy", "set-guardrails", "ours", "--guardrail", '{"detector": "pii", "action": "redact"}', *here)
+    assert [each["detector"] for each in whole["guardrails"]] == ["pii"]
+    assert refused("policy", "set-guardrails", "ours", "--guardrail", "[]", *here).returncode == 2
+    assert run("policy", "default", "ours", *here)["default"] is True
+    assert len(run("policy", "versions", "ours", *here)) == 4
+    assert len(run("policy", "roll-back", "ours", "1", *here)["guardrails"]) > 5
+    assert "project's default" in str(refused("policy", "delete", "ours", "-y", *here))
+    run("policy", "no-default", *here)
+    run("policy", "delete", "ours", "-y", *here)
+    assert run("policy", "list", *here) == []
+    row = run("policy", "add-floor", '{"detector": "secrets", "directions": ["input"]}')
+    assert run("policy", "floor") == [row]
+    run("policy", "remove-floor", str(row["id"]), "-y")
+    excused = run("policy", "excuse", "pii", "search", "/q", "--reason", "known", *here)
+    assert run("policy", "exceptions", *here) == [excused]
+    run("policy", "unexcuse", str(excused["id"]), *here)
+
+
+@pytest.mark.claim("cli.verbs")
+def test_jobs_are_seen_and_run_again(cast: Cast) -> None:
+    job = jobs.enqueue(project=cast.acme, kind="servers.discover", subject_ref=1, label="Read")
+    with unscoped("the test settles it"):
+        Job.objects.filter(pk=job.pk).update(state="failed", error="Nobody answered.", finished_at=timezone.now())
+    assert [each["id"] for each in run("job", "list", "-p", "acme", "--state", "failed")] == [job.pk]
+    assert str(refused("job", "wait", str(job.pk))) == "Nobody answered."
+    again = run("job", "retry", str(job.pk))
+    assert again["id"] != job.pk
+    assert "not ended in time" in str(refused("job", "wait", str(again["id"]), "--seconds", "0"))
+
+
+# --- for every verb -------------------------------------------------------------------------------------
+
+
+def verbs() -> Iterator[tuple[str, str]]:
+    for noun in NOUNS:
+        yield from ((noun, name) for name, _ in _command(noun).verbs())
+
+
+def _command(noun: str) -> NounCommand:
+    command = load_command_class(str(get_commands()[noun]), noun)
+    assert isinstance(command, NounCommand)
+    return command
+
+
+@pytest.mark.claim("cli.verbs")
+def test_every_noun_has_the_same_shape() -> None:
+    found = list(verbs())
+    assert len(found) > 60
+    for noun, name in found:
+        assert _command(noun).noun == noun
+        parser = _command(noun).create_parser("manage.py", noun)
+        [under] = [each for each in parser._actions if each.dest == "verb"]
+        options = {text for action in under.choices[name]._actions for text in action.option_strings}  # type: ignore[index]  # a mapping of parsers
+        assert "--json" in options
+        # What ends something asks.
+        assert ("--yes" in options) == (name.partition("-")[0] in ("delete", "revoke") or name in (
+            "remove", "remove-floor", "remove-overlay")), (noun, name)  # fmt: skip
+
+
+@pytest.mark.claim("cli.exit-codes")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["project", "show", "nowhere"], 3, "There is no project nowhere."),
+        (["project", "create", "Not A Slug"], 1, "slug: Use lower-case letters"),
+        (["project", "update", "acme"], 2, "Say what to change."),
+        (["project", "delete", "acme"], 4, "--yes goes on without asking"),
+        (["member", "list"], 3, "Name the project"),
+        (["server", "show", "vault", "-p", "acme"], 3, "There is no server vault."),
+        (["job", "show", "999"], 3, "There is no job 999."),
+        (["key", "show", "mgw_0000000000_x"], 3, "There is no key"),
+        (["policy", "show", "x", "-p", "acme"], 3, "There is no policy x."),
+    ],
+)
+def test_the_exit_code_says_what_became_of_it(cast: Cast, arguments: list[str], code: int, said: str) -> None:
+    error = refused(*arguments)
+    assert error.returncode == code
+    assert said in str(error)
+
+
+@pytest.mark.claim("cli.verbs")
+def test_ids_of_one_project_name_nothing_in_another(cast: Cast) -> None:
+    vault = cast.server("vault", project=cast.globex)
+    theirs = cast.membership(cast.mallory, cast.globex)
+    for arguments in (
+        ["server", "show", str(vault.pk), "-p", "acme"], ["server", "delete", str(vault.pk), "-y", "-p", "acme"],
+        ["member", "remove", str(theirs.pk), "-y", "-p", "acme"], ["tool", "rules", "-s", "vault", "-p", "acme"],
+    ):  # fmt: skip
+        assert refused(*arguments).returncode == 3
+    with with_project(cast.globex.pk):
+        assert Server.objects.filter(pk=vault.pk).exists()
+
+
+@pytest.mark.claim("cli.exit-codes")
+def test_where_there_is_one_project_it_need_not_be_named(db: None) -> None:
+    assert refused("server", "list").returncode == 3
+    run("project", "create", "only")
+    assert run("server", "list") == []
+
+
+@pytest.mark.claim("cli.verbs")
+def test_questions_and_readings_are_answered_as_json_too(cast: Cast) -> None:
+    cast.server("docs")
+    assert [each["label"] for each in run("warm")] == ["Read the lists of docs"]
+    assert [each["state"] for each in run("discover", "--project", "acme")] == ["queued"]
+    answer = run("why", "--project", "acme", "--user", "ada@acme.test", "--server", "docs")
+    assert answer["allowed"] is False
+    assert answer["why"]
+
+
+# --- the doctor -----------------------------------------------------------------------------------------
+
+
+def states(part: str) -> list[tuple[str, bool]]:
+    return [(each.state, bool(each.mend)) for each in doctor.examine() if each.part == part]
+
+
+@pytest.mark.claim("cli.doctor")
+def test_what_is_in_order_needs_no_mend(cast: Cast) -> None:
+    cast.key()
+    findings = doctor.examine()
+    assert {each.part for each in findings} == set(doctor.PARTS)
+    assert [each for each in findings if (each.state == "ok") == bool(each.mend)] == []
+    assert [each for each in findings if each.state == "fault"] == []
+
+
+@pytest.mark.claim("cli.doctor")
+def test_each_fault_is_found_and_says_its_mend(cast: Cast, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key, _ = cast.key()
+    cast.server("docs", headers={"A": "b"})
+    with unscoped("the test breaks things"):
+        ApiKey.objects.filter(pk=key.pk).update(pepper_id="gone")
+        Server.objects.update(sealed="broken", url="http://169.254.169.254/")
+    jobs.enqueue(project=cast.acme, kind="x", subject_ref=1, label="x", run_after=timezone.now() - timedelta(hours=1))
+    cast.server("old", url="http://127.0.0.1:1/sse", transport="sse")
+    ring = tmp_path / "ring.json"
+    ring.write_text("{}")
+    ring.chmod(0o644)
+    monkeypatch.setattr(settings, "KEYRING_PATH", ring)
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(settings, "RUNNER_SOCKET", tmp_path / "none.sock")
+    monkeypatch.setattr(settings, "EGRESS_ALLOW", ["10.0.0.0/8"])
+    monkeypatch.setattr(doctor, "_LEAST_FILES", 2**40)
+    monkeypatch.setattr("gateway_site.doctor.time.time", lambda: 0.0)
+    found = [(each.part, each.text) for each in doctor.examine() if each.state != "ok" and each.mend]
+    for part, text in (
+        ("broker", "Redis cannot be used"), ("broker", "jobs are overdue"), ("keys", "others on the machine may read"),
+        ("keys", "1 API keys were made with a pepper"), ("keys", "the secrets of acme/docs do not open"),
+        ("sandbox", "no runner answers"), ("egress", "acme/docs, acme/old may not be reached"),
+        ("egress", "opens 10.0.0.0/8"), ("pools", "a process may open"),
+        *([("clock", "away from the clock of the database")] if connection_is_server() else []),
+    ):  # fmt: skip
+        assert any(each[0] == part and text in each[1] for each in found), (part, text, found)
+
+
+def connection_is_server() -> bool:
+    from django.db import connection
+
+    return connection.vendor == "postgresql"
+
+
+@pytest.mark.claim("cli.doctor")
+def test_the_doctors_exit_code_is_that_of_a_fault(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("keys", "fault", "bad", "Mend it.")])
+    with pytest.raises(SystemExit) as ended:
+        call_command("doctor", stdout=printed)
+    assert ended.value.code == 1
+    assert "Mend: Mend it." in printed.getvalue()
+
+
+@pytest.mark.claim("cli.doctor")
+def test_a_part_that_cannot_be_looked_at_is_a_fault_and_the_others_are_seen(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Iterator[doctor.Finding]:
+        raise RuntimeError("canary")
+        yield
+
+    monkeypatch.setitem(doctor.PARTS, "keys", broken)
+    assert states("keys") == [("fault", True)]
+    assert "canary" not in repr(doctor.examine())
+    assert states("pools")
+
+
+# --- completion, progress, the installed command --------------------------------------------------------
+
+
+@pytest.mark.claim("cli.completion")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["import-"], {"import-enkrypt", "import-mcp-json"}), (["key", "ro"], {"rotate"}),
+        (["server", "list", "--js"], {"--json"}),
+    ],
+)
+def test_bash_completes_nouns_verbs_and_options(words: list[str], completed: set[str]) -> None:
+    script = io.StringIO()
+    call_command("completion", "bash", stdout=script)
+    ask = (
+        f"COMP_WORDS=(mcp-gateway {' '.join(words)}); COMP_CWORD={len(words)}; COMPREPLY=(); "
+        '_shtab_mcp_gateway; echo "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", f"{script.getvalue()}\n{ask}"], capture_output=True, text=True, timeout=30)
+    assert set(done.stdout.split()) == completed, done.stderr
+
+
+@pytest.mark.claim("cli.completion")
+def test_every_command_of_ours_is_completed() -> None:
+    assert {*NOUNS, "apply", "export", "import_enkrypt", "doctor", "gateway", "connect", "audit"} <= set(our_commands())
+    assert "runserver" not in our_commands()
+    whole_parser()
+
+
+class Stream(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+@pytest.mark.claim("cli.progress")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_long_work_shows_how_far_it_is_and_short_work_nothing(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("projects.progress.time.monotonic", lambda: clock[0])
+    short, long = Stream(terminal), Stream(terminal)
+    for stream, seconds in ((short, 0.0), (long, 3.0)):
+        progress = Progress("servers", stream)
+        for done in range(1, 5):
+            clock[0] += seconds
+            progress(done, 4)
+    assert short.getvalue() == ""
+    if terminal:
+        assert long.getvalue().endswith("\r[##############################] 4 of 4 servers\n")
+        assert long.getvalue().count("\n") == 1
+    else:
+        assert long.getvalue() == "2 of 4 servers\n4 of 4 servers\n"
+
+
+@pytest.mark.claim("cli.installed")
+def test_the_installed_command_is_every_command_and_names_may_have_hyphens(tmp_path: Path) -> None:
+    environment = {**os.environ, "GATEWAY_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "gateway_site.main"]
+    done = subprocess.run(
+        [*command, "import-mcp-json", "--help"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert "mcpServers" in done.stdout
+    code = "import sys; from gateway_site.connect import command; sys.exit('django' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0

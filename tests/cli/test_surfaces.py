@@ -1,0 +1,48 @@
+"""Whatever can be done is done by at least two of admin, commands and REST, or there is a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.surfaces import acts, reached
+
+SURFACES = ("admin", "commands", "REST")
+# Acts that fewer than two surfaces have, and why.
+REASONS = {
+    "guardrails.check_guardrail": "looks whether a form could be stored; stores nothing",
+    "guardrails.set_guardrails": "update_policy under another name; pages change a policy and its guardrails at once",
+    "projects.tokens.issue_token": "a token for REST is not issued over REST, and has no page yet",
+    "projects.tokens.revoke_token": "a token for REST has no page yet",
+    "servers.note_list_changed": "servers say it, and nobody else",
+    "servers.review.observe": "what a reading saw; people decide on it, and cannot make it up",
+    "servers.set_overlays": "all overlays of a server at once, as files have them; pages save them one by one",
+    "servers.set_project_grants": "all rules of a project at once, as files have them; pages save them one by one",
+    "servers.warm": "after a deploy or a flush, which have no page",
+}
+
+
+def too_few() -> set[str]:
+    by_surface = {surface: reached(surface) for surface in SURFACES}
+    return {name for name, place in acts().items()
+            if sum(place in places for places in by_surface.values()) < 2}  # fmt: skip
+
+
+@pytest.mark.claim("surfaces.two")
+def test_every_act_has_two_ways_or_a_reason() -> None:
+    assert too_few() - REASONS.keys() == set()
+
+
+@pytest.mark.claim("surfaces.two")
+def test_no_reason_is_for_what_there_is_not() -> None:
+    assert REASONS.keys() - acts().keys() == set()
+
+
+@pytest.mark.claim("surfaces.two")
+@pytest.mark.parametrize("surface", ["admin", "commands"])
+def test_what_is_found_is_what_is_there(surface: str) -> None:
+    """The search itself: it finds acts behind other functions, and not those behind other acts."""
+    places = reached(surface)
+    assert ("projects.services", "revoke_key") in places
+    assert ("servers.services", "save_server") in places
+    assert ("servers.review", "observe") not in places
+    assert len(acts()) > 40
