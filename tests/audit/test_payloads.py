@@ -256,7 +256,8 @@ async def test_an_answer_that_cannot_be_sealed_is_on_record_and_not_given(monkey
     committed: list[Entry] = []
     entry = Entry(id=new_id(), at=now(), kind="mcp.call.outcome")
 
-    async def commit(each: Entry) -> None:
+    async def commit(each: Entry, otherwise: str) -> None:
+        assert otherwise == record_stage.WITHHELD
         committed.append(each)
 
     async def nothing(_: Any) -> None:
@@ -271,7 +272,7 @@ async def test_an_answer_that_cannot_be_sealed_is_on_record_and_not_given(monkey
     outcome = record_stage._Outcome(a_call("full", no_key))
     with pytest.raises(Refusal) as refused:
         await outcome._write(answer=({"result": {"text": CANARY}}, b"{}"))
-    assert refused.value.kind == "audit_unavailable"
+    assert refused.value.kind == record_stage.WITHHELD
     assert [(each.id, each.payload_ref, each.detail) for each in committed] == [
         (entry.id, None, {"payload": {"omitted": "unsealed"}})
     ]
