@@ -14,10 +14,10 @@ from audit.forward_schemas import (
     ForwarderChanges,
     ForwarderIn,
     ForwarderOut,
+    ForwarderTest,
     IssuedForwarder,
     Resending,
     Resent,
-    TrialOut,
     forwarder_etag,
 )
 from audit.models import DeadLetter, Forwarder
@@ -83,12 +83,12 @@ def delete_forwarder(request: RestRequest, project: str, forwarder: str) -> None
         forwarders.delete_forwarder(forwarder=_matching(request, forwarder))
 
 
-@routes.post("/projects/{project}/forwarders/{forwarder}/test", GATEWAY_WRITE, TrialOut, 200, kept=False)
-def test_forwarder(request: RestRequest, project: str, forwarder: str) -> TrialOut:
+@routes.post("/projects/{project}/forwarders/{forwarder}/test", GATEWAY_WRITE, ForwarderTest, 200, kept=False)
+def test_forwarder(request: RestRequest, project: str, forwarder: str) -> ForwarderTest:
     """Sends one line that is no event of the log."""
     row = _one(forwarder)
     with place_of(request.project.pk):
-        return TrialOut.of(forwarders.test_forwarder(forwarder=row))
+        return ForwarderTest.of(forwarders.test_forwarder(forwarder=row))
 
 
 @routes.get("/projects/{project}/forwarders/{forwarder}/dead-letters", GATEWAY_READ, Page[DeadLetterOut])

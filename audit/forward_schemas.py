@@ -118,14 +118,14 @@ def forwarder_etag(row: Forwarder) -> str:
     return etag_of(str(row.uid), *(getattr(row, name) for name in names))
 
 
-class TrialOut(Shown):
+class ForwarderTest(Shown):
     """What became of a test line. `text` is for people."""
 
     taken: bool
     text: str
 
     @classmethod
-    def of(cls, tried: Tried) -> TrialOut:
+    def of(cls, tried: Tried) -> ForwarderTest:
         return cls(taken=tried.taken, text=tried.text)
 
 
