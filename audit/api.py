@@ -190,6 +190,12 @@ def _schedules() -> QuerySet[ExportSchedule]:
     return ExportSchedule.objects.select_related("project")
 
 
+def _check_may_export(request: RestRequest) -> None:
+    """A token may be for less than its user's role, and must not send away what it may not take. Raises Problem."""
+    if not request.auth.may(AUDIT_EXPORT, request.project):
+        raise Problem("forbidden", action=AUDIT_EXPORT)
+
+
 @export_routes.get("/projects/{project}/export-schedules", CONFIG_WRITE, Page[ScheduleOut])
 def list_export_schedules(request: RestRequest, project: str, filters: Query[Paging]) -> Page[ScheduleOut]:
     return page(request, filters, _schedules(), ScheduleOut.of)
@@ -197,7 +203,8 @@ def list_export_schedules(request: RestRequest, project: str, filters: Query[Pag
 
 @export_routes.post("/projects/{project}/export-schedules", CONFIG_WRITE, ScheduleOut)
 def create_export_schedule(request: RestRequest, project: str, body: ScheduleIn) -> ScheduleOut:
-    """Exports that are made by themselves; the first holds everything so far."""
+    """Exports that are made by themselves; the first holds everything so far. Asks for `audit.export` too."""
+    _check_may_export(request)
     schedule = ExportSchedule(project=request.project, **body.fields())
     row = exports.schedule_export(schedule=schedule, secret=body.secret)
     request.answer_headers["Location"] = f"/api/v1/projects/{project}/export-schedules/{row.uid}"
@@ -211,7 +218,8 @@ def read_export_schedule(request: RestRequest, project: str, schedule: str) -> S
 
 @export_routes.patch("/projects/{project}/export-schedules/{schedule}", CONFIG_WRITE, ScheduleOut)
 def update_export_schedule(request: RestRequest, project: str, schedule: str, body: ScheduleChanges) -> ScheduleOut:
-    """Without a `secret` the stored one stays, unless it would go to another place."""
+    """Without a `secret` the stored one stays, unless it would go to another place. Asks for `audit.export` too."""
+    _check_may_export(request)
     row = one(_schedules(), uid=as_uuid(schedule))
     for name, value in body.fields().items():
         setattr(row, name, value)
