@@ -19,6 +19,8 @@ from projects.scoping import with_project
 from projects.signals import acted
 
 OVERLAP = timedelta(days=1)
+# Of a person in a project, revoked ones aside: every process keeps them in memory, and members make their own.
+MOST_KEYS = 1_000
 
 
 @transaction.atomic
@@ -107,6 +109,8 @@ def issue_key(
     with with_project(project.pk):
         if not Membership.objects.filter(user=user).exists():
             raise ValidationError(f"{user.email} is not a member of {project.slug}.")
+        if ApiKey.objects.filter(user=user, revoked_at=None).count() >= MOST_KEYS:
+            raise ValidationError(f"{user.email} has {MOST_KEYS} keys in {project.slug}: revoke some.")
         key = ApiKey(
             project=project, user=user, label=label, key_id=new.key_id, pepper_id=pepper_id, digest=digest.hex(),
             servers=list(servers), tools=list(tools), surface=surface, networks=list(networks),
