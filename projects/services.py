@@ -21,6 +21,7 @@ from projects.signals import acted
 OVERLAP = timedelta(days=1)
 # Of a person in a project, revoked ones aside: every process keeps them in memory, and members make their own.
 MOST_KEYS = 1_000
+_MOST_CHARACTERS = 8_192
 
 
 @transaction.atomic
@@ -129,6 +130,8 @@ def clean_key(key: ApiKey) -> None:
         value = getattr(key, field)
         if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
             raise ValidationError({field: "Give a list of globs, for example [\"*\"]."})
+        if sum(map(len, value)) > _MOST_CHARACTERS:
+            raise ValidationError({field: f"These are more than {_MOST_CHARACTERS} characters: use wider globs."})
     try:
         key.networks = [str(ip_network(network)) for network in key.networks]
     except (TypeError, ValueError) as error:

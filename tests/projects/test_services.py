@@ -123,9 +123,10 @@ def test_only_members_get_keys(cast: Cast) -> None:
     "rights",
     [
         {"servers": []}, {"servers": [""]}, {"servers": [1]}, {"tools": []}, {"tools": [None]}, {"label": ""},
+        {"servers": ["*" * 500] * 20}, {"tools": ["*" * 8_193]},
         {"networks": ["10.0.0.1/8"]}, {"networks": ["anywhere"]}, {"networks": [None]}, {"label": "x" * 101},
     ],
-    ids=str,
+    ids=lambda rights: str(rights)[:60],
 )  # fmt: skip
 @pytest.mark.claim("services.validation")
 def test_a_key_with_impossible_rights_is_not_made(cast: Cast, rights: dict[str, Any]) -> None:
