@@ -253,10 +253,10 @@ def tail(path: Path, size: int = 3000) -> str:
 
 
 @contextmanager
-def own_database() -> Iterator[tuple[str, str]]:
+def own_database(suffix: str = "") -> Iterator[tuple[str, str]]:
     """A database made for this run and dropped after it: (its address, what the server promises)."""
     server = os.environ.get("BENCH_DATABASE_URL", DEFAULT_DATABASE_SERVER)
-    name = f"gateway_bench_{os.getpid()}"
+    name = f"gateway_bench_{os.getpid()}{suffix}"
     with psycopg.connect(server, autocommit=True, connect_timeout=5) as connection:
         promise = _durability(connection)
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
