@@ -38,11 +38,11 @@ from audit.rest_schemas import (
     Verification,
 )
 from audit.sealed import unsealed_seconds
+from audit.turns import TooMany, turn_of
 from gateway_site.lib.actor import current
 from projects.access import Reach
 from projects.permissions import AUDIT_EXPORT, AUDIT_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE
 from projects.rest.paging import Page, Paging, opened, page, sealed
-from projects.rest.places import place_of
 from projects.rest.problems import Problem
 from projects.rest.requests import RestRequest
 from projects.rest.routes import Routes
@@ -54,6 +54,7 @@ event_routes = Routes("audit")
 export_routes = Routes("exports")
 health_routes = Routes("health")
 _DEGRADED_SECONDS = 60.0
+_RETRY_SECONDS = "1"
 
 
 class EventFilters(Paging):
@@ -111,6 +112,8 @@ def _events(request: RestRequest, filters: EventFilters, reach: Reach, project: 
         found = browsing.page_of(question, after, filters.limit)
     except TooWide:
         raise Problem("too-wide") from None
+    except TooMany:
+        raise Problem("unavailable", headers={"Retry-After": _RETRY_SECONDS}) from None
     return EventPage(
         items=[EventOut.of(row) for row in browsing.whole(found.events)],
         next_cursor=sealed(request, [str(found.older)]) if found.older is not None else None,
@@ -156,10 +159,12 @@ def erase_person(request: RestRequest, project: str, body: ErasureIn) -> Erasure
 def read_retention(request: RestRequest, project: str) -> RetentionOut:
     """How long the project's log is kept, and what would be dropped of it now; drops nothing."""
     try:
-        with place_of(request.project.pk), in_time():
+        with turn_of(Reach(projects=frozenset({request.project.pk}))), in_time():
             return RetentionOut.of(request.project, retention.plan(request.project))
     except TooWide:
         raise Problem("too-wide") from None
+    except TooMany:
+        raise Problem("unavailable", headers={"Retry-After": _RETRY_SECONDS}) from None
 
 
 @event_routes.get("/projects/{project}/checkpoints", AUDIT_READ, Page[CheckpointOut])
@@ -247,6 +252,12 @@ def _schedules() -> QuerySet[ExportSchedule]:
     return ExportSchedule.objects.select_related("project")
 
 
+def _check_may_export(request: RestRequest) -> None:
+    """A token may be for less than its user's role, and must not send away what it may not take. Raises Problem."""
+    if not request.auth.may(AUDIT_EXPORT, request.project):
+        raise Problem("forbidden", action=AUDIT_EXPORT)
+
+
 @export_routes.get("/projects/{project}/export-schedules", CONFIG_WRITE, Page[ScheduleOut])
 def list_export_schedules(request: RestRequest, project: str, filters: Query[Paging]) -> Page[ScheduleOut]:
     return page(request, filters, _schedules(), ScheduleOut.of)
@@ -254,7 +265,8 @@ def list_export_schedules(request: RestRequest, project: str, filters: Query[Pag
 
 @export_routes.post("/projects/{project}/export-schedules", CONFIG_WRITE, ScheduleOut)
 def create_export_schedule(request: RestRequest, project: str, body: ScheduleIn) -> ScheduleOut:
-    """Exports that are made by themselves; the first holds everything so far."""
+    """Exports that are made by themselves; the first holds everything so far. Asks for `audit.export` too."""
+    _check_may_export(request)
     schedule = ExportSchedule(project=request.project, **body.fields())
     row = exports.schedule_export(schedule=schedule, secret=body.secret)
     request.answer_headers["Location"] = f"/api/v1/projects/{project}/export-schedules/{row.uid}"
@@ -268,7 +280,8 @@ def read_export_schedule(request: RestRequest, project: str, schedule: str) -> S
 
 @export_routes.patch("/projects/{project}/export-schedules/{schedule}", CONFIG_WRITE, ScheduleOut)
 def update_export_schedule(request: RestRequest, project: str, schedule: str, body: ScheduleChanges) -> ScheduleOut:
-    """Without a `secret` the stored one stays, unless it would go to another place."""
+    """Without a `secret` the stored one stays, unless it would go to another place. Asks for `audit.export` too."""
+    _check_may_export(request)
     row = one(_schedules(), uid=as_uuid(schedule))
     for name, value in body.fields().items():
         setattr(row, name, value)

@@ -21,10 +21,11 @@ from audit.forward_schemas import (
     forwarder_etag,
 )
 from audit.models import DeadLetter, Forwarder
-from projects.permissions import GATEWAY_READ, GATEWAY_WRITE
+from projects.permissions import AUDIT_EXPORT, GATEWAY_READ, GATEWAY_WRITE
 from projects.rest.etags import check_match
 from projects.rest.paging import Page, Paging, page
 from projects.rest.places import place_of
+from projects.rest.problems import Problem
 from projects.rest.references import pk_of
 from projects.rest.requests import RestRequest
 from projects.rest.routes import Routes
@@ -49,7 +50,8 @@ def list_forwarders(request: RestRequest, project: str, filters: Query[Paging]) 
 
 @routes.post("/projects/{project}/forwarders", GATEWAY_WRITE, IssuedForwarder, tagged=True)
 def create_forwarder(request: RestRequest, project: str, body: ForwarderIn) -> IssuedForwarder:
-    """The key that signs what it sends is in this answer and nowhere else."""
+    """The key that signs what it sends is in this answer and nowhere else. Asks for `audit.export` too."""
+    _check_may_export(request)
     fields = {**body.model_dump(), "format": body.format or ""}
     row, key = forwarders.create_forwarder(project=request.project, **fields)
     request.answer_headers["Location"] = f"/api/v1/projects/{project}/forwarders/{row.uid}"
@@ -65,7 +67,11 @@ def read_forwarder(request: RestRequest, project: str, forwarder: str) -> Forwar
 
 @routes.patch("/projects/{project}/forwarders/{forwarder}", GATEWAY_WRITE, IssuedForwarder, matched=True)
 def update_forwarder(request: RestRequest, project: str, forwarder: str, body: ForwarderChanges) -> IssuedForwarder:
-    """What failed is tried again at once. A new signing key is in this answer and nowhere else."""
+    """What failed is tried again at once. A new signing key is in this answer and nowhere else.
+
+    Asks for `audit.export` too.
+    """
+    _check_may_export(request)
     with transaction.atomic():
         row, changes, key = _matching(request, forwarder), body.given(), ""
         if changes:
@@ -106,6 +112,12 @@ def resend_dead_letters(request: RestRequest, project: str, forwarder: str, body
     row = _one(forwarder)
     only = None if body.only is None else [_letter(request, name) for name in body.only]
     return Resent(dead_letters=forwarders.resend(forwarder=row, only=only))
+
+
+def _check_may_export(request: RestRequest) -> None:
+    """A token may be for less than its user may, and must not send away what it may not take. Raises Problem."""
+    if not request.auth.may(AUDIT_EXPORT, request.project):
+        raise Problem("forbidden", action=AUDIT_EXPORT)
 
 
 def _letter(request: RestRequest, name: str) -> int:

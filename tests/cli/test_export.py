@@ -24,7 +24,7 @@ from guardrails.models import FindingException, Guardrail, Policy
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import TenantModel, unscoped, with_project
-from servers import declared, exporting
+from servers import declared, exporting, services
 from servers.models import CommandTemplate, Grant, Overlay, Server
 
 CANARIES = ("canary-bearer", "canary-slot", "canary-provider")
@@ -153,6 +153,18 @@ def test_elsewhere_an_export_makes_the_same_again(monkeypatch: pytest.MonkeyPatc
         assert {server.slug: server.secrets for server in Server.objects.all()} == opened
     # Their digests are the project's own, and this is another project with the same name.
     assert without_exceptions(write(again)) == without_exceptions(here)
+
+
+@pytest.mark.django_db
+@pytest.mark.claim("export.secrets")
+def test_two_secrets_never_share_a_name() -> None:
+    acme, globex = (project_services.create_project(slug=slug) for slug in ("acme", "acme-docs"))
+    for project, slug in ((acme, "docs-x"), (globex, "x")):
+        server = services.new_server(project=project, slug=slug, url="https://mcp.example.com/mcp")
+        services.save_server(server=server, headers={"X-Key": project.slug})
+    references = exporting.References(by_environment=True)
+    exporting.write([acme, globex], references)
+    assert list(references.names) == ["ACME_DOCS_X_X_KEY", "ACME_DOCS_X_X_KEY_2"]
 
 
 def without_exceptions(text: str) -> Any:

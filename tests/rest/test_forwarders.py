@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from audit import forwarders
 from audit.models import DeadLetter, Event, Forwarder
-from projects.models import StoredAnswer
+from projects.models import StoredAnswer, User
+from projects.permissions import AUDIT_EXPORT, GATEWAY_READ, GATEWAY_WRITE
 from projects.scoping import unscoped
 from tests.audit.receivers import hook
-from tests.rest.callers import Stage
+from tests.rest.callers import Caller, Stage, token_of
 from tests.rest.filling import fill
 
 pytestmark = [pytest.mark.claim("rest.administration"), pytest.mark.django_db(transaction=True)]
@@ -125,5 +126,9 @@ def test_forwarders_are_the_operators_as_in_the_browser(rest: Stage) -> None:
         assert kind_of(caller.get(BASE)) == (403, "forbidden")
         assert kind_of(caller.post(BASE, SIEM)) == (403, "forbidden")
         assert kind_of(caller.delete(f"{BASE}/{name}", If_Match="*")) == (403, "forbidden")
+    operator = User.objects.get(email=rest.operator.email)
+    narrow = Caller(token_of(operator, None, actions=[GATEWAY_READ, GATEWAY_WRITE]), operator.email)
+    for refused in (narrow.post(BASE, SIEM), narrow.patch(f"{BASE}/{name}", {"enabled": False}, If_Match="*")):
+        assert (kind_of(refused), refused.json()["action"]) == ((403, "forbidden"), AUDIT_EXPORT)
     for address in (BASE, f"{BASE}/{name}", f"{BASE}/{name}/dead-letters"):
         assert rest.outsider.get(address).content == rest.outsider.get("/projects/nobody-s/forwarders").content
