@@ -32,7 +32,9 @@ from audit.rest_schemas import (
     Verification,
 )
 from audit.sealed import unsealed_seconds
+from audit.turns import TooMany, turn_of
 from gateway_site.lib.actor import current
+from projects.access import Reach
 from projects.permissions import AUDIT_EXPORT, AUDIT_READ, CONFIG_WRITE, GATEWAY_READ
 from projects.rest.paging import Page, Paging, page
 from projects.rest.problems import Problem
@@ -46,6 +48,7 @@ event_routes = Routes("audit")
 export_routes = Routes("exports")
 health_routes = Routes("health")
 _DEGRADED_SECONDS = 60.0
+_RETRY_SECONDS = "1"
 
 
 class EventFilters(Paging):
@@ -69,16 +72,19 @@ class EventFilters(Paging):
 def list_events(request: RestRequest, project: str, filters: Query[EventFilters]) -> Page[EventOut]:
     """The project's log, the newest first."""
     rows = Event.objects.filter(project_ref=request.project.pk)
-    return _events(request, filters, rows, settings.KEYRING.project_digest_key(request.project.pk))
+    reach = Reach(projects=frozenset({request.project.pk}))
+    return _events(request, filters, rows, settings.KEYRING.project_digest_key(request.project.pk), reach)
 
 
 @event_routes.get("/events", GATEWAY_READ, Page[EventOut])
 def list_all_events(request: RestRequest, filters: Query[EventFilters]) -> Page[EventOut]:
     """The log of every project, and of what belongs to none, the newest first."""
-    return _events(request, filters, Event.objects.all(), settings.KEYRING.gateway_digest_key())
+    return _events(request, filters, Event.objects.all(), settings.KEYRING.gateway_digest_key(), Reach(is_all=True))
 
 
-def _events(request: RestRequest, filters: EventFilters, rows: QuerySet[Event], key: bytes) -> Page[EventOut]:
+def _events(
+    request: RestRequest, filters: EventFilters, rows: QuerySet[Event], key: bytes, reach: Reach
+) -> Page[EventOut]:
     equal = filters.model_dump(exclude_none=True, exclude={"limit", "cursor", "since", "until", "subject"})
     rows = rows.filter(**equal)
     if filters.subject is not None:
@@ -88,10 +94,12 @@ def _events(request: RestRequest, filters: EventFilters, rows: QuerySet[Event], 
     if filters.until is not None:
         rows = rows.filter(at__lt=filters.until)
     try:
-        with in_time():
+        with turn_of(reach), in_time():
             return page(request, filters, rows, EventOut.of, ("-ord",))
     except TooWide:
         raise Problem("too-wide") from None
+    except TooMany:
+        raise Problem("unavailable", headers={"Retry-After": _RETRY_SECONDS}) from None
 
 
 @event_routes.get("/projects/{project}/events/{event}", AUDIT_READ, EventOut)
@@ -190,6 +198,12 @@ def _schedules() -> QuerySet[ExportSchedule]:
     return ExportSchedule.objects.select_related("project")
 
 
+def _check_may_export(request: RestRequest) -> None:
+    """A token may be for less than its user's role, and must not send away what it may not take. Raises Problem."""
+    if not request.auth.may(AUDIT_EXPORT, request.project):
+        raise Problem("forbidden", action=AUDIT_EXPORT)
+
+
 @export_routes.get("/projects/{project}/export-schedules", CONFIG_WRITE, Page[ScheduleOut])
 def list_export_schedules(request: RestRequest, project: str, filters: Query[Paging]) -> Page[ScheduleOut]:
     return page(request, filters, _schedules(), ScheduleOut.of)
@@ -197,7 +211,8 @@ def list_export_schedules(request: RestRequest, project: str, filters: Query[Pag
 
 @export_routes.post("/projects/{project}/export-schedules", CONFIG_WRITE, ScheduleOut)
 def create_export_schedule(request: RestRequest, project: str, body: ScheduleIn) -> ScheduleOut:
-    """Exports that are made by themselves; the first holds everything so far."""
+    """Exports that are made by themselves; the first holds everything so far. Asks for `audit.export` too."""
+    _check_may_export(request)
     schedule = ExportSchedule(project=request.project, **body.fields())
     row = exports.schedule_export(schedule=schedule, secret=body.secret)
     request.answer_headers["Location"] = f"/api/v1/projects/{project}/export-schedules/{row.uid}"
@@ -211,7 +226,8 @@ def read_export_schedule(request: RestRequest, project: str, schedule: str) -> S
 
 @export_routes.patch("/projects/{project}/export-schedules/{schedule}", CONFIG_WRITE, ScheduleOut)
 def update_export_schedule(request: RestRequest, project: str, schedule: str, body: ScheduleChanges) -> ScheduleOut:
-    """Without a `secret` the stored one stays, unless it would go to another place."""
+    """Without a `secret` the stored one stays, unless it would go to another place. Asks for `audit.export` too."""
+    _check_may_export(request)
     row = one(_schedules(), uid=as_uuid(schedule))
     for name, value in body.fields().items():
         setattr(row, name, value)

@@ -22,6 +22,7 @@ from django.utils import timezone
 from audit import logs, terms
 from audit.models import COMMON, NUMBERS, Event, Term
 from audit.naming import digest_name
+from audit.turns import turn_of
 from projects.access import Reach
 
 PATIENCE = 3.0
@@ -113,8 +114,8 @@ class _Walk:
 
 
 def page_of(question: Question, after: Cursor | None, size: int) -> Page:
-    """Raises TooWide and django.db.Error."""
-    with in_time():
+    """Raises TooWide, audit.turns.TooMany and django.db.Error."""
+    with turn_of(question.reach), in_time():
         if question.text and (found := _by_id(question)) is not None:
             return Page(found)
         walks, is_partial = _walks(question)

@@ -49,6 +49,16 @@ def carrying(entry: Entry, payload: SealedPayload) -> Carrying:
     return made
 
 
+def bytes_of_payload(entry: Entry) -> int:
+    return len(entry.payload.ciphertext) if brings_payload(entry) else 0
+
+
+def without_payload(entry: Entry, why: str, **more: Any) -> Entry:
+    """The entry, saying why it has none."""
+    detail = {**(entry.detail or {}), "payload": {"omitted": why, **more}}
+    return Entry(*entry)._replace(payload_ref=None, payload_digest="", detail=detail)
+
+
 def brings_payload(entry: Entry) -> TypeGuard[Carrying]:
     return isinstance(entry, Carrying)
 

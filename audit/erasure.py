@@ -51,7 +51,8 @@ def erase_subject(*, project_ref: int, subject: str) -> Erasure:
                 detail={"keys": len(refs), "payloads": emptied},
             )  # fmt: skip
         versions.mark_cleared(project_ref, [f"person:{identity}" for identity in ids])
-    _leave_nothing_behind()
+    # At once, unless the caller's transaction goes on.
+    transaction.on_commit(_leave_nothing_behind)
     return Erasure(len(refs), emptied)
 
 
@@ -88,7 +89,7 @@ def _overwrite_what_is_deleted() -> None:
 
 
 def _leave_nothing_behind() -> None:
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+    if connection.vendor == "sqlite":
         # Else the journal keeps the pages as they were.
         _ask("PRAGMA wal_checkpoint(TRUNCATE)")
         _ask("PRAGMA secure_delete=OFF")

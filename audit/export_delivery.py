@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -17,6 +16,7 @@ from audit.s3 import Bucket, PutFailed
 from gateway_site.lib.egress import EgressDenied, check_url
 from gateway_site.lib.secrets import Unsealable
 
+_ENDPOINT = re.compile(r"https?://[^\s/?#\\@]+/?", re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{1,60}")
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -46,8 +46,7 @@ def check_place(schedule: ExportSchedule) -> None:
         check_url(schedule.endpoint)
     except EgressDenied as error:
         raise ValidationError({"endpoint": f"This may not be reached: {error}."}) from error
-    parts = urlsplit(schedule.endpoint)
-    if parts.path not in ("", "/") or parts.query:
+    if not _ENDPOINT.fullmatch(schedule.endpoint):
         raise ValidationError({"endpoint": "Give the scheme and the host only."})
 
 

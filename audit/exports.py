@@ -32,6 +32,7 @@ _EVERYTHING = Filters()
 # So that no project takes the workers or the disk for itself.
 _MOST_WAITING = 10
 _MOST_KEPT = 50
+_MOST_SCHEDULES = 20
 _KEPT_DAYS = 30
 # After midnight, so that the day's last events have their seals.
 _RUN_AT = timedelta(minutes=5)
@@ -109,6 +110,9 @@ def record_act(kind: str, export: Export, **detail: Any) -> None:
 @transaction.atomic
 def schedule_export(*, schedule: ExportSchedule, secret: str = "") -> ExportSchedule:
     """Stores a new schedule; its first export holds everything so far. Raises ValidationError."""
+    with with_project(schedule.project_id):
+        if ExportSchedule.objects.count() >= _MOST_SCHEDULES:
+            raise ValidationError(f"This project has {_MOST_SCHEDULES} schedules: delete one that is not needed.")
     schedule.next_at = following(schedule.every, timezone.now())
     schedule.created_by = (current().label or current().kind)[:254]
     _set_secret(schedule, secret, None)

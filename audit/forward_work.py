@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter as Counted
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 import structlog
 from django.db import close_old_connections, connection
@@ -46,8 +47,19 @@ DEAD = Gauge(
 
 _WORKER = Actor("worker", "audit.forward", "audit.forward")
 _lock = threading.Lock()
-# By state, with the project whose it is, None of the settings.
-_running: dict[int, tuple[threading.Thread, int | None]] = {}
+
+
+class _Running(NamedTuple):
+    """`project` is None for one of the settings."""
+
+    thread: threading.Thread
+    project: int | None
+    is_failing: bool
+
+
+# By state; and when each was last begun with, so that where there are more than threads, all have their turn.
+_running: dict[int, _Running] = {}
+_begun: dict[int, float] = {}
 
 
 def start_due() -> int:
@@ -57,23 +69,32 @@ def start_due() -> int:
     DEAD.set(DeadLetter.objects.count())
     started = 0
     with _lock:
-        for state_id in [state_id for state_id, (thread, _) in _running.items() if not thread.is_alive()]:
+        for state_id in [state_id for state_id, each in _running.items() if not each.thread.is_alive()]:
             del _running[state_id]
-        busy = Counted(project for _, project in _running.values() if project is not None)
-        failing = 0
-        # Those that are well first.
-        ready = due().annotate(project=F("forwarder__project_id")).order_by("failures", "retry_at", "pk")
-        for state_id, project, failures in ready.values_list("pk", "project", "failures"):
-            failing += failures > 0
-            if len(_running) >= MOST_THREADS or failing > MOST_THREADS // 2:
+        busy: Counted[int | None] = Counted(each.project for each in _running.values())
+        failing = sum(each.is_failing for each in _running.values())
+        for state_id, project, failures in _in_turn():
+            if len(_running) >= MOST_THREADS:
                 break
-            if state_id not in _running and (project is None or busy[project] < MOST_OF_PROJECT):
-                thread = threading.Thread(target=_run, args=(state_id,), name=f"audit-forward-{state_id}", daemon=True)
-                _running[state_id] = (thread, project)
-                busy[project] += 1
-                thread.start()
-                started += 1
+            if state_id in _running or (project is not None and busy[project] >= MOST_OF_PROJECT):
+                continue
+            if failures and failing >= MOST_THREADS // 2:
+                break
+            thread = threading.Thread(target=_run, args=(state_id,), name=f"audit-forward-{state_id}", daemon=True)
+            _running[state_id] = _Running(thread, project, failures > 0)
+            _begun[state_id] = time.monotonic()
+            busy[project] += 1
+            failing += failures > 0
+            thread.start()
+            started += 1
     return started
+
+
+def _in_turn() -> list[tuple[int, int | None, int]]:
+    """State, project and failures of those that are due: those that are well first, of these who waited longest."""
+    ready = due().annotate(project=F("forwarder__project_id")).order_by("retry_at", "pk")
+    found = list(ready.values_list("pk", "project", "failures"))
+    return sorted(found, key=lambda each: (each[2], _begun.get(each[0], 0.0)))
 
 
 def send_all(state_ids: Collection[int]) -> int:

@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError, connection
 from prometheus_client import Counter, Gauge, Histogram
 
 from audit import storage
+from audit.carried import bytes_of_payload, without_payload
 from audit.entry import Entry, new_id, now
 from audit.lease import BEAT_SECONDS, LATE, Lease
 from audit.sealed import UNSEALED, unsealed_seconds
@@ -20,6 +21,8 @@ from gateway_site.lib import actor as acting
 
 _MAX_BATCH = 512
 _MAX_WAITING = 20_000
+# Of payloads that wait with their events: while the store hangs, those would else be the worker's whole memory.
+_MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
 _RETRY_PAUSE = 0.2
 _GATHER_SECONDS = 0.001
 _BUSY_BATCH = 3
@@ -53,12 +56,14 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._is_busy = False
+        self._payload_bytes = 0
         self._lease = Lease()
 
     def write(self, entry: Entry) -> asyncio.Future[None]:
         """Queues at once, so that the event is kept even when the caller is cancelled while it waits.
 
-        The future raises AuditUnavailable. Raises AuditUnavailable itself when too much is waiting.
+        The future raises AuditUnavailable. Raises AuditUnavailable itself when too much is waiting; of an outcome whose
+        payload is too much, all else is queued.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._enqueue(entry, future)
@@ -81,11 +86,32 @@ class Recorder:
     def _enqueue(self, entry: Entry, future: asyncio.Future[None] | None) -> None:
         if len(self._waiting) >= _MAX_WAITING:
             raise AuditUnavailable("too many events are waiting")
+        if not self._holds_payload(entry):
+            if entry.kind == OUTCOME:
+                self._enqueue(without_payload(entry, "too_much_waits"), None)
+            raise AuditUnavailable("too much is waiting")
         self._waiting.append((entry, future))
         if self._thread is None or not self._thread.is_alive():
             self._start()
         if not self._wake.is_set():
             self._wake.set()
+
+    def _holds_payload(self, entry: Entry) -> bool:
+        size = bytes_of_payload(entry)
+        if not size:
+            return True
+        with self._lock:
+            if self._payload_bytes and self._payload_bytes + size > _MAX_PAYLOAD_BYTES:
+                return False
+            self._payload_bytes += size
+            return True
+
+    def _let_go(self, batch: list[_Item]) -> None:
+        """Of the payloads of what waits no more."""
+        size = sum(bytes_of_payload(entry) for entry, _ in batch)
+        if size:
+            with self._lock:
+                self._payload_bytes -= size
 
     def _start(self) -> None:
         with self._lock:
@@ -149,6 +175,7 @@ class Recorder:
                 return
             self._refuse(batch, error)
             return
+        self._let_go(batch)
         COMMIT_SECONDS.observe(time.perf_counter() - started)
         WRITTEN.inc(len(batch))
         WAITING.set(len(self._waiting))
@@ -175,9 +202,11 @@ class Recorder:
         FAILED.inc(len(batch))
         _resolve(batch, AuditUnavailable(type(error).__name__))
         if isinstance(error, _UNSTORABLE):
+            self._let_go(batch)
             return
         # An outcome whose call was made must not be lost: it is tried again until the store is back.
         kept = [(entry, None) for entry, future in batch if future is None or entry.kind == OUTCOME]
+        self._let_go([(entry, future) for entry, future in batch if future is not None and entry.kind != OUTCOME])
         self._waiting.extendleft(reversed(kept))
         if kept and not self._stopping:
             time.sleep(_RETRY_PAUSE)

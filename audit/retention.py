@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
 from audit import logs, rows, sealer, signing
 from audit.canonical import canonical
-from audit.checkpoint import Statement, endorsed
+from audit.checkpoint import Statement
 from audit.entry import Entry, new_id, now
 from audit.indexing import forget_marks
 from audit.models import Checkpoint, Event, Retention, Seal
 from audit.payload_check import Payloads
-from audit.retained import KIND, is_authentic, state
+from audit.retained import KIND, state
+from audit.retained_logs import announced_end, is_ours, trusted_keys
 from audit.storage import insert
 from audit.verify import links_of
-from audit.walk import Beginning, Report, Walk
+from audit.walk import Beginning, Link, Report, Walk
 from gateway_site.lib import actor as acting
 from projects.models import Project
 
@@ -38,7 +39,9 @@ logger = structlog.get_logger("audit.retention")
 _AT_ONE_TIME = 2_000
 _SEAL_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.1
-_LOCK = (7301, 3)
+_LOCK_NOT_AVAILABLE = "55P03"
+# What reading a log raises in which somebody has put what nothing of ours writes.
+_UNREADABLE = (AttributeError, DataError, TypeError, ValueError)
 
 
 class CannotDrop(Exception):
@@ -78,8 +81,7 @@ def plan(project: Project) -> Plan | None:
     if not project.keep_months:
         return None
     before = boundary_of(project.keep_months, now())
-    announced = Retention.objects.filter(project_ref=project.pk).order_by("-last").values_list("last", flat=True)
-    first = max(announced.first() or 0, logs.dropped_of(project.pk)) + 1
+    first = max(announced_end(project.pk), logs.dropped_of(project.pk)) + 1
     checkpoint = _last_before(project.pk, before)
     if checkpoint is None or checkpoint.size < first:
         return None
@@ -109,10 +111,11 @@ def announce(plan: Plan) -> uuid.UUID:
 def drop_announced(project_ref: int, deadline: float) -> Dropped:
     """Deletes what signed retentions cover, until `deadline` (time.monotonic) at most. Raises django.db.Error."""
     dropped = waiting = 0
+    keys = trusted_keys()
     for retention in Retention.objects.filter(project_ref=project_ref).order_by("last"):
         if not Seal.objects.filter(project_ref=project_ref, seq__lte=retention.last).exists():
             continue
-        if not _is_ours(retention):
+        if not is_ours(retention, keys):
             logger.error("a retention that is not signed by us drops nothing", retention=str(retention.id))
             continue
         if not _is_sealed(retention):
@@ -135,7 +138,7 @@ def retain(*, only: int | None = None, seconds: float = 300.0) -> Dropped:
     projects = list(Project.objects.exclude(keep_months=0).filter(**({} if only is None else {"pk": only})))
     _wait_for_seals([event for project in projects if (event := _announce_what_is_due(project)) is not None])
     for project in projects:
-        done = drop_announced(project.pk, deadline)
+        done = _drop_what_is_announced(project, deadline)
         total = Dropped(total.events + done.events, total.waiting + done.waiting)
     if projects:
         drop_empty_partitions()
@@ -146,23 +149,39 @@ def _announce_what_is_due(project: Project) -> uuid.UUID | None:
     try:
         found = plan(project)
         return announce(found) if found is not None else None
-    except (CannotDrop, signing.NoKey) as error:
+    except (CannotDrop, signing.NoKey, *_UNREADABLE) as error:
         logger.error("nothing more of the log is dropped", project=project.slug, error=str(error))
     except IntegrityError:
         logger.info("another worker has written this retention", project=project.slug)
     return None
 
 
+def _drop_what_is_announced(project: Project, deadline: float) -> Dropped:
+    try:
+        return drop_announced(project.pk, deadline)
+    except (CannotDrop, ProgrammingError, *_UNREADABLE) as error:
+        # Of this project only: what is wrong with its log is nothing that the others could mend.
+        logger.error("what is announced cannot be dropped", project=project.slug, error=str(error)[:200])
+        return Dropped()
+
+
 def drop_empty_partitions() -> int:
-    """Months of the past in which no project has any event left (PostgreSQL). How many."""
+    """Months of the past in which no project has any event left (PostgreSQL). How many.
+
+    None while somebody reads the log for long, as an export does; they go another time.
+    """
     if connection.vendor != "postgresql":
         return 0
     with connection.cursor() as cursor:
-        # Who waits for the log's lock keeps those waiting who write to it.
-        cursor.execute("SET lock_timeout = '2s'")
+        # Who waits for the log's lock keeps those waiting who write to it, and with them their calls.
+        cursor.execute("SET lock_timeout = '100ms'")
         try:
             cursor.execute("SELECT audit_drop_empty_partitions()")
             return int(cursor.fetchone()[0])
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                raise
+            return 0
         finally:
             cursor.execute("SET lock_timeout = DEFAULT")
 
@@ -211,17 +230,25 @@ def _stored(at: datetime) -> Any:
 def _verify(plan: Plan) -> None:
     """What is damaged must not go unseen, and what is missing must not be covered up."""
     report, ref, last = Report(), plan.project_ref, plan.checkpoint.size
-    keys = endorsed(signing.public_keys(), logs.key_changes())
-    checkpoints = [each for each in logs.checkpoints_of(ref) if each.size <= last]
-    before = Retention.objects.filter(project_ref=ref).order_by("-last").values_list("last", flat=True).first() or 0
+    keys = trusted_keys()
+    checkpoints = (each for each in logs.checkpoints_of(ref) if each.size <= last)
     gone = logs.dropped_of(ref)
-    if gone > before:
+    if gone > announced_end(ref):
         raise CannotDrop(f"the log begins after {gone}, and no retention says so")
     walk = Walk(ref, report, keys, beginning=Beginning(dropped=gone, retained=gone))
-    walk.follow(links_of(ref, Payloads(ref, report), last), checkpoints)
+    walk.follow(_all_older(plan.before, links_of(ref, Payloads(ref, report), last)), checkpoints)
     if not report.is_intact:
         damage = report.damages[0]
         raise CannotDrop(f"{report.found} faults, the first {damage.kind} at {damage.seq}; see manage.py audit verify")
+
+
+def _all_older(before: datetime, links: Iterable[Link]) -> Iterator[Link]:
+    """By the time that is sealed: an event with another number is not found by its seal, and may be young."""
+    moment = rows.stamp(before)
+    for each in links:
+        if each.at >= moment:
+            raise CannotDrop(f"{each.seq} is too young")
+        yield each
 
 
 def _insert_retention(entry: Entry, plan: Plan, statement: str) -> None:
@@ -233,14 +260,6 @@ def _insert_retention(entry: Entry, plan: Plan, statement: str) -> None:
             "INSERT INTO audit_retention (id, project_ref, first, last, before, statement)"
             " VALUES (%s, %s, %s, %s, %s, %s)", values,
         )  # fmt: skip
-
-
-def _is_ours(retention: Retention) -> bool:
-    """Who can write to the database can write a row of that table."""
-    detail = orjson.loads(retention.statement)
-    stated = {"first_seq": retention.first, "last_seq": retention.last, "before": rows.stamp(retention.before)}
-    keys = endorsed(signing.public_keys(), logs.key_changes())
-    return is_authentic(detail, retention.project_ref, keys) and stated.items() <= detail.items()
 
 
 def _is_sealed(retention: Retention) -> bool:

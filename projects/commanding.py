@@ -185,7 +185,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """On one line, with nothing that a terminal would obey."""
     if value is None or value == "" or value == []:
         return "-"
     if isinstance(value, bool):
@@ -195,6 +194,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         value = ", ".join(value)
     text = value if isinstance(value, str) else json.dumps(value, default=_as_json, ensure_ascii=False)
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """On one line, with nothing that a terminal would obey."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 

@@ -19,6 +19,9 @@ from projects.scoping import with_project
 from projects.signals import acted
 
 OVERLAP = timedelta(days=1)
+# Of a person in a project, revoked ones aside: every process keeps them in memory, and members make their own.
+MOST_KEYS = 1_000
+_MOST_CHARACTERS = 8_192
 
 
 @transaction.atomic
@@ -107,6 +110,8 @@ def issue_key(
     with with_project(project.pk):
         if not Membership.objects.filter(user=user).exists():
             raise ValidationError(f"{user.email} is not a member of {project.slug}.")
+        if ApiKey.objects.filter(user=user, revoked_at=None).count() >= MOST_KEYS:
+            raise ValidationError(f"{user.email} has {MOST_KEYS} keys in {project.slug}: revoke some.")
         key = ApiKey(
             project=project, user=user, label=label, key_id=new.key_id, pepper_id=pepper_id, digest=digest.hex(),
             servers=list(servers), tools=list(tools), surface=surface, networks=list(networks),
@@ -125,6 +130,8 @@ def clean_key(key: ApiKey) -> None:
         value = getattr(key, field)
         if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
             raise ValidationError({field: "Give a list of globs, for example [\"*\"]."})
+        if sum(map(len, value)) > _MOST_CHARACTERS:
+            raise ValidationError({field: f"These are more than {_MOST_CHARACTERS} characters: use wider globs."})
     try:
         key.networks = [str(ip_network(network)) for network in key.networks]
     except (TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from django.conf import settings
 
+from audit.carried import without_payload
 from audit.entry import Entry
 from audit.payloads import DataKey, key_of_subject, seal
 from audit.recorder import AuditUnavailable, recorder
@@ -101,11 +102,6 @@ async def with_answered(call: Call, entry: Entry, message: Mapping[str, Any] | N
     except BaseException:
         _queue(without_payload(entry, "unsealed"))
         raise
-
-
-def without_payload(entry: Entry, why: str, **more: Any) -> Entry:
-    """The entry, saying why it has none."""
-    return entry._replace(detail={**(entry.detail or {}), "payload": {"omitted": why, **more}})
 
 
 def _queue(entry: Entry) -> None:

@@ -54,14 +54,19 @@ class References:
     """How secrets are written: as "what is stored", or by names in the environment, which are then listed."""
 
     by_environment: bool = False
-    names: list[str] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)
 
     def __call__(self, *place: str) -> str:
         """`place` is project, server or policy, and the secret's own name."""
         if not self.by_environment:
             return STORED
-        name = re.sub(r"[^A-Z0-9]+", "_", "_".join(place).upper())
-        self.names.append(name)
+        base = name = re.sub(r"[^A-Z0-9]+", "_", "_".join(place).upper())
+        # Two places may come to one name, and one project's secret must not go to another's server.
+        number = 1
+        while name in self.names:
+            number += 1
+            name = f"{base}_{number}"
+        self.names[name] = None
         return f"env:{name}"
 
 

@@ -158,10 +158,16 @@ class Server(TenantModel):
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+# Every process has them in memory.
+_MAX_KINDS_BYTES = 64 * 1024
+
+
 def _check_kinds(by_tool: Any) -> None:
     shape = 'Give an object of tools, each with places and kinds: {"query": {"/statement": "sql"}}.'
     if not isinstance(by_tool, dict) or not all(isinstance(places, dict) for places in by_tool.values()):
         raise ValidationError({"argument_kinds": shape})
+    if len(json.dumps(by_tool)) > _MAX_KINDS_BYTES:
+        raise ValidationError({"argument_kinds": f"This is more than {_MAX_KINDS_BYTES // 1024} KiB."})
     for places in by_tool.values():
         for pointer, kind in places.items():
             if pointer and not pointer.startswith("/"):

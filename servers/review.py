@@ -85,6 +85,8 @@ def observe(
             sighting.miss(kind)
         sighting.finish()
         changes = sighting.changes
+        if sighting.met_ahead:
+            server.save(update_fields=["approved_ahead"])
         seen = set(server.first_lists.get(era, ()))
         read = kinds | set(Tool.Kind.values) if ends_first_sight else kinds
         if read - seen:
@@ -163,6 +165,7 @@ class _Sighting:
         self._names: dict[str, list[str]] = {}
         self._noted_bytes = 0
         self._ahead = set(approved_ahead(server))
+        self.met_ahead = False
 
     def see(self, entry: Listed) -> None:
         place = (entry.kind, entry.name)
@@ -193,6 +196,8 @@ class _Sighting:
         self.changes = self.changes or bool(self._new or self._changed)
         self._store_changed()
         self._store_new()
+        if self.met_ahead:
+            self.server.approved_ahead = [asdict(each) for each in sorted(self._ahead)]
         self._record_all()
 
     def _store_new(self) -> None:
@@ -280,13 +285,21 @@ class _Sighting:
     def _judge(self, entry: Listed, found: list[str], tool: Tool | None) -> tuple[str, str]:
         if found:
             return State.REJECTED, _CHECK
-        if self._ahead and Approval(entry.kind, entry.name, digest_of(entry.definition)) in self._ahead:
+        if self._ahead and self._is_ahead(Approval(entry.kind, entry.name, digest_of(entry.definition))):
             return State.APPROVED, _AHEAD
         if self.server.review == Review.TRUST:
             return State.APPROVED, _TRUSTED
         if self.server.review_in_force == Review.TRUST_FIRST and self._is_first_sight(entry.kind, tool):
             return State.APPROVED, "first sight"
         return State.WAITING, ""
+
+    def _is_ahead(self, approval: Approval) -> bool:
+        """What was waited for is waited for no more: from now on its version says what was decided."""
+        if approval not in self._ahead:
+            return False
+        self._ahead.remove(approval)
+        self.met_ahead = True
+        return True
 
     def _is_first_sight(self, kind: str, tool: Tool | None) -> bool:
         """Until its lists were read once, in whatever era, and not for long.
@@ -391,8 +404,7 @@ def _seen_versions(server: Server) -> dict[Approval, tuple[int, str]]:
 
 def _store_ahead(server: Server, approvals: Sequence[Approval], reason: str) -> None:
     server.approved_ahead = [asdict(each) for each in approvals]
-    Server.objects.filter(pk=server.pk).update(approved_ahead=server.approved_ahead)
-    bump(server.project_id, keys=False)
+    server.save(update_fields=["approved_ahead"])
     record(
         "definitions.approved_ahead", project_ref=server.project_id, project=server.project.slug,
         server_ref=server.pk, server=server.slug, subject=server.slug, decision=State.APPROVED,

@@ -28,6 +28,8 @@ R = TypeVar("R", Grant, Overlay)
 MAX_GRANTS = 500
 # Of one project: all are read when its configuration changes.
 MAX_GRANTS_OF_PROJECT = 5_000
+# More than servers take, and every process has them in memory.
+_MAX_HEADER_CHARACTERS = 32 * 1024
 # What an overlay says of its tool.
 OVERLAID = ("rename", "title", "description", "hidden", "hide_arguments", "pinned", "describe_arguments",
             "rename_arguments", "constraint")  # fmt: skip
@@ -287,6 +289,8 @@ def _check_transport(server: Server, secret: Mapping[str, str]) -> None:
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Raises ValidationError for what cannot be sent to a server; never repeats a value."""
+    if sum(len(name) + len(str(value)) for name, value in headers.items()) > _MAX_HEADER_CHARACTERS:
+        raise ValidationError({"headers": f"These are more than {_MAX_HEADER_CHARACTERS // 1024} KiB."})
     for name, value in headers.items():
         if not name.isascii() or not name.replace("-", "").isalnum() or name.lower() in _UNSENDABLE:
             raise ValidationError({"headers": f"The header {name!r} may not be set."})

@@ -12,13 +12,18 @@ from audit.rows import NAMES
 
 COLUMNS = ("seq", "at", "kind", "project", *(name for name in NAMES if name not in ("at", "kind", "project")))
 # With what spreadsheets begin a formula or a command (OWASP, CSV injection), in their wide forms too.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+# Also behind what a spreadsheet of another country or a text import takes for the end of a cell: there it ends ours.
+_BEGINS = re.compile(rf'\A(?=[\t\r\n])|(?:\A|(?<=[;\t\r\n]))(?="*[{_FORMULA}])')
 _SPECIAL = re.compile(r'[",\r\n]')
 
 
 @registry.add
 class Csv:
-    """A text or number that begins like a formula has an apostrophe before it; `detail` is JSON."""
+    """What begins like a formula, or would where cells end at ; or at a tab, has an apostrophe before it.
+
+    `detail` is JSON.
+    """
 
     name = "csv"
     label = "CSV"
@@ -42,6 +47,5 @@ class Csv:
 
 
 def _cell(text: str) -> str:
-    if text.startswith(_FORMULA):
-        text = f"'{text}"
+    text = _BEGINS.sub("'", text)
     return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text

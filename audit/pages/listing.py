@@ -14,6 +14,7 @@ from audit.browsing import Cursor, Page, TooWide
 from audit.models import Event
 from audit.pages import asking, filters
 from audit.pages.asking import Asked, Unanswerable
+from audit.turns import TooMany
 from projects.access import Reach
 from projects.pages import visible
 
@@ -22,23 +23,26 @@ _BEFORE = "before"
 
 
 def show(request: HttpRequest, reach: Reach, context: dict[str, Any]) -> HttpResponse:
-    """What makes no sense leads back to the list. 503 where the page cannot be found in time."""
+    """What makes no sense leads back to the list. 503 where the page cannot be found in time, or not now."""
     try:
         asked = asking.read(request.GET, reach)
         before = request.GET.get(_BEFORE)
         after = Cursor.read(before) if before is not None else None
     except (Unanswerable, ValueError):
         return HttpResponseRedirect(reverse("admin:audit_event_changelist") + "?e=1")
+    page, trouble = Page([]), ""
     try:
-        page, too_wide = browsing.page_of(asked.question, after, PER_PAGE), False
+        page = browsing.page_of(asked.question, after, PER_PAGE)
     except TooWide:
-        page, too_wide = Page([]), True
+        trouble = "too wide"
+    except TooMany:
+        trouble = "too many"
     shown = {
         **context,
         "title": "Events",
         "page": page,
         "rows": [row_of(event) for event in page.events],
-        "too_wide": too_wide,
+        "trouble": trouble,
         "wrong": "e" in request.GET,
         "older": _address(asked, page.older) if page.older else "",
         "newest": _address(asked) if after else "",
@@ -48,7 +52,7 @@ def show(request: HttpRequest, reach: Reach, context: dict[str, Any]) -> HttpRes
         "can_save": filters.can_save(asked),
         "tail": "?" + urlencode({name: text for name, text in asked.given.items() if name not in asking.TIMES}),
     }
-    return TemplateResponse(request, "admin/audit/event/list.html", shown, status=503 if too_wide else 200)
+    return TemplateResponse(request, "admin/audit/event/list.html", shown, status=503 if trouble else 200)
 
 
 def _address(asked: Asked, before: Cursor | None = None) -> str:

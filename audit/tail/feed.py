@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -78,7 +79,9 @@ class Feed:
 
     async def join(self, listener: Listener) -> None:
         """Hears what is committed from now on. Raises TooManyListeners and django.db.Error."""
-        if len(self._listeners) >= MAX_LISTENERS:
+        # Those with one reach, such as the readers of one project, leave half of the places to others.
+        alike = sum(each.reach() == listener.reach() for each in self._listeners)
+        if len(self._listeners) >= MAX_LISTENERS or alike >= MAX_LISTENERS // 2:
             raise TooManyListeners
         if not self._listeners:
             self._place = _Place()
@@ -119,24 +122,25 @@ class _Place:
         newest = Event.objects.order_by("-ord").values_list("ord", flat=True).first() or 0
         # Those whose numbers were given out and whose commits are to come are still heard.
         self._low = max(0, newest - _MAX_NEW)
-        self._seen = set(self._numbers())
+        self._seen = {number for number, _ in self._numbers()}
         self._marks.append((time.monotonic(), newest))
 
     def read(self) -> tuple[list[Event], Counter[int | None]]:
         """New events, oldest first, and how many more of each project there were than anybody could follow."""
         numbers = self._numbers()
-        new = [number for number in numbers if number not in self._seen]
-        self._seen.update(new)
-        self._move(max(numbers, default=self._low))
+        new = [(number, ref) for number, ref in numbers if number not in self._seen]
+        self._seen.update(number for number, _ in new)
+        self._move(max((number for number, _ in numbers), default=self._low))
         if not new:
             return [], Counter()
-        events = list(Event.objects.filter(ord__in=new[-_MAX_NEW:]).order_by("ord"))
-        dropped = Event.objects.filter(ord__in=new[:-_MAX_NEW]).order_by()
-        return events, Counter(dropped.values_list("project_ref", flat=True))
+        shown = _fairly(new, _MAX_NEW)
+        events = list(Event.objects.filter(ord__in=shown).order_by("ord"))
+        return events, Counter(ref for number, ref in new if number not in shown)
 
-    def _numbers(self) -> list[int]:
-        above = Event.objects.filter(ord__gt=self._low).order_by("-ord").values_list("ord", flat=True)
-        return sorted(above[:_MAX_LOOKED_AT])
+    def _numbers(self) -> list[tuple[int, int | None]]:
+        """Numbers with their projects, the smallest first."""
+        above = Event.objects.filter(ord__gt=self._low).order_by("-ord").values_list("ord", "project_ref")
+        return sorted(above[:_MAX_LOOKED_AT], key=itemgetter(0))
 
     def _move(self, newest: int) -> None:
         now = time.monotonic()
@@ -146,6 +150,16 @@ class _Place:
         if self._marks[0][0] < now - _LOOK_BACK_SECONDS and self._marks[0][1] > self._low:
             self._low = self._marks[0][1]
             self._seen = {number for number in self._seen if number > self._low}
+
+
+def _fairly(new: list[tuple[int, int | None]], most: int) -> set[int]:
+    """The newest of each project, as many of each as there is room for: who writes much takes no place of others."""
+    ranks: Counter[int | None] = Counter()
+    ranked = []
+    for number, ref in reversed(new):
+        ranks[ref] += 1
+        ranked.append((ranks[ref], -number))
+    return {-number for _, number in sorted(ranked)[:most]}
 
 
 def _apart(work: Callable[[], Any]) -> Any:

@@ -355,14 +355,16 @@ class Bridge:
         session, patience = self._session, Patience(self.patience)
         if session is None:
             return False
+        has_opened = False
         while True:
             number = session.number
             try:
                 async with self.link.send("POST", session.headers, message.raw) as reply:
                     self._check(reply)
-                    if reply.status != 404 or not message.method:
+                    if reply.status != 404 or not message.method or has_opened:
                         return reply.status < 300
                 await self._open_again(session, number)
+                has_opened = True
             except _AskAgain as again:
                 await patience.pause(again.pause or 0)
             except (Unreachable, Lost) as error:
@@ -424,6 +426,7 @@ class Bridge:
     async def _listen_to(self, session: Session) -> None:
         exchange = _Exchange(session.opening)
         pause = _STREAM_PAUSE
+        has_opened = False
         while True:
             number, began = session.number, time.monotonic()
             last = {"Last-Event-ID": exchange.last_event_id} if exchange.last_event_id is not None else {}
@@ -431,14 +434,19 @@ class Bridge:
                 async with self.link.send("GET", {**session.headers, **last}) as reply:
                     self._check(reply)
                     if reply.status == 200 and reply.kind == SSE:
+                        has_opened = False
                         await self._hear(exchange, reply)
                         pause = max(exchange.pause, 0.05)
                     elif reply.status != 404 and reply.status < 500:
                         # The server has no such stream (405), or this key may not have it.
                         return
+                if reply.status == 404 and has_opened:
+                    # A session that has just been opened is not lost: there is no such stream, and no use in asking.
+                    return
                 if reply.status == 404:
                     exchange.last_event_id = None
                     await self._open_again(session, number)
+                    has_opened = True
                     continue
             except (_AskAgain, Unreachable, Lost, TooLarge):
                 pass

@@ -58,7 +58,7 @@ class _Parser(Parser):
         if request.content_type != "application/json":
             raise Problem("unsupported-media-type")
         try:
-            value = json.loads(request.body, object_pairs_hook=_unique, parse_constant=_no_constant)
+            value = json.loads(request.body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             raise Problem("malformed") from None
         if jsontext.depth(value, _MAX_DEPTH) > _MAX_DEPTH:

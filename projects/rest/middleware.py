@@ -37,7 +37,7 @@ class RestMiddleware:
             request.META.pop("HTTP_COOKIE", None)
         if "\x00" in request.path:
             return Problem("not-found").to_response()
-        if "%00" in request.META.get("QUERY_STRING", ""):
+        if any(null in request.META.get("QUERY_STRING", "") for null in ("%00", "\x00")):
             return Problem("unstorable-text").to_response()
         response = self.get_response(request)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(MEDIA_TYPE):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from django.conf import settings
 
+from audit.carried import without_payload
 from audit.entry import Entry, new_id, now
 from audit.recorder import AuditUnavailable, recorder
 from gateway_site.lib import mac, tracing
@@ -157,7 +158,7 @@ class _Outcome:
         try:
             entry = await payloads.with_answered(self._call, entry, *answer)
         except payloads.Unsealed:
-            await _commit(payloads.without_payload(entry, "unsealed"), WITHHELD)
+            await _commit(without_payload(entry, "unsealed"), WITHHELD)
             raise Refusal(WITHHELD) from None
         await _commit(entry, WITHHELD)
 

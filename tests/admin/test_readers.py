@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,6 +18,7 @@ from django.utils.http import urlencode
 from audit import saved_filters, storage
 from audit.entry import Entry, new_id, now
 from audit.models import Event, Export, SavedFilter
+from audit.turns import TooMany, turn_of
 from projects import services
 from projects.access import Reach
 from projects.models import Project, User
@@ -275,6 +277,18 @@ def test_a_page_that_is_not_found_in_time_says_to_narrow_the_window(
     response = two.client("owner").get(LIST)
     assert response.status_code == 503
     assert "Narrow the window" in response.content.decode()
+
+
+@pytest.mark.claim("browse.bounded")
+def test_a_page_says_to_try_again_when_its_project_asks_too_much_at_one_time(two: Two) -> None:
+    with ExitStack() as asked:
+        with suppress(TooMany):
+            for _ in range(100):
+                asked.enter_context(turn_of(Reach(projects=frozenset({two.acme.pk}))))
+        response = two.client("owner").get(LIST)
+        assert response.status_code == 503
+        assert "Try again soon" in response.content.decode()
+        assert two.client("outsider").get(LIST).status_code == 200
 
 
 @pytest.mark.claim("browse.verify")

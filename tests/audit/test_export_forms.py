@@ -113,3 +113,16 @@ def test_no_cell_begins_like_a_formula(start: str) -> None:
         assert row[name] == f"'{record[name]}"
     assert row["rpc_code"] == "'-32000"
     assert not [cell for cell in row.values() if cell.startswith(tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"))]
+
+
+@pytest.mark.claim("exports.formulas")
+@pytest.mark.parametrize(
+    "text", ["x;=cmd", "x;-1", 'x;"=cmd', 'x;""+cmd"', "x\t@cmd", "x\n=cmd", ";=cmd", "x;y;\uff1dcmd"]
+)
+def test_no_cell_begins_like_a_formula_where_cells_end_elsewhere(text: str) -> None:
+    """Spreadsheets of half of Europe read the same file with ; between cells, and text imports with tabs."""
+    lines = registry.get("csv")()
+    line = lines.line({**_full(), "subject": text, "detail": {"of": text}}, 1).decode()
+    for separator in ";\t":
+        for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator):
+            assert not [cell for cell in row if cell.lstrip('"').startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20"))]

@@ -161,6 +161,17 @@ class TestASchedule:
         Project.objects.filter(pk=acme.pk).update(enabled=False)
         assert exports.begin_due() == 0
 
+    def test_is_one_of_so_many(
+        self, acme: Project, cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(exports, "_MOST_SCHEDULES", 1)
+        schedule = to_folder(acme, tmp_path / "allowed")
+        with pytest.raises(ValidationError, match="1 schedules"):
+            to_folder(acme, tmp_path / "allowed")
+        to_folder(cast.globex, tmp_path / "allowed")
+        exports.delete_schedule(schedule=schedule)
+        to_folder(acme, tmp_path / "allowed")
+
     def test_has_its_day(self) -> None:
         for every, after, then in (
             ("day", datetime(2026, 11, 27, 9, tzinfo=UTC), datetime(2026, 11, 28, 0, 5, tzinfo=UTC)),
@@ -292,7 +303,9 @@ class TestABucket:
             {"bucket": "Logs"}, {"bucket": "a/b"}, {"bucket": ""}, {"prefix": "/x"}, {"prefix": "a//b"},
             {"prefix": "../x"}, {"prefix": "a/./b"}, {"prefix": "a%2fb"}, {"region": "eu\n"}, {"key_id": "a/b"},
             {"endpoint": "https://store.test/path"}, {"endpoint": "https://user:pw@store.test"},
-            {"endpoint": "ftp://store.test"}, {"endpoint": "http://169.254.169.254"}, {"secret": ""},
+            {"endpoint": "https://store.test?"}, {"endpoint": "https://store.test#"}, {"endpoint": "https://store.test\n"},
+            {"endpoint": " https://store.test"}, {"endpoint": "ftp://store.test"},
+            {"endpoint": "http://169.254.169.254"}, {"secret": ""},
         ):  # fmt: skip
             with pytest.raises(ValidationError):
                 to_bucket(acme, bucket, **fields)

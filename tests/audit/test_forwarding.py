@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -61,11 +62,12 @@ def _no_threads_are_left() -> Iterator[None]:
     yield
     join_threads()
     forward_work._running.clear()
+    forward_work._begun.clear()
 
 
 def join_threads() -> None:
-    for thread, _ in forward_work._running.values():
-        thread.join(20)
+    for each in forward_work._running.values():
+        each.thread.join(20)
 
 
 def forwarder_to(address: str, project: Project, **fields: Any) -> Forwarder:
@@ -456,6 +458,50 @@ def test_of_many_that_fail_only_some_are_tried_at_one_time(
     join_threads()
     assert set(begun) - set(failing) == {state(forwarder).pk for forwarder in made[4:]}
     assert len(set(begun) & set(failing)) == 2
+
+
+@claim("forward.apart")
+def test_those_that_still_fail_count_when_others_are_started(
+    cast: Cast, receiver: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    over = threading.Event()
+
+    def hang(state_id: int) -> None:
+        begun.append(state_id)
+        over.wait(20)
+
+    monkeypatch.setattr(forward_work, "_run", hang)
+    monkeypatch.setattr(forward_work, "MOST_THREADS", 4)
+    monkeypatch.setattr(forward_work, "MOST_OF_PROJECT", 10)
+    made = [forwarder_to(receiver.url, cast.acme, name=f"siem-{number}") for number in range(4)]
+    some(1, cast.acme)
+    ForwardState.objects.update(failures=3, failing_since=now())
+    try:
+        assert forward_work.start_due() == 2
+        # They have their leases by then.
+        ForwardState.objects.filter(pk__in=begun).update(lease_until=now() + timedelta(minutes=1))
+        assert forward_work.start_due() == 0
+        ForwardState.objects.filter(pk=max(state(forwarder).pk for forwarder in made)).update(failures=0)
+        assert forward_work.start_due() == 1
+    finally:
+        over.set()
+
+
+@claim("forward.apart")
+def test_where_there_are_more_than_threads_all_have_their_turn(
+    cast: Cast, receiver: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(forward_work, "_run", begun.append)
+    monkeypatch.setattr(forward_work, "MOST_THREADS", 2)
+    made = [forwarder_to(receiver.url, project, name=name) for project in (cast.acme, cast.globex)
+            for name in ("one", "two")]  # fmt: skip
+    some(1, cast.acme)
+    for _ in range(2):
+        forward_work.start_due()
+        join_threads()
+    assert sorted(begun) == sorted(state(forwarder).pk for forwarder in made)
 
 
 @claim("forward.apart")

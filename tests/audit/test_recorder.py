@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
+from audit import storage
+from audit.carried import SealedPayload, carrying
 from audit.entry import Entry, new_id, now
-from audit.models import Event
+from audit.models import Event, Payload
 from audit.recorder import COMMIT_SECONDS, AuditUnavailable, Recorder, record
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,6 +127,41 @@ def test_an_event_is_kept_when_its_writer_is_cancelled(recorder: Recorder) -> No
 
 async def _await(future: asyncio.Future[None]) -> None:
     await future
+
+
+@pytest.mark.claim("audit.fails-closed")
+@pytest.mark.claim("audit.payload-with-event")
+def test_payloads_that_wait_are_bounded_and_an_outcome_is_kept_without_its_own(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audit.recorder._MAX_PAYLOAD_BYTES", 100)
+    store, hangs = storage.commit, threading.Event()
+
+    def commit_later(batch: Any, writer: uuid.UUID) -> None:
+        hangs.wait(10)
+        store(batch, writer)
+
+    monkeypatch.setattr(storage, "commit", commit_later)
+
+    def sealed(kind: str) -> Entry:
+        made = entry(kind, kind=kind, call_id=uuid.uuid4())
+        return carrying(made, SealedPayload(new_id(), 1, 1, made.id, made.at, "full", 2, b"n" * 12, b"c" * 60))
+
+    async def write() -> None:
+        waiting = recorder.write(sealed("mcp.call.intent"))
+        for kind in ("mcp.call.intent", "mcp.call.outcome"):
+            with pytest.raises(AuditUnavailable):
+                recorder.write(sealed(kind))
+        hangs.set()
+        async with asyncio.timeout(10):
+            await waiting
+            # What is stored waits no more.
+            await recorder.write(sealed("mcp.call.intent"))
+
+    asyncio.run(write())
+    assert Payload.objects.count() == seen("mcp.call.intent") == 2
+    outcome = Event.objects.get(kind="mcp.call.outcome")
+    assert (outcome.payload_ref, outcome.detail) == (None, {"payload": {"omitted": "too_much_waits"}})
 
 
 class Away:
@@ -255,8 +292,10 @@ import django
 django.setup()
 from django.core.management import call_command
 from django.db import connection, transaction
+from audit import storage
+from audit.carried import SealedPayload, carrying
 from audit.entry import Entry, new_id, now
-from audit.models import Event
+from audit.models import Event, Payload
 from audit.recorder import AuditUnavailable, Recorder, record
 call_command("migrate", verbosity=0)
 path = str(connection.settings_dict["NAME"])

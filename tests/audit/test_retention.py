@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -264,6 +265,60 @@ def test_damage_is_not_dropped_with_the_months_that_it_is_in(damage: str) -> Non
 
 
 @pytest.mark.claim("audit.retention-proof")
+def test_a_row_that_nobody_has_signed_does_not_excuse_a_beginning_that_is_gone() -> None:
+    """Else the next retention would be the first to be asked for, and what came before it would be forgotten."""
+    months(3, 4, 5)
+    tenant(1, "acme", MAY)
+    values = f"'{_digits('0190b7a0-0000-7000-8000-000000000001')}', 1, 1, 5, '2026-04-01'"
+    with transaction.atomic(), log_may_change():
+        execute("DELETE FROM audit_event WHERE ord IN (SELECT event_ord FROM audit_seal"
+                " WHERE project_ref = 1 AND seq <= 5)")  # fmt: skip
+        execute("DELETE FROM audit_seal WHERE project_ref = 1 AND seq <= 5")
+        execute("INSERT INTO audit_retention (id, project_ref, first, last, before, statement)"
+                f" VALUES ({values}, 'no statement')")  # fmt: skip
+    found = [(each.kind, each.seq) for each in look().damages]
+    assert found == [("seal_missing", 1)]
+    assert retention.retain().events == 0
+    assert [(each.kind, each.seq) for each in look().damages] == found
+    assert not Event.objects.filter(kind="audit.retained").exists()
+
+
+@pytest.mark.claim("audit.retention-proof")
+def test_events_that_were_given_other_numbers_to_look_old_are_not_dropped() -> None:
+    months(3, 4, 5)
+    tenant(1, "acme", MAY)
+    with transaction.atomic(), log_may_change():
+        execute("UPDATE audit_event SET ord = ord + 100000 WHERE project_ref = 1 AND at >= '2026-05-01'")
+    retention.retain()
+    assert Seal.objects.filter(project_ref=1).order_by("seq")[0].seq == 1
+    assert not Event.objects.filter(kind="audit.retained").exists()
+    assert left(1) == [3] * 5 + [4] * 5 + [5] * 5
+
+
+@pytest.mark.claim("audit.retention")
+@pytest.mark.parametrize("damage", ["an event is young", "a time is none"])
+def test_one_project_whose_log_cannot_be_dropped_keeps_no_other_from_it(damage: str) -> None:
+    months(3, 5)
+    project = tenant(1, "acme", MAY)
+    tenant(2, "globex", MAY)
+    with transaction.atomic(), log_may_change():
+        if damage == "an event is young":
+            plan = retention.plan(project)
+            assert plan is not None
+            retention.announce(plan)
+    seal_all()
+    with transaction.atomic(), log_may_change():
+        if damage == "an event is young":
+            execute("UPDATE audit_event SET at = '2026-05-04 05:06:07.000001'"
+                    " WHERE project_ref = 1 AND at < '2026-05-01'")  # fmt: skip
+        else:
+            nonsense = "infinity" if connection.vendor == "postgresql" else "soon"
+            execute(f"UPDATE audit_checkpoint SET at = '{nonsense}' WHERE project_ref = 1")
+    assert retention.retain().events == 5
+    assert (len(left(1)), left(2)) == (10, [5] * 5)
+
+
+@pytest.mark.claim("audit.retention-proof")
 @pytest.mark.claim("audit.export-proof")
 def test_an_export_begins_after_what_was_dropped_and_says_by_which_event(tmp_path: Path) -> None:
     retained_log()
@@ -343,6 +398,40 @@ def test_a_month_that_nobody_has_events_in_is_no_partition_any_more() -> None:
     with transaction.atomic(), log_may_change():
         execute("DELETE FROM audit_event WHERE at < '2026-06-01'")
     retention.drop_empty_partitions()
+
+
+@pytest.mark.claim("audit.retention")
+@on_postgresql
+def test_calls_do_not_wait_while_somebody_who_reads_the_log_keeps_a_partition_from_being_dropped() -> None:
+    execute("SELECT audit_prepare_partitions('2026-03-01', 1)")
+    reading = connection.copy()
+    dropped: list[int] = []
+
+    def drop() -> None:
+        try:
+            dropped.append(retention.drop_empty_partitions())
+        finally:
+            connection.close()
+
+    dropping = threading.Thread(target=drop)
+    try:
+        with reading.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT count(*) FROM audit_event")
+            dropping.start()
+            while dropping.is_alive() and not execute(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'audit_event'::regclass"
+            ):
+                pass
+            began = time.monotonic()
+            write(1, at=now())
+            assert time.monotonic() - began < 1.0
+            dropping.join(10)
+            cursor.execute("ROLLBACK")
+    finally:
+        reading.close()
+    assert dropped == [0]
+    assert retention.drop_empty_partitions() == 1
 
 
 def _partitions() -> set[str]:

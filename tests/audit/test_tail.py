@@ -176,3 +176,35 @@ async def test_what_is_committed_late_is_still_shown() -> None:
         return found
 
     assert await subjects() == [["seen"], ["late"], ["next"]]
+
+
+async def test_a_project_that_writes_much_takes_nothing_out_of_anothers_tail(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_MAX_NEW", 10)
+    await write(cast.globex.pk, "before")
+    place = feed._Place()
+    await sync_to_async(place.begin)()
+    await write(cast.acme.pk, "mine")
+    for number in range(30):
+        await write(cast.globex.pk, f"theirs {number}")
+    events, skipped = await sync_to_async(place.read)()
+    assert [event.subject for event in events] == ["mine", *(f"theirs {number}" for number in range(21, 30))]
+    assert dict(skipped) == {cast.globex.pk: 21}
+
+
+async def test_readers_of_one_project_leave_places_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(project: int) -> feed.Listener:
+        return feed.Listener(lambda event: True, lambda: Reach(projects=frozenset({project})))
+
+    monkeypatch.setattr(feed, "MAX_LISTENERS", 4)
+    ours, loop_feed = [of(1), of(1), of(2)], feed.Feed()
+    try:
+        await loop_feed.join(ours[0])
+        await loop_feed.join(ours[1])
+        with pytest.raises(feed.TooManyListeners):
+            await loop_feed.join(of(1))
+        await loop_feed.join(ours[2])
+    finally:
+        for listener in ours:
+            loop_feed.leave(listener)

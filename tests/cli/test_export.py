@@ -26,7 +26,7 @@ from guardrails.models import FindingException, FloorGuardrail, Guardrail, Polic
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import TenantModel, unscoped, with_project
-from servers import declared, exporting, offers, review
+from servers import declared, exporting, offers, review, services
 from servers.models import CommandTemplate, Grant, Overlay, Server, ToolVersion
 from servers.review import Listed
 
@@ -191,6 +191,18 @@ def test_elsewhere_an_export_makes_the_same_again(monkeypatch: pytest.MonkeyPatc
 
 def secrets_of_audit() -> list[Any]:
     return [[row.secrets for row in Forwarder.objects.all()], [row.secret for row in ExportSchedule.objects.all()]]
+
+
+@pytest.mark.django_db
+@pytest.mark.claim("export.secrets")
+def test_two_secrets_never_share_a_name() -> None:
+    acme, globex = (project_services.create_project(slug=slug) for slug in ("acme", "acme-docs"))
+    for project, slug in ((acme, "docs-x"), (globex, "x")):
+        server = services.new_server(project=project, slug=slug, url="https://mcp.example.com/mcp")
+        services.save_server(server=server, headers={"X-Key": project.slug})
+    references = exporting.References(by_environment=True)
+    exporting.write([acme, globex], references)
+    assert list(references.names) == ["ACME_DOCS_X_X_KEY", "ACME_DOCS_X_X_KEY_2"]
 
 
 def without_exceptions(text: str) -> Any:
@@ -422,7 +434,9 @@ def test_elsewhere_exactly_what_was_approved_here_is_approved() -> None:
     see(saying("read"), saying("drop"), saying("new"), saying("extra"))
     assert states() == {("read", "Does."): "approved", ("drop", "Does."): "waiting", ("new", "Does."): "waiting",
                         ("extra", "Does."): "waiting"}  # fmt: skip
+    assert a_server().approved_ahead == [], "what was waited for is waited for no more"
     assert write(Project.objects.get(slug="acme")) == text
+    assert not any(declared.apply(declared.read(text)).difference().values())
     see(saying("read", "Does something else."))
     assert states()["read", "Does something else."] == "waiting"
 

@@ -229,6 +229,17 @@ def test_values_are_themselves_and_never_this_machines(tmp_path: Path, monkeypat
     assert said["mcpServers.s.headers.E"] == "the client fills it in; give it to the server here"
 
 
+@pytest.mark.claim("import.safe")
+def test_a_name_of_the_file_hides_nothing_from_who_is_asked(tmp_path: Path) -> None:
+    declared.apply(declared.parse({"version": 1, "projects": [{"slug": "acme"}]}))
+    path, printed = tmp_path / "file.json", io.StringIO()
+    hostile = "s\x1b[1A\x1b[2K\r\u009b2J\u202e"
+    path.write_text(json.dumps({"mcpServers": {hostile: {"command": "python3", "args": ["-c", "pass"], hostile: 1}}}))
+    call_command("import_mcp_json", str(path), "--dry-run", stdout=printed)
+    assert "switched off: look at it first" in printed.getvalue()
+    assert not [char for char in printed.getvalue() if not char.isprintable() and char != "\n"]
+
+
 # --- clients' files -------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,18 @@ def test_a_bad_or_taken_slug_makes_no_project(cast: Cast, slug: str) -> None:
     assert Project.objects.count() == 2
 
 
+@pytest.mark.claim("services.validation")
+def test_a_person_has_so_many_keys_in_a_project(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MOST_KEYS", 2)
+    ended, _ = cast.key(cast.bob, expires_at=timezone.now() - timedelta(days=1))
+    cast.key(cast.bob)
+    with pytest.raises(ValidationError, match="revoke some"):
+        cast.key(cast.bob)
+    cast.key(cast.ada)
+    services.revoke_key(key=ended)
+    cast.key(cast.bob)
+
+
 @pytest.mark.claim("services.last-owner")
 def test_the_last_owner_can_neither_be_removed_nor_demoted(cast: Cast) -> None:
     with pytest.raises(ValidationError, match="at least one owner"):
@@ -111,9 +123,10 @@ def test_only_members_get_keys(cast: Cast) -> None:
     "rights",
     [
         {"servers": []}, {"servers": [""]}, {"servers": [1]}, {"tools": []}, {"tools": [None]}, {"label": ""},
+        {"servers": ["*" * 500] * 20}, {"tools": ["*" * 8_193]},
         {"networks": ["10.0.0.1/8"]}, {"networks": ["anywhere"]}, {"networks": [None]}, {"label": "x" * 101},
     ],
-    ids=str,
+    ids=lambda rights: str(rights)[:60],
 )  # fmt: skip
 @pytest.mark.claim("services.validation")
 def test_a_key_with_impossible_rights_is_not_made(cast: Cast, rights: dict[str, Any]) -> None:

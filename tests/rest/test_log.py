@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,8 @@ from audit.browsing import TooWide
 from audit.models import Event
 from audit.naming import digest_name
 from audit.recorder import record
+from audit.turns import TooMany, turn_of
+from projects.access import Reach
 from projects.models import Project
 from tests.rest.callers import Caller, Stage
 
@@ -89,6 +91,20 @@ def test_a_question_that_takes_too_long_ends_with_a_problem(rest: Stage, monkeyp
     monkeypatch.setattr("audit.api.in_time", over)
     answer = rest.auditor.get("/projects/acme/events")
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:mcpgw:problem:too-wide")
+
+
+@pytest.mark.claim("browse.bounded")
+def test_who_asks_too_much_at_one_time_waits_and_nobody_else(rest: Stage) -> None:
+    acme = Reach(projects=frozenset({rest.cast.acme.pk}))
+    with ExitStack() as asked:
+        with suppress(TooMany):
+            for _ in range(100):
+                asked.enter_context(turn_of(acme))
+        answer = rest.auditor.get("/projects/acme/events")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:mcpgw:problem:unavailable")
+        assert answer.headers["Retry-After"] == "1"
+        assert rest.outsider.get("/projects/globex/events").status_code == 200
+    assert rest.auditor.get("/projects/acme/events").status_code == 200
 
 
 def test_asking_the_log_leaves_it_as_it_is(rest: Stage) -> None:

@@ -50,6 +50,8 @@ def problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
         ("POST", "/projects/acme/keys", b'{"label": "a\\u0000"}', 422, "unstorable-text"),
         ("POST", "/projects/acme/keys", b'{"label": "\\ud800"}', 422, "unstorable-text"),
         ("GET", "/projects/acme/keys?label=%00", None, 422, "unstorable-text"),
+        ("GET", "/projects/acme/keys?label=a\x00b", None, 422, "unstorable-text"),
+        ("POST", "/projects/acme/keys", '{"label": "a"}'.encode("utf-16"), 400, "malformed"),
         ("GET", "/projects/ac%00me", None, 404, "not-found"),
         ("POST", "/projects/acme/keys", None, 422, "invalid-request"),
         ("POST", "/projects/acme/keys", {"label": "a", "lable": "b"}, 422, "invalid-request"),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from audit.models import Event
 from projects import keys, services, tokens
 from projects.models import AdminToken, User
-from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE, Role
+from projects.permissions import AUDIT_EXPORT, AUDIT_READ, CONFIG_READ, CONFIG_WRITE, Role
 from tests.rest.callers import Caller, Stage, token_of
 
 pytestmark = pytest.mark.claim("rest.tokens")
@@ -82,6 +82,22 @@ def test_a_token_may_do_less_than_its_user(rest: Stage) -> None:
     assert reader.get("/projects/acme/events/0").json()["action"] == AUDIT_READ
     answer = reader.post("/projects/acme/servers", {"slug": "docs", "url": "http://127.0.0.1:9/mcp"})
     assert (answer.status_code, answer.json()["action"]) == (403, CONFIG_WRITE)
+
+
+def test_a_token_that_may_not_take_the_log_away_has_nobody_bring_it(rest: Stage) -> None:
+    address = "/projects/acme/export-schedules"
+    body = {"form": "jsonl", "destination": "s3", "endpoint": "https://s3.example.com", "bucket": "logs",
+            "key_id": "AKIA", "secret": "secret"}  # fmt: skip
+    writer = issue(rest, actions=[CONFIG_WRITE])
+    whole = issue(rest, actions=[CONFIG_WRITE, AUDIT_EXPORT])
+    made = whole.post(address, body)
+    assert made.status_code == 201
+    own = f"{address}/{made.json()['id']}"
+    moved = {"endpoint": "https://elsewhere.example.com", "secret": "another"}
+    for refused in (writer.post(address, body), writer.patch(own, moved)):
+        assert (refused.status_code, refused.json()["action"]) == (403, AUDIT_EXPORT)
+    assert whole.get(own).json()["endpoint"] == body["endpoint"]
+    assert writer.delete(own).status_code == 204, "it may be stopped"
 
 
 @pytest.mark.parametrize(

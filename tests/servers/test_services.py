@@ -50,6 +50,13 @@ def test_a_sealed_value_moved_to_another_row_does_not_open(cast: Cast) -> None:
         _ = theirs.secrets
 
 
+@pytest.mark.claim("services.validation")
+def test_headers_have_a_size(cast: Cast) -> None:
+    for headers in ({"X-Key": "a" * 40_000}, {f"X-{number}": "" for number in range(10_000)}):
+        with pytest.raises(ValidationError, match="32 KiB"):
+            cast.server(headers=headers)
+
+
 @pytest.mark.claim("secrets.upstream")
 def test_headers_are_kept_until_they_are_replaced(cast: Cast) -> None:
     server = cast.server(headers={"X-Key": "one"})

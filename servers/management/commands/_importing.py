@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway_site.lib.actor import Actor, acting_as
-from projects.commanding import Declined, ask
+from projects.commanding import Declined, ask, printable
 from servers import declared
 from servers.importing.report import Report
 from servers.management.commands.apply import apply_declaration, is_to_ask, lines_of
@@ -42,7 +42,7 @@ class ImportCommand(BaseCommand):
             raw, report = self.read(_load(options["file"]), options)
             declaration = declared.parse(raw)
         except (ValueError, declared.DeclarationError) as error:
-            raise CommandError(f"{options['file']}: {error}") from None
+            raise CommandError(printable(f"{options['file']}: {error}")) from None
         if not options["json"]:
             self._show(report)
         if is_to_ask(options):
@@ -59,10 +59,10 @@ class ImportCommand(BaseCommand):
             self.stdout.write("\n".join(lines_of(outcome)))
 
     def _show(self, report: Report) -> None:
-        """What was mapped goes without saying, when it is much."""
+        """What was mapped goes without saying, when it is much. Names are the file's: none of them moves the cursor."""
         lines = [line for line in report.lines if line.outcome != "mapped"]
         for line in lines[:_SHOWN]:
-            self.stdout.write(f"{line.outcome:8}  {line.path}: {line.text}")
+            self.stdout.write(printable(f"{line.outcome:8}  {line.path}: {line.text}"))
         if len(lines) > _SHOWN:
             self.stdout.write(f"{len(lines) - _SHOWN} more; --json has all of them.")
         self.stdout.write(", ".join(f"{number} {name}" for name, number in report.counts().items()))
