@@ -65,7 +65,12 @@ def test_rules_of_one_server_say_nothing_of_another() -> None:
 def test_rules_of_other_servers_cost_a_decision_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Rule] = []
     applies = Rule.applies
-    monkeypatch.setattr(Rule, "applies", lambda rule, *where: (looked.append(rule), applies(rule, *where))[1])
+
+    def applies_and_counts(rule: Rule, server: str, role: str) -> bool:
+        looked.append(rule)
+        return applies(rule, server, role)
+
+    monkeypatch.setattr(Rule, "applies", applies_and_counts)
     slugs = [f"s{number}" for number in range(1000)]
     many = Rights((*(Rule("allow", slug, "", "*") for slug in slugs), Rule("deny", "", "", "drop")))
     for slug in slugs:
