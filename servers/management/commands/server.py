@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from gateway_site.lib.references import resolve
 from guardrails.models import Policy
 from projects.commanding import PROJECT, USAGE, YES, NounCommand, argument, changes, find, find_project, verb
 from projects.models import Project
 from projects.scoping import with_project
-from servers import declared, services
+from servers import services
 from servers.models import CommandTemplate, Review, Server, Transport
 
 _ONE = argument("server", help="Its slug or id.")
@@ -149,7 +150,7 @@ def _params(row: Server, given: list[str] | None) -> dict[str, str] | None:
     if given is None:
         return None
     slots = row.template.params if row.template else {}
-    return {name: _secret(name, value) if slots.get(name, {}).get("secret") else declared.resolve(value)
+    return {name: _secret(name, value) if slots.get(name, {}).get("secret") else resolve(value)
             for name, value in _pairs(given)}  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def _pairs(given: list[str]) -> Iterator[tuple[str, str]]:
 def _secret(name: str, value: str) -> str:
     if not value.startswith(("env:", "file:")):
         raise CommandError(f"{name} is a secret: give env:VARIABLE or file:PATH.", returncode=USAGE)
-    return declared.resolve(value)
+    return resolve(value)
 
 
 def _shown(row: Server) -> dict[str, Any]:
