@@ -28,6 +28,8 @@ MAX_FORWARDERS = 10
 TEST_KIND = "audit.forward_test"
 _MAX_CA_BUNDLE = 65_536
 _MAX_AUTHORIZATION = 4_096
+# What is given by people, not made here: no shorter than half of what is made.
+_SIGNING_KEY_LENGTH = range(22, 257)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +43,19 @@ class Tried:
 @transaction.atomic
 def create_forwarder(
     *, project: Project, name: str, kind: str, address: str, format: str = "", ca_bundle: str = "",
-    authorization: str = "", enabled: bool = True, from_start: bool = False,
+    authorization: str = "", signing_key: str = "", enabled: bool = True, from_start: bool = False,
 ) -> tuple[Forwarder, str]:  # fmt: skip
     """The forwarder and the key that signs what it sends, shown only now; empty for a kind that signs nothing.
 
-    It begins with what is sealed from now on, or with the log's first event. `authorization` is the whole value of
-    that header. Raises ValidationError.
+    Without a `signing_key` one is made. It begins with what is sealed from now on, or with the log's first event.
+    `authorization` is the whole value of that header. Raises ValidationError.
     """
-    transport = _transport(kind)
+    transport = transport_named(kind)
     forwarder = Forwarder(
         project=project, name=name, kind=kind, format=format or transport.default_format, address=address,
         ca_bundle=ca_bundle, enabled=enabled,
     )  # fmt: skip
-    key = secrets.token_urlsafe(32) if "signing_key" in transport.secrets else ""
+    key = _signing_key(transport, signing_key)
     with with_project(project.pk):
         if Forwarder.objects.count() >= MAX_FORWARDERS:
             raise ValidationError(f"A project has at most {MAX_FORWARDERS} forwarders.")
@@ -69,18 +71,20 @@ def create_forwarder(
 
 @transaction.atomic
 def change_forwarder(
-    *, forwarder: Forwarder, authorization: str | None = None, new_signing_key: bool = False
-) -> tuple[Forwarder, str]:
+    *, forwarder: Forwarder, authorization: str | None = None, new_signing_key: bool = False,
+    signing_key: str | None = None,
+) -> tuple[Forwarder, str]:  # fmt: skip
     """Stores what was changed in the row; the kind and the project stay. What failed is tried again at once.
 
-    None keeps the authorization that is stored, for the host that it was given for, and no other. Gives the new
-    signing key, or an empty text. Raises ValidationError.
+    None keeps the authorization that is stored, for the host that it was given for, and no other, and the signing key.
+    Gives the new signing key, or an empty text. Raises ValidationError.
     """
+    new_signing_key = new_signing_key or signing_key is not None
     with with_project(forwarder.project_id):
         before = Forwarder.objects.select_for_update().filter(pk=forwarder.pk).first()
         if before is None:
             raise ValidationError("It is not there any more.")
-        transport = _transport(before.kind)
+        transport = transport_named(before.kind)
         forwarder.kind = before.kind
         held = _stored(before, needed=authorization is None or not new_signing_key)
         if authorization is None:
@@ -92,7 +96,7 @@ def change_forwarder(
                 )
         else:
             held["authorization"] = _authorization(transport, authorization)
-        key = secrets.token_urlsafe(32) if new_signing_key and "signing_key" in transport.secrets else ""
+        key = _signing_key(transport, signing_key or "") if new_signing_key else ""
         if key:
             held["signing_key"] = key
         forwarder.secrets = held
@@ -160,7 +164,8 @@ def _want(state: ForwardState, only: Iterable[int] | None) -> int:
     return letters.update(is_wanted=True)
 
 
-def _transport(kind: str) -> type[Transport]:
+def transport_named(kind: str) -> type[Transport]:
+    """Raises ValidationError."""
     try:
         return registry.get(kind)
     except KeyError:
@@ -201,6 +206,20 @@ def _authorization(transport: type[Transport], text: str) -> str:
     if len(text) > _MAX_AUTHORIZATION or not text.isascii() or not text.isprintable():
         raise ValidationError({"authorization": "It must be printable ASCII."})
     return text
+
+
+def _signing_key(transport: type[Transport], given: str) -> str:
+    """What is given, or a new one; empty for a kind that signs nothing."""
+    if "signing_key" not in transport.secrets:
+        if given:
+            raise ValidationError({"signing_key": "This kind signs nothing."})
+        return ""
+    if not given:
+        return secrets.token_urlsafe(32)
+    if len(given) not in _SIGNING_KEY_LENGTH or not given.isascii() or not given.isprintable():
+        low, high = _SIGNING_KEY_LENGTH.start, _SIGNING_KEY_LENGTH.stop - 1
+        raise ValidationError({"signing_key": f"It must be {low} to {high} characters of printable ASCII."})
+    return given
 
 
 def _stored(forwarder: Forwarder, needed: bool) -> dict[str, str]:

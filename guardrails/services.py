@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -27,6 +27,7 @@ from guardrails.validation import check_spec, check_storable, split_secrets
 from projects.models import Project
 from projects.scoping import with_project
 
+C = TypeVar("C", bound=Check)
 MAX_GUARDRAILS = 50
 MAX_POLICIES = 100
 LONGEST_EXCEPTION = timedelta(days=366)
@@ -153,6 +154,12 @@ def roll_back(*, policy: Policy, version: int) -> Policy:
     return rolled
 
 
+def floor_of() -> list[tuple[Spec, list[str]]]:
+    """The operator's checks in their order, each with the names of its secrets."""
+    rows = FloorGuardrail.objects.order_by("order", "id")
+    return [(_stored_spec(row), sorted(row.secrets)) for row in rows]
+
+
 def guardrails_of(policy: Policy) -> list[Spec]:
     """What is stored, in its order, without its secrets."""
     with with_project(policy.project_id):
@@ -184,6 +191,45 @@ def save_floor_guardrail(*, spec: Spec, guardrail: FloorGuardrail | None = None,
 def delete_floor_guardrail(*, guardrail: FloorGuardrail) -> None:
     record("floor.deleted", subject=guardrail.rule_id, detail=_summary(guardrail))
     guardrail.delete()
+
+
+@dataclass(frozen=True, slots=True)
+class FloorChanges:
+    """By their detectors."""
+
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+@transaction.atomic
+def set_floor(*, guardrails: Sequence[Spec]) -> FloorChanges:
+    """These are then all of the operator's checks, in this order. Each change is an event. Raises ValidationError."""
+    rows = list(FloorGuardrail.objects.select_for_update().order_by("order", "id"))
+    pairs = _pair(guardrails, rows)
+    made: list[str] = []
+    changed: list[str] = []
+    for (spec, row), order in zip(pairs, _orders(pairs, rows), strict=True):
+        # Looked at on a copy, since what is filled in would no longer differ when it is saved.
+        if row is not None and not _fill(copy(row), spec, order):
+            continue
+        save_floor_guardrail(spec=spec, guardrail=row, order=order)
+        (made if row is None else changed).append(spec.detector)
+    kept = [row.pk for _, row in pairs if row is not None]
+    gone = [row for row in rows if row.pk not in kept]
+    for row in gone:
+        delete_floor_guardrail(guardrail=row)
+    return FloorChanges(tuple(made), tuple(changed), tuple(row.detector for row in gone))
+
+
+def _orders(pairs: Sequence[tuple[Spec, C | None]], rows: Sequence[C]) -> list[int]:
+    """Those that the rows have, as long as they are in order and what is new comes after them."""
+    paired = [row for _, row in pairs]
+    known = [row for row in paired if row is not None]
+    if paired[: len(known)] == known and known == [row for row in rows if row in known]:
+        last = max((row.order for row in known), default=-1)
+        return [row.order for row in known] + [last + 1 + each for each in range(len(pairs) - len(known))]
+    return list(range(len(pairs)))
 
 
 # --- false positives ------------------------------------------------------------------------------------
@@ -343,11 +389,11 @@ def _replace_guardrails(policy: Policy, specs: Sequence[Spec]) -> None:
             row.delete()
 
 
-def _pair(specs: Sequence[Spec], rows: Sequence[Guardrail]) -> list[tuple[Spec, Guardrail | None]]:
+def _pair(specs: Sequence[Spec], rows: Sequence[C]) -> list[tuple[Spec, C | None]]:
     """Each guardrail that is asked for with the row that it continues: by uid, else the first alike."""
     free = {str(row.uid): row for row in rows}
     by_uid = {spec.uid: free.pop(spec.uid) for spec in specs if spec.uid in free}
-    pairs: list[tuple[Spec, Guardrail | None]] = []
+    pairs: list[tuple[Spec, C | None]] = []
     for spec in specs:
         row = by_uid.pop(spec.uid, None)
         if row is None:

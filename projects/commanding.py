@@ -20,8 +20,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
 
 from gateway_site.lib.actor import Actor, acting_as
+from gateway_site.lib.references import resolve
 from projects.models import Project
-from projects.named_values import resolve
 from projects.scoping import unscoped
 
 REFUSED, USAGE, NOT_FOUND, DECLINED = 1, 2, 3, 4

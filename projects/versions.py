@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +20,8 @@ from projects.scoping import unscoped
 
 COUNTER = 0
 CHANNEL = "mcpgw:config"
+# By project, whether its keys may have been touched: what is to be raised at the end of `raised_once`.
+_held: ContextVar[dict[int, bool] | None] = ContextVar("held versions", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,37 @@ def bump(*project_ids: int, keys: bool = True) -> None:
 
     `keys` is False for what can have touched no key, no member and no user.
     """
+    held = _held.get()
+    if held is None:
+        _raise(project_ids, keys)
+        return
+    for project_id in project_ids:
+        held[project_id] = held.get(project_id, False) or keys
+
+
+@contextmanager
+def raised_once() -> Iterator[None]:
+    """For a transaction of very many changes, inside of it: each project's version is raised once, at the end.
+
+    PostgreSQL walks over every state that a row has had in an open transaction, so that to raise one counter with each
+    of thousands of changes takes their square.
+    """
+    held: dict[int, bool] = {}
+    token = _held.set(held)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+    if transaction.get_rollback():
+        # Nothing of it stays.
+        return
+    for keys in (False, True):
+        touched = [project_id for project_id, touches_keys in held.items() if touches_keys == keys]
+        if touched:
+            bump(*touched, keys=keys)
+
+
+def _raise(project_ids: Iterable[int], keys: bool) -> None:
     with transaction.atomic():
         version = _raise_counter()
         changes: dict[str, Any] = {"version": version, "changed_at": timezone.now()}
@@ -52,7 +87,7 @@ def bump(*project_ids: int, keys: bool = True) -> None:
 def mark_cleared(project_id: int, marks: Iterable[str]) -> None:
     """Tells every worker to drop what the marks name. A mark of a whole kind stands for those of its parts."""
     with transaction.atomic():
-        bump(project_id, keys=False)
+        _raise([project_id], keys=False)
         row = ConfigVersion.objects.select_for_update().get(project_ref=project_id)
         for mark in marks:
             row.cleared = {known: at for known, at in row.cleared.items() if not known.startswith(f"{mark}:")}

@@ -17,7 +17,11 @@ from django.utils import timezone
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic import ValidationError as SchemaError
 
+from audit import declaring
+from audit.declaring import DeclaredFilter, DeclaredForwarder, DeclaredSchedule
 from gateway_site.lib import egress
+from gateway_site.lib.references import STORED, resolve, resolve_with
+from gateway_site.lib.secrets import Unsealable
 from guardrails import services as guardrail_services
 from guardrails.engine.rules import MAX_CHARACTERS
 from guardrails.exemptions import digest_place, digest_text
@@ -28,18 +32,19 @@ from guardrails.validation import secret_parameters
 from projects import people
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project, User
-from projects.named_values import resolve
 from projects.scoping import unscoped, with_project
-from servers import services
+from projects.versions import raised_once
+from servers import review, services
 from servers.models import CommandTemplate, Server
 from servers.reading import left_to_schedule
 
 # What no database takes.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-# In place of a secret: what is stored stays, as it is or for want of it as an error.
-STORED = "stored:"
 # So many servers are read by and by, not all at once.
 _MANY = 100
+# Of one server: all that it may have, in some versions.
+_MOST_APPROVED = 10_000
+_DECLARED = "declared in a file"
 
 
 class DeclarationError(Exception):
@@ -139,6 +144,14 @@ class DeclaredOverlay(_Strict):
     constraint: dict[str, Any] = {}
 
 
+class DeclaredApproval(_Strict):
+    """A definition that may be offered, by its digest (servers.definitions), which is the same everywhere."""
+
+    kind: Literal["tool", "prompt", "resource", "template"] = "tool"
+    name: Annotated[str, Field(min_length=1, max_length=review.MAX_NAME)]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class DeclaredServer(_Strict):
     """`bearer`, and the values of `headers` and `params`, may be `env:NAME`, `file:PATH` or `stored:`;
     what follows `literal:` is taken as it is.
@@ -148,7 +161,7 @@ class DeclaredServer(_Strict):
     `restore_tokens`, `discovery_seconds`, `review`, `grants` and `overlays` stay as they are when they are not given,
     also when what the file leaves out is deleted; `grants` and `overlays` that are given are all that there are. Of a
     new server all that it first lists is approved, and granted to every role, since who writes the file has said that
-    it is to be used.
+    it is to be used; where `approved` is given, nothing but that is approved. `approved` takes no decision back.
     """
 
     slug: str
@@ -168,6 +181,7 @@ class DeclaredServer(_Strict):
     review: Literal["review", "trust-first", "trust"] = "trust-first"
     grants: list[DeclaredGrant] = []
     overlays: list[DeclaredOverlay] = []
+    approved: Annotated[list[DeclaredApproval], Field(max_length=_MOST_APPROVED)] = []
 
 
 class DeclaredKey(_Strict):
@@ -229,7 +243,8 @@ class DeclaredProject(_Strict):
     """`policy` makes a preset the project's default. `audit` that is not given, or a part of it, stays as it is.
 
     `grants` are the rules that hold for all servers; these and `exceptions` stay as they are when they are not given,
-    and are all that there are when they are.
+    and are all that there are when they are. Of `forwarders`, `schedules` and `filters` what is left out stays, or goes
+    when what the file leaves out is deleted, but not when the file has no such part at all.
     """
 
     slug: str
@@ -242,13 +257,17 @@ class DeclaredProject(_Strict):
     grants: list[DeclaredGrant] = []
     servers: list[DeclaredServer] = []
     exceptions: list[DeclaredException] = []
+    forwarders: list[DeclaredForwarder] = []
+    schedules: list[DeclaredSchedule] = []
+    filters: list[DeclaredFilter] = []
     keys: list[DeclaredKey] = []
 
 
 class Declaration(_Strict):
-    """The whole file."""
+    """The whole file. `floor` is the operator's, for every project; given, it is all of it, else it stays."""
 
     version: Literal[1]
+    floor: list[DeclaredGuardrail] = []
     command_templates: list[DeclaredTemplate] = []
     projects: list[DeclaredProject] = []
 
@@ -258,12 +277,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Outcome:
-    """What was, or in a dry run would be, done. `keys` hold the texts of new keys, shown once."""
+    """What was, or in a dry run would be, done. `keys` and `signing_keys` hold the texts of new ones, shown once."""
 
     create: list[str] = field(default_factory=list)
     update: list[str] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
     keys: list[dict[str, str]] = field(default_factory=list, repr=False)
+    signing_keys: list[dict[str, str]] = field(default_factory=list, repr=False)
     progress: Progress | None = field(default=None, repr=False)
     servers: int = 0
     servers_done: int = 0
@@ -323,8 +343,10 @@ def apply(
     `progress` is told how many servers of how many are done. Raises DeclarationError.
     """
     outcome = Outcome(progress=progress, servers=sum(len(each.servers) for each in declaration.projects))
-    with transaction.atomic(), left_to_schedule() if outcome.servers > _MANY else nullcontext():
+    with transaction.atomic(), raised_once(), left_to_schedule() if outcome.servers > _MANY else nullcontext():
         _lock_servers(declaration)
+        if "floor" in declaration.model_fields_set:
+            _at("floor", _apply_floor, declaration, outcome)
         for template in declaration.command_templates:
             _at(f"command_templates.{template.slug}", _apply_template, template, outcome)
         for project in declaration.projects:
@@ -333,6 +355,7 @@ def apply(
             # What would happen is found by doing it, so that a dry run cannot differ from a run.
             transaction.set_rollback(True)
             outcome.keys.clear()
+            outcome.signing_keys.clear()
     return outcome
 
 
@@ -348,6 +371,15 @@ def _at(place: str, function: Any, *args: Any) -> Any:
         return function(*args)
     except ValidationError as error:
         raise DeclarationError(f"{place}: {'; '.join(error.messages)}") from None
+    except Unsealable:
+        raise DeclarationError(f"{place}: what is stored does not open with this gateway's key ring") from None
+
+
+def _apply_floor(declaration: Declaration, outcome: Outcome) -> None:
+    done = guardrail_services.set_floor(guardrails=[_spec(each) for each in declaration.floor])
+    outcome.create += [f"floor {name}" for name in done.created]
+    outcome.update += [f"floor {name}" for name in done.changed]
+    outcome.delete += [f"floor {name}" for name in done.deleted]
 
 
 def _apply_template(declared: DeclaredTemplate, outcome: Outcome) -> None:
@@ -408,15 +440,28 @@ def _apply_project(declared: DeclaredProject, outcome: Outcome, prune: bool) -> 
             _unset_default(project, outcome)
         if "grants" in declared.model_fields_set:
             _at(f"{place}.grants", _apply_grants, project, declared, outcome)
+        known = _known_servers(declared)
         for server in declared.servers:
-            _at(f"{place}.servers.{server.slug}", _apply_server, project, server, outcome)
+            _at(f"{place}.servers.{server.slug}", _apply_server, project, server, known, outcome)
             outcome.advance()
         if "exceptions" in declared.model_fields_set:
             _at(f"{place}.exceptions", _apply_exceptions, project, declared, outcome)
         for key in declared.keys:
             _at(f"{place}.keys.{key.label}", _apply_key, project, key, outcome)
+        _apply_audit(project, declared, outcome, prune)
         if prune:
             _at(place, _prune, project, declared, outcome)
+
+
+def _apply_audit(project: Project, declared: DeclaredProject, outcome: Outcome, prune: bool) -> None:
+    """What becomes of the project's log. A file that does not speak of a part has left nothing out of it."""
+    acts: dict[str, Callable[..., None]] = {
+        "forwarders": declaring.apply_forwarders, "schedules": declaring.apply_schedules,
+        "filters": declaring.apply_filters,
+    }  # fmt: skip
+    for part, act in acts.items():
+        wanted, pruned = getattr(declared, part), prune and part in declared.model_fields_set
+        _at(f"projects.{project.slug}.{part}", act, project, wanted, outcome, pruned)
 
 
 def _apply_member(project: Project, declared: DeclaredMember, outcome: Outcome) -> None:
@@ -515,9 +560,17 @@ def _guarding(declared: DeclaredServer) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in declared.model_fields_set}
 
 
-def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) -> None:
+def _known_servers(declared: DeclaredProject) -> dict[str, Server]:
+    """Those of the file that are there already, by slug."""
     related = ("template", "project", "input_policy", "output_policy")
-    server = Server.objects.select_related(*related).filter(slug=declared.slug).first()
+    slugs = [server.slug for server in declared.servers]
+    return {row.slug: row for row in Server.objects.select_related(*related).filter(slug__in=slugs)}
+
+
+def _apply_server(
+    project: Project, declared: DeclaredServer, known_servers: dict[str, Server], outcome: Outcome
+) -> None:
+    server = known_servers.get(declared.slug)
     wanted = {
         "transport": declared.transport,
         "url": declared.url,
@@ -533,11 +586,13 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
     if server is None:
         server = services.new_server(project=project, slug=declared.slug, **wanted)
         server.review = declared.review
-        services.save_server(server=server, headers=headers or {}, params=params)
+        known_servers[server.slug] = services.save_server(server=server, headers=headers or {}, params=params)
         if grants := _grants_of_new(declared):
             services.set_grants(server=server, grants=grants)
         if overlays := _overlays(declared):
             services.set_overlays(server=server, overlays=overlays)
+        if "approved" in declared.model_fields_set:
+            review.approve_ahead(server=server, approvals=_approvals(declared), reason=_DECLARED)
         outcome.create.append(name)
         return
     if headers is not None and _keeps_a_secret(declared) and _moves(server, wanted):
@@ -550,8 +605,15 @@ def _apply_server(project: Project, declared: DeclaredServer, outcome: Outcome) 
         differs = services.set_grants(server=server, grants=_grants(declared)) or differs
     if "overlays" in declared.model_fields_set:
         differs = services.set_overlays(server=server, overlays=_overlays(declared)) or differs
+    if "approved" in declared.model_fields_set:
+        ahead = review.approve_ahead(server=server, approvals=_approvals(declared), reason=_DECLARED)
+        differs = ahead or differs
     if differs:
         outcome.update.append(name)
+
+
+def _approvals(declared: DeclaredServer) -> list[review.Approval]:
+    return [review.Approval(each.kind, each.name, each.digest) for each in declared.approved]
 
 
 def _grants_of_new(declared: DeclaredServer) -> list[services.GrantSpec]:
@@ -628,10 +690,10 @@ def _headers(declared: DeclaredServer, known: Mapping[str, str]) -> dict[str, st
     """None when the file says nothing of them: what is stored stays."""
     if declared.headers is None and declared.bearer is None:
         return None
-    headers = {name: _stored(known, name) if value == STORED else resolve(value)
+    headers = {name: resolve_with(known, name, value)
                for name, value in (declared.headers or {}).items()}  # fmt: skip
     if declared.bearer == STORED:
-        headers["Authorization"] = _stored(known, "Authorization")
+        headers["Authorization"] = resolve_with(known, "Authorization", STORED)
     elif declared.bearer is not None:
         headers["Authorization"] = f"Bearer {resolve(declared.bearer)}"
     return headers
@@ -652,20 +714,9 @@ def _params(
     """With the secret ones that are stored and that the file does not mention."""
     slots = template.params if template is not None else {}
     kept = {name: value for name, value in known.items() if slots.get(name, {}).get("secret")}
-    given = {name: _stored(known, name) if value == STORED else resolve(value)
+    given = {name: resolve_with(known, name, value)
              for name, value in declared.params.items()}  # fmt: skip
     return {**kept, **given}
-
-
-def _stored(known: Mapping[str, str], name: str) -> str:
-    if name not in known:
-        raise ValidationError(f"Nothing is stored for {name}; give env:NAME or file:PATH.")
-    return known[name]
-
-
-def literal(value: str) -> str:
-    """How a value is declared that means itself, and no file and no variable of this machine."""
-    return f"literal:{value}" if value.startswith(("env:", "file:", "stored:", "literal:")) else value
 
 
 def _apply_key(project: Project, declared: DeclaredKey, outcome: Outcome) -> None:

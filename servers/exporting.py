@@ -1,14 +1,14 @@
 """Projects written down as a declaration: all that they have but secrets, so that applying it changes nothing.
 
 What is written follows the declaration's own fields: one that is added there is exported under the name of the row's
-field. What is not written is what the gateway learns by itself: catalogues, the decisions on definitions, and the log.
+field. What is not written is what the gateway learns by itself: catalogues and the log.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC
 from typing import Any
 
@@ -17,12 +17,17 @@ from django.utils import timezone
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from audit import declaring
+from audit.declaring import DeclaredFilter, DeclaredForwarder, DeclaredSchedule
+from gateway_site.lib.references import STORED, literal
 from guardrails import services as guardrail_services
 from guardrails.models import FindingException, Guardrail, Policy
+from guardrails.specs import Spec
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import with_project
+from servers import review
 from servers.declared import (
-    STORED,
+    DeclaredApproval,
     DeclaredException,
     DeclaredGrant,
     DeclaredGuardrail,
@@ -33,15 +38,14 @@ from servers.declared import (
     DeclaredProject,
     DeclaredServer,
     DeclaredTemplate,
-    literal,
 )
-from servers.models import CommandTemplate, Grant, Overlay, Server
+from servers.models import CommandTemplate, Grant, Overlay, Review, Server, State, ToolVersion
 
 # Said even when they are as a new row would have them, since what a file leaves out of these stays as it is.
 _SAID = frozenset({
     "input_policy", "output_policy", "argument_kinds", "restore_tokens", "discovery_seconds", "review", "grants",
     "overlays", "exceptions", "default", "mode", "expires_at", "enabled", "slug", "name", "email", "user",
-    "label",
+    "label", "approved", "forwarders", "schedules", "filters", "floor",
 })  # fmt: skip
 
 
@@ -66,9 +70,12 @@ class References:
         return f"env:{name}"
 
 
-def write(projects: Iterable[Project], references: References, *, templates: bool = True) -> str:
-    """YAML that `declared.read` takes. `templates` also writes the command templates that the projects use."""
-    return as_yaml(export(projects, references, templates=templates))
+def write(projects: Iterable[Project], references: References, *, whole: bool = False) -> str:
+    """YAML that `declared.read` takes, with the command templates that the projects use.
+
+    `whole` also writes what is the operator's: the floor, and all command templates.
+    """
+    return as_yaml(export(projects, references, whole=whole))
 
 
 def as_yaml(document: dict[str, Any]) -> str:
@@ -77,16 +84,19 @@ def as_yaml(document: dict[str, Any]) -> str:
     return yaml.safe_dump(document, sort_keys=False, width=120) if "\x85" in text else text
 
 
-def export(projects: Iterable[Project], references: References, *, templates: bool = True) -> dict[str, Any]:
+def export(projects: Iterable[Project], references: References, *, whole: bool = False) -> dict[str, Any]:
     """The declaration as plain data."""
     declared, used = [], set()
     for project in projects:
         with with_project(project.pk):
             declared.append(_project(project, references))
             used |= set(Server.objects.exclude(template=None).values_list("template_id", flat=True))
-    rows = CommandTemplate.objects.filter(pk__in=used) if templates else ()
-    written = [_said(DeclaredTemplate, _columns(DeclaredTemplate, row)) for row in rows]
-    return {"version": 1, **({"command_templates": written} if written else {}), "projects": declared}
+    rows = CommandTemplate.objects.all() if whole else CommandTemplate.objects.filter(pk__in=used)
+    templates = [_said(DeclaredTemplate, _columns(DeclaredTemplate, row)) for row in rows]
+    return {
+        "version": 1, **({"floor": _floor(references)} if whole else {}),
+        **({"command_templates": templates} if templates else {}), "projects": declared,
+    }  # fmt: skip
 
 
 def older_keys(project: Project) -> int:
@@ -113,6 +123,9 @@ def _project(project: Project, references: References) -> dict[str, Any]:
             for row in Server.objects.select_related("template", "input_policy", "output_policy").order_by("slug")
         ],
         "exceptions": _exceptions(),
+        "forwarders": [_said(DeclaredForwarder, each) for each in declaring.written_forwarders(project, references)],
+        "schedules": [_said(DeclaredSchedule, each) for each in declaring.written_schedules(project, references)],
+        "filters": [_said(DeclaredFilter, each) for each in declaring.written_filters()],
         "keys": [_key(row) for row in _newest(_live_keys())],
     }
     return _said(DeclaredProject, given)
@@ -126,15 +139,24 @@ def _sections() -> dict[str, type[BaseModel]]:
 def _policy(row: Policy, references: References) -> dict[str, Any]:
     specs = guardrail_services.guardrails_of(row)
     rows = Guardrail.objects.filter(policy=row).order_by("order", "id")
-    guardrails = []
-    for place, (spec, guardrail) in enumerate(zip(specs, rows, strict=True)):
-        secrets = {name: references(row.project.slug, f"{row.slug} {place + 1}", name)
-                   for name in sorted(guardrail.secrets)}  # fmt: skip
-        given = {name: getattr(spec, name) for name in DeclaredGuardrail.model_fields}
-        given |= {"directions": list(spec.directions), "categories": list(spec.categories)}
-        guardrails.append(_said(DeclaredGuardrail, given | {"config": {**spec.config, **secrets}}))
+    guardrails = [
+        _guardrail(spec, sorted(guardrail.secrets), references, row.project.slug, f"{row.slug} {place}")
+        for place, (spec, guardrail) in enumerate(zip(specs, rows, strict=True), 1)
+    ]
     given = _columns(DeclaredPolicy, row) | {"guardrails": guardrails, "default": row.is_default}
     return _said(DeclaredPolicy, given)
+
+
+def _floor(references: References) -> list[dict[str, Any]]:
+    return [_guardrail(spec, secrets, references, f"floor {place}")
+            for place, (spec, secrets) in enumerate(guardrail_services.floor_of(), 1)]  # fmt: skip
+
+
+def _guardrail(spec: Spec, secrets: Iterable[str], references: References, *place: str) -> dict[str, Any]:
+    given = {name: getattr(spec, name) for name in DeclaredGuardrail.model_fields}
+    given |= {"directions": list(spec.directions), "categories": list(spec.categories)}
+    hidden = {name: references(*place, name) for name in secrets}
+    return _said(DeclaredGuardrail, given | {"config": {**spec.config, **hidden}})
 
 
 def _server(row: Server, references: References) -> dict[str, Any]:
@@ -153,8 +175,21 @@ def _server(row: Server, references: References) -> dict[str, Any]:
             _said(DeclaredOverlay, _columns(DeclaredOverlay, each))
             for each in Overlay.objects.filter(server=row).order_by("tool")
         ],
+        **_approved(row),
     }
     return _said(DeclaredServer, given)
+
+
+def _approved(row: Server) -> dict[str, Any]:
+    """Nothing of a server that was never read, since a file that says what is approved lets nothing else be trusted."""
+    ahead = review.approved_ahead(row)
+    if row.review == Review.TRUST or (row.approved_ahead is None and not row.first_lists):
+        return {}
+    versions = ToolVersion.objects.filter(tool__server=row)
+    states = {review.Approval(*place): state for *place, state in
+              versions.values_list("tool__kind", "tool__name", "digest", "state")}  # fmt: skip
+    approved = {each for each, state in states.items() if state == State.APPROVED} | (set(ahead) - states.keys())
+    return {"approved": [_said(DeclaredApproval, asdict(each)) for each in sorted(approved)]}
 
 
 def _grant(row: Grant) -> dict[str, Any]:

@@ -97,6 +97,8 @@ class Server(TenantModel):
     )  # fmt: skip
     review = models.CharField(max_length=11, choices=Review.choices, default=Review.REVIEW)
     created_at = models.DateTimeField(auto_now_add=True)
+    # What a file has approved before it was seen: [{"kind", "name", "digest"}]. None when no file has said so.
+    approved_ahead = models.JSONField(null=True, blank=True, editable=False)
     # Of which kinds the server's list has been seen to its end, by era: {"modern": ["tool", "prompt"]}.
     first_lists = models.JSONField(default=dict, blank=True, editable=False)
     # Every change of the catalogue raises it.
@@ -123,6 +125,12 @@ class Server(TenantModel):
         """Raises ValidationError for argument kinds that no guardrail could use."""
         super().clean()
         _check_kinds(self.argument_kinds)
+
+    @property
+    def review_in_force(self) -> str:
+        """Where a file has said what is approved, nothing else is trusted at first sight."""
+        is_said = self.approved_ahead is not None and self.review == Review.TRUST_FIRST
+        return Review.REVIEW if is_said else self.review
 
     @property
     def secrets(self) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _key(server: Server, cleared: Mapping[str, int]) -> Key:
     since = max(cleared.get("tools", 0), cleared.get(f"tools:{server.pk}", 0))
     return key_of(
         project=server.project_id, server=server.pk, version=f"{server.catalogue_version}.{since}",
-        method="catalogue", params=server.review,
+        method="catalogue", params=server.review_in_force,
     )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def _load(servers: Sequence[Server]) -> dict[int, Offer]:
     return {
         server.pk: Offer(
             server_id=server.pk,
-            review=server.review,
+            review=server.review_in_force,
             version=server.catalogue_version,
             lists=frozenset((era, kind) for era, kinds in server.first_lists.items() for kind in kinds),
             entries=entries[server.pk],

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,7 @@ MAX_EVENTS = 50
 _ROWS_AT_ONCE = 500
 _TRUSTED = "trusted server"
 _CHECK = "schema check"
+_AHEAD = "approved ahead"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -47,6 +48,15 @@ class Listed:
     kind: str
     name: str
     definition: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Approval:
+    """One definition by what it is: its kind, its name at the server, and its digest (servers.definitions)."""
+
+    kind: str
+    name: str
+    digest: str
 
 
 @transaction.atomic
@@ -75,6 +85,8 @@ def observe(
             sighting.miss(kind)
         sighting.finish()
         changes = sighting.changes
+        if sighting.met_ahead:
+            server.save(update_fields=["approved_ahead"])
         seen = set(server.first_lists.get(era, ()))
         read = kinds | set(Tool.Kind.values) if ends_first_sight else kinds
         if read - seen:
@@ -152,6 +164,8 @@ class _Sighting:
         self._happened: list[_Happened] = []
         self._names: dict[str, list[str]] = {}
         self._noted_bytes = 0
+        self._ahead = set(approved_ahead(server))
+        self.met_ahead = False
 
     def see(self, entry: Listed) -> None:
         place = (entry.kind, entry.name)
@@ -182,6 +196,8 @@ class _Sighting:
         self.changes = self.changes or bool(self._new or self._changed)
         self._store_changed()
         self._store_new()
+        if self.met_ahead:
+            self.server.approved_ahead = [asdict(each) for each in sorted(self._ahead)]
         self._record_all()
 
     def _store_new(self) -> None:
@@ -269,11 +285,21 @@ class _Sighting:
     def _judge(self, entry: Listed, found: list[str], tool: Tool | None) -> tuple[str, str]:
         if found:
             return State.REJECTED, _CHECK
+        if self._ahead and self._is_ahead(Approval(entry.kind, entry.name, digest_of(entry.definition))):
+            return State.APPROVED, _AHEAD
         if self.server.review == Review.TRUST:
             return State.APPROVED, _TRUSTED
-        if self.server.review == Review.TRUST_FIRST and self._is_first_sight(entry.kind, tool):
+        if self.server.review_in_force == Review.TRUST_FIRST and self._is_first_sight(entry.kind, tool):
             return State.APPROVED, "first sight"
         return State.WAITING, ""
+
+    def _is_ahead(self, approval: Approval) -> bool:
+        """What was waited for is waited for no more: from now on its version says what was decided."""
+        if approval not in self._ahead:
+            return False
+        self._ahead.remove(approval)
+        self.met_ahead = True
+        return True
 
     def _is_first_sight(self, kind: str, tool: Tool | None) -> bool:
         """Until its lists were read once, in whatever era, and not for long.
@@ -341,6 +367,52 @@ def approve_waiting(*, server: Server, reason: str = "") -> int:
     for version in versions:
         approve(version=version, reason=reason)
     return len(versions)
+
+
+@transaction.atomic
+def approve_ahead(*, server: Server, approvals: Sequence[Approval], reason: str = "") -> bool:
+    """Approves these definitions: those that wait now, and the others as soon as the server says them.
+
+    What was rejected stays so, and nothing that was approved is taken back. Of a server that was never read nothing
+    else is trusted at first sight any more. Whether anything changed. Raises ValidationError.
+    """
+    with with_project(server.project_id):
+        locked = _lock(server.pk)
+        seen = _seen_versions(locked)
+        wanted = set(approvals)
+        waiting = [pk for approval, (pk, state) in seen.items() if approval in wanted and state == State.WAITING]
+        for version in ToolVersion.objects.filter(pk__in=waiting).order_by("id"):
+            approve(version=version, reason=reason)
+        before = set(approved_ahead(locked))
+        ahead = before | (wanted - seen.keys())
+        is_news = ahead != before or (locked.approved_ahead is None and not locked.first_lists)
+        if is_news:
+            _store_ahead(locked, sorted(ahead), reason)
+        server.approved_ahead = locked.approved_ahead
+        return is_news or bool(waiting)
+
+
+def approved_ahead(server: Server) -> list[Approval]:
+    return [Approval(**each) for each in server.approved_ahead or ()]
+
+
+def _seen_versions(server: Server) -> dict[Approval, tuple[int, str]]:
+    rows = ToolVersion.objects.filter(tool__server=server)
+    columns = ("tool__kind", "tool__name", "digest", "pk", "state")
+    return {Approval(*place): (pk, state) for *place, pk, state in rows.values_list(*columns)}
+
+
+def _store_ahead(server: Server, approvals: Sequence[Approval], reason: str) -> None:
+    server.approved_ahead = [asdict(each) for each in approvals]
+    server.save(update_fields=["approved_ahead"])
+    record(
+        "definitions.approved_ahead", project_ref=server.project_id, project=server.project.slug,
+        server_ref=server.pk, server=server.slug, subject=server.slug, decision=State.APPROVED,
+        detail={
+            "count": len(approvals), "reason": reason,
+            "names": [f"{each.kind}:{each.name[:80]} {each.digest[:16]}" for each in approvals[:100]],
+        },
+    )  # fmt: skip
 
 
 def _lock(server_id: int) -> Server:

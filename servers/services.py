@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Count, Q
 
 from audit.recorder import record
 from gateway_site.lib import egress
 from gateway_site.lib.secrets import Unsealable
 from projects.models import ApiKey, Project, User
 from projects.scoping import unscoped, with_project
+from projects.versions import bump
 from servers import inquiry, overlaying, recipes
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, Transport
 from servers.reading import note_list_changed, read_soon, rediscover, warm
@@ -22,8 +24,10 @@ from servers.reading import note_list_changed, read_soon, rediscover, warm
 __all__ = ["note_list_changed", "rediscover", "warm"]
 
 R = TypeVar("R", Grant, Overlay)
-# Of one project.
+# Of one server, and of those for all servers: each of both is held against whatever is asked for there.
 MAX_GRANTS = 500
+# Of one project: all are read when its configuration changes.
+MAX_GRANTS_OF_PROJECT = 5_000
 # More than servers take, and every process has them in memory.
 _MAX_HEADER_CHARACTERS = 32 * 1024
 # What an overlay says of its tool.
@@ -127,12 +131,15 @@ def _replace_grants(project: Project, server: Server | None, grants: Sequence[Gr
         before = [GrantSpec(row.effect, row.pattern, row.role, row.reason) for row in rows]
         if before == list(grants):
             return False
-        rows.delete()
-        _check_room(len(grants))
-        for spec in grants:
-            row = Grant(project_id=project.pk, server=server, **asdict(spec))
+        if before:
+            rows.delete()
+        _check_room(server.pk if server is not None else None, len(grants))
+        made = [Grant(project_id=project.pk, server=server, **asdict(spec)) for spec in grants]
+        for row in made:
             row.full_clean(exclude=["project", "server"])
-            row.save()
+        Grant.objects.bulk_create(made)
+    # Rows that are made together announce nothing.
+    bump(project.pk, keys=False)
     _record_grants(project, server, before, grants)
     return True
 
@@ -149,18 +156,23 @@ def save_grant(*, grant: Grant) -> Grant:
     with with_project(grant.project_id):
         before = _stored(grant)
         _check_own_server(grant)
-        if before is None:
-            _check_room(1)
+        if before is None or before.server_id != grant.server_id:
+            _check_room(grant.server_id, 1)
         grant.full_clean()
         grant.save()
         _record_grant("grant.changed" if before else "grant.created", grant, before)
     return grant
 
 
-def _check_room(number: int) -> None:
-    """Each rule of the active project is held against whatever is asked for. Raises ValidationError."""
-    if Grant.objects.count() + number > MAX_GRANTS:
-        raise ValidationError(f"A project has at most {MAX_GRANTS:,} rules.")
+def _check_room(server_id: int | None, number: int) -> None:
+    """For so many more rules of a server of the active project, or for all its servers. Raises ValidationError."""
+    own = Q(server_id=server_id) if server_id is not None else Q(server=None)
+    there = Grant.objects.aggregate(all=Count("pk"), own=Count("pk", filter=own))
+    if there["own"] + number > MAX_GRANTS:
+        what = "A server has" if server_id is not None else "For all its servers a project has"
+        raise ValidationError(f"{what} at most {MAX_GRANTS:,} rules.")
+    if there["all"] + number > MAX_GRANTS_OF_PROJECT:
+        raise ValidationError(f"A project has at most {MAX_GRANTS_OF_PROJECT:,} rules.")
 
 
 @transaction.atomic

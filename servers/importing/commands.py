@@ -14,8 +14,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from gateway_site.lib.references import literal
 from servers import recipes
-from servers.declared import literal
 from servers.importing.report import Names
 
 _LITERAL = re.compile(r"\{[a-z][a-z0-9_]*\}")

@@ -12,12 +12,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from gateway_site.lib.references import literal
 from guardrails.providers.enkrypt import SUMMARY
-from servers.declared import literal
 from servers.importing.commands import NoCommand, Templates
 from servers.importing.remote import NoAddress, remote
 from servers.importing.report import Names, Node, Report
-from servers.services import MAX_GRANTS
+from servers.services import MAX_GRANTS, MAX_GRANTS_OF_PROJECT
 
 # Paths whose member names are secrets.
 NUMBERED = ("apikeys",)
@@ -243,22 +243,26 @@ class _Import:
         return {"deny": pattern, **({"reason": reason} if reason else {})}
 
     def _share_rules(self, project: dict[str, Any], node: Node) -> None:
-        """So that a project with more servers than it may have rules is as open as it was, where that can be said."""
+        """So that a project with more rules than it may have is as open as it was, where that can be said."""
         servers = project["servers"]
-        if sum(len(server["grants"]) for server in servers) <= MAX_GRANTS:
+        for server in servers:
+            if len(server["grants"]) > MAX_GRANTS:
+                self._close(server, node, f"a server has at most {MAX_GRANTS} rules")
+        if sum(len(server["grants"]) for server in servers) <= MAX_GRANTS_OF_PROJECT:
             return
         if all({"allow": "*"} in server["grants"] for server in servers):
             project["grants"] = [{"allow": "*"}]
             for server in servers:
                 server["grants"].remove({"allow": "*"})
-        left = MAX_GRANTS - len(project.get("grants", ()))
+        left = MAX_GRANTS_OF_PROJECT - len(project.get("grants", ()))
         for server in servers:
             if len(server["grants"]) > left:
-                self.report.left_out(
-                    node, f"{server['slug']} is granted to nobody: a project has at most {MAX_GRANTS} rules", False
-                )
-                server["grants"], server["enabled"] = [], False
+                self._close(server, node, f"a project has at most {MAX_GRANTS_OF_PROJECT} rules")
             left -= len(server["grants"])
+
+    def _close(self, server: dict[str, Any], node: Node, reason: str) -> None:
+        self.report.left_out(node, f"{server['slug']} is granted to nobody: {reason}", False)
+        server["grants"], server["enabled"] = [], False
 
     # --- guardrails -------------------------------------------------------------------------------------
 

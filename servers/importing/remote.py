@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from gateway_site.lib import egress
-from servers.declared import literal
+from gateway_site.lib.references import literal
 from servers.services import check_headers
 
 

@@ -117,17 +117,31 @@ def test_a_large_file_is_imported_whole(django_capture_on_commit_callbacks: Any)
 
 
 @pytest.mark.claim("import.enkrypt")
-def test_more_rules_than_a_project_may_have_are_said_once_for_all_servers() -> None:
-    document = reference.large(projects=1, servers=600, people=1)
+def test_more_rules_than_a_project_may_have_are_said_once_for_all_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enkrypt, "MAX_GRANTS_OF_PROJECT", 50)
+    document = reference.large(projects=1, servers=60, people=1)
     raw, report = enkrypt.read(document)
     [project] = raw["projects"]
     assert project["grants"] == [{"allow": "*"}]
     granted = [server for server in project["servers"] if server["grants"]]
-    assert len(granted) == 499
+    assert len(granted) == 49
     closed = [server["slug"] for server in project["servers"] if server.get("enabled") is False]
-    assert len(closed) == 101
+    assert len(closed) == 11
     said = [line.text.partition(" ")[0] for line in report.lines if "is granted to nobody" in line.text]
     assert said == closed
+
+
+@pytest.mark.claim("import.enkrypt")
+def test_a_server_with_more_rules_than_it_may_have_is_closed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enkrypt, "MAX_GRANTS", 3)
+    document = reference.large(projects=1, servers=3, people=1)
+    [config] = document["mcp_configs"].values()
+    config["mcp_config"][1]["denied_tools"] = ["a", "b", "c"]
+    raw, report = enkrypt.read(document)
+    [project] = raw["projects"]
+    assert [len(server["grants"]) for server in project["servers"]] == [2, 0, 2]
+    assert [server.get("enabled", True) for server in project["servers"]] == [True, False, True]
+    assert [line.text for line in report.lines if "is granted to nobody" in line.text] != []
 
 
 # --- the report -----------------------------------------------------------------------------------------

@@ -176,7 +176,9 @@ def test_the_command_prints_new_keys_once_and_they_are_nowhere_else(tmp_path: Pa
     [key] = printed["keys"]
     assert set(key) == {"project", "user", "label", "key"}
     assert key["key"][15:] not in everything() + repr(list(Event.objects.values()))
-    assert json.loads(command(tmp_path, TEXT, "--json")) == {"create": [], "update": [], "delete": [], "keys": []}
+    assert json.loads(command(tmp_path, TEXT, "--json")) == {
+        "create": [], "update": [], "delete": [], "keys": [], "signing_keys": [],
+    }  # fmt: skip
     assert command(tmp_path, TEXT).strip() == "Nothing to change."
 
 
@@ -473,6 +475,35 @@ def test_pruning_leaves_the_rules_and_overlays_of_a_server_that_stays() -> None:
     with unscoped("the test looks"):
         assert [grant.pk for grant in Grant.objects.filter(server=None)] == [everywhere.pk]
         assert not Overlay.objects.exists()
+
+
+@pytest.mark.claim("authorize.many")
+def test_rules_of_many_servers_leave_room_for_each_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MAX_GRANTS", 2)
+    raw = document()
+    acme(raw)["servers"] += [{"slug": f"s{number}", "url": "https://docs.example/mcp"} for number in range(4)]
+    apply(raw)
+    with unscoped("the test counts"):
+        assert Grant.objects.filter(project__slug="acme", pattern="*").count() == 6
+
+
+@pytest.mark.claim("apply.one-version")
+def test_however_much_a_file_changes_each_project_is_raised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = versions.current()
+    apply(document())
+    # Once for what touched keys; workers read it all again at once.
+    assert versions.current() == before + 1
+    assert versions.standing(Project.objects.get().pk).keys_version == before + 1
+    apply(document())
+    assert versions.current() == before + 1, "what changes nothing wakes nobody"
+    raw = document()
+    acme(raw)["servers"][0]["timeout_seconds"] = 9
+    acme(raw)["servers"][0]["grants"] = [{"deny": "x"}]
+    apply(raw, dry_run=True)
+    assert versions.current() == before + 1
+    apply(raw)
+    standing = versions.standing(Project.objects.get().pk)
+    assert (standing.version, standing.keys_version) == (before + 2, before + 1)
 
 
 @pytest.mark.claim("apply.prune")

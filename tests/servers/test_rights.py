@@ -61,6 +61,25 @@ def test_rules_of_one_server_say_nothing_of_another() -> None:
     assert not decide(both, ADA, "docs", "tool", "read").allowed
 
 
+@pytest.mark.claim("authorize.many")
+def test_rules_of_other_servers_cost_a_decision_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Rule] = []
+    applies = Rule.applies
+
+    def applies_and_counts(rule: Rule, server: str, role: str) -> bool:
+        looked.append(rule)
+        return applies(rule, server, role)
+
+    monkeypatch.setattr(Rule, "applies", applies_and_counts)
+    slugs = [f"s{number}" for number in range(1000)]
+    many = Rights((*(Rule("allow", slug, "", "*") for slug in slugs), Rule("deny", "", "", "drop")))
+    for slug in slugs:
+        denied, allowed = many.rules_for(slug, "member")
+        assert ([rule.pattern for rule in denied], [rule.server for rule in allowed]) == (["drop"], [slug])
+    assert len(looked) == 2 * len(slugs)
+    assert [rule.pattern for rule in many.rules_for("unknown", "member")[0]] == ["drop"]
+
+
 @pytest.mark.claim("review.waiting")
 def test_what_waits_or_is_unknown_cannot_be_used_under_review() -> None:
     assert not decide(rights(ALLOW), ADA, "docs", "tool", "new").allowed

@@ -268,18 +268,24 @@ def test_a_changed_template_changes_the_hash_of_its_servers(cast: Cast) -> None:
 @pytest.mark.claim("authorize.many")
 def test_a_project_has_so_many_rules_and_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MAX_GRANTS", 3)
-    server = cast.server()
+    monkeypatch.setattr(services, "MAX_GRANTS_OF_PROJECT", 5)
+    server, other = cast.server(), cast.server("other")
     with with_project(cast.acme.pk):
         Grant.objects.all().delete()
     rules = [services.GrantSpec("deny", f"t{number}") for number in range(4)]
     with pytest.raises(ValidationError, match="at most 3 rules"):
         services.set_grants(server=server, grants=rules)
     services.set_grants(server=server, grants=rules[:3])
-    with pytest.raises(ValidationError, match="at most 3 rules"):
-        services.save_grant(grant=Grant(project=cast.acme, pattern="t9"))
+    with pytest.raises(ValidationError, match="A server has at most 3 rules"):
+        services.save_grant(grant=Grant(project=cast.acme, server=server, pattern="t9"))
+    with pytest.raises(ValidationError, match="For all its servers a project has at most 3 rules"):
+        services.set_project_grants(project=cast.acme, grants=rules)
+    services.set_project_grants(project=cast.acme, grants=rules[:2])
+    with pytest.raises(ValidationError, match="A project has at most 5 rules"):
+        services.save_grant(grant=Grant(project=cast.acme, server=other, pattern="t9"))
     with with_project(cast.acme.pk):
         kept = Grant.objects.order_by("id").first()
-        assert kept is not None and Grant.objects.count() == 3
+        assert kept is not None and Grant.objects.count() == 5
     kept.pattern = "other"
     services.save_grant(grant=kept)
     services.save_grant(grant=Grant(project=cast.globex, pattern="theirs"))

@@ -17,13 +17,13 @@ from servers import declared
 
 
 class Command(BaseCommand):
-    help = "Makes projects, members, servers, command templates and keys as a YAML file declares them."
+    help = "Brings about projects, servers, keys and all else that a YAML file declares."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help='The YAML file, or "-" for standard input.')
         parser.add_argument("--dry-run", action="store_true", help="Print the difference and change nothing.")
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-        parser.add_argument("--prune", action="store_true", help="Delete members and servers that the file leaves out.")
+        parser.add_argument("--prune", action="store_true", help="Delete what the file leaves out of its projects.")
         parser.add_argument("--yes", "-y", action="store_true", help="Do not show the plan and ask, on a terminal.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,7 +33,9 @@ class Command(BaseCommand):
         with acting_as(Actor("command", "apply", "manage.py apply")):
             outcome = apply_declaration(declaration, dry_run=options["dry_run"], prune=options["prune"])
         if options["json"]:
-            self.stdout.write(json.dumps({**outcome.difference(), "keys": outcome.keys}))
+            self.stdout.write(json.dumps(
+                {**outcome.difference(), "keys": outcome.keys, "signing_keys": outcome.signing_keys}
+            ))
             return
         self.stdout.write("\n".join(lines_of(outcome)))
 
@@ -64,6 +66,9 @@ def lines_of(outcome: declared.Outcome) -> list[str]:
     for key in outcome.keys:
         whose = f"{key['user']} in {key['project']} ({key['label']})"
         lines.append(f"New key of {whose}, shown once: {key['key']}")
+    for made in outcome.signing_keys:
+        whose = f"{made['forwarder']} in {made['project']}"
+        lines.append(f"New signing key of the forwarder {whose}, shown once: {made['signing_key']}")
     return lines or ["Nothing to change."]
 
 

@@ -9,16 +9,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from gateway_site.lib.secrets import Unsealable
 from projects.commanding import find_project
 from projects.models import Project
 from servers import exporting
 
 
 class Command(BaseCommand):
-    help = "Writes all that projects have, but secrets, as a file that `apply` takes; applying it changes nothing."
+    help = "Writes all of the gateway, or of projects, but secrets, for `apply`; applying it changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("project", nargs="*", help="Slugs or ids; none means all projects.")
+        parser.add_argument("project", nargs="*", help="Slugs or ids; none means the whole gateway.")
         parser.add_argument("--output", "-o", type=Path, help="A file to make or to replace; else standard output.")
         parser.add_argument(
             "--secrets", choices=("stored", "env"), default="stored",
@@ -29,10 +30,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = [find_project(text) for text in options["project"]] or list(Project.objects.all())
         references = exporting.References(by_environment=options["secrets"] == "env")
-        if options["json"]:
-            text = json.dumps(exporting.export(chosen, references))
-        else:
-            text = exporting.write(chosen, references)
+        try:
+            document = exporting.export(chosen, references, whole=not options["project"])
+        except Unsealable:
+            raise CommandError("What is stored does not open with this gateway's key ring: see `doctor`.") from None
+        text = json.dumps(document) if options["json"] else exporting.as_yaml(document)
         self._put(text, options["output"])
         for name in references.names:
             self.stderr.write(f"Secret: {name}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from gateway_site.lib.references import resolve
 from guardrails.models import Policy
 from projects.commanding import (
     PROJECT,
@@ -23,7 +24,6 @@ from projects.commanding import (
     verb,
 )
 from projects.models import Project
-from projects.named_values import resolve
 from projects.scoping import with_project
 from servers import services, trying
 from servers.models import CommandTemplate, Review, Server, Transport
