@@ -1,31 +1,37 @@
-"""REST: the log of a project or of the whole gateway, its checkpoints and verification, and how the gateway is."""
+"""REST: the log of a project or of the gateway, payloads, checkpoints, verification, exports, and how all is."""
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from ninja import Query
 from pydantic import Field
 
-from audit import exports, logs, verification
-from audit.browsing import TooWide, in_time
+from audit import browsing, erasure, exports, forward_api, logs, payloads, retention, verification
+from audit.browsing import Cursor, Question, TooWide, in_time
 from audit.export_forms import names
 from audit.export_views import NoFile, archive
 from audit.models import Checkpoint, Event, Export, ExportSchedule
-from audit.naming import digest_name
 from audit.rest_schemas import (
     CheckpointOut,
     DamageOut,
+    ErasureIn,
+    ErasureOut,
     EventOut,
+    EventPage,
     ExportIn,
     ExportOut,
     FormOut,
     Forms,
     Health,
+    PayloadOut,
+    RetentionOut,
     ScheduleChanges,
     ScheduleIn,
     ScheduleOut,
@@ -35,8 +41,8 @@ from audit.sealed import unsealed_seconds
 from audit.turns import TooMany, turn_of
 from gateway_site.lib.actor import current
 from projects.access import Reach
-from projects.permissions import AUDIT_EXPORT, AUDIT_READ, CONFIG_WRITE, GATEWAY_READ
-from projects.rest.paging import Page, Paging, page
+from projects.permissions import AUDIT_EXPORT, AUDIT_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE
+from projects.rest.paging import Page, Paging, opened, page, sealed
 from projects.rest.problems import Problem
 from projects.rest.requests import RestRequest
 from projects.rest.routes import Routes
@@ -66,40 +72,53 @@ class EventFilters(Paging):
     actor_id: str | None = None
     request_id: str | None = None
     call_id: UUID | None = None
+    policy_version: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    upstream_status: Annotated[int, Field(ge=0, lt=2**15)] | None = None
+    rpc_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
+    finding: str | None = Field(
+        default=None, min_length=1, max_length=128, examples=["pii/email"],
+        description="A detector, or detector/category. Of what is sealed, which is within a second or so.",
+    )  # fmt: skip
+    q: str | None = Field(
+        default=None, max_length=512, pattern=r"\S",
+        description="Beginnings of words, all of which an event has in its names, of what is sealed; the first four "
+        "count. Or the id of an event, call, request or trace, which is found whatever the other filters say.",
+    )  # fmt: skip
 
 
-@event_routes.get("/projects/{project}/events", AUDIT_READ, Page[EventOut])
-def list_events(request: RestRequest, project: str, filters: Query[EventFilters]) -> Page[EventOut]:
+_NOT_COLUMNS = {"limit", "cursor", "since", "until", "finding", "q"}
+
+
+@event_routes.get("/projects/{project}/events", AUDIT_READ, EventPage)
+def list_events(request: RestRequest, project: str, filters: Query[EventFilters]) -> EventPage:
     """The project's log, the newest first."""
-    rows = Event.objects.filter(project_ref=request.project.pk)
-    reach = Reach(projects=frozenset({request.project.pk}))
-    return _events(request, filters, rows, settings.KEYRING.project_digest_key(request.project.pk), reach)
+    return _events(request, filters, Reach(projects=frozenset({request.project.pk})), request.project.pk)
 
 
-@event_routes.get("/events", GATEWAY_READ, Page[EventOut])
-def list_all_events(request: RestRequest, filters: Query[EventFilters]) -> Page[EventOut]:
+@event_routes.get("/events", GATEWAY_READ, EventPage)
+def list_all_events(request: RestRequest, filters: Query[EventFilters]) -> EventPage:
     """The log of every project, and of what belongs to none, the newest first."""
-    return _events(request, filters, Event.objects.all(), settings.KEYRING.gateway_digest_key(), Reach(is_all=True))
+    return _events(request, filters, Reach(is_all=True), None)
 
 
-def _events(
-    request: RestRequest, filters: EventFilters, rows: QuerySet[Event], key: bytes, reach: Reach
-) -> Page[EventOut]:
-    equal = filters.model_dump(exclude_none=True, exclude={"limit", "cursor", "since", "until", "subject"})
-    rows = rows.filter(**equal)
-    if filters.subject is not None:
-        rows = rows.filter(subject__in=[filters.subject, digest_name(key, filters.subject)])
-    if filters.since is not None:
-        rows = rows.filter(at__gte=filters.since)
-    if filters.until is not None:
-        rows = rows.filter(at__lt=filters.until)
+def _events(request: RestRequest, filters: EventFilters, reach: Reach, project: int | None) -> EventPage:
+    reached = opened(request, filters, 1)
+    after = Cursor.read(reached[0]) if reached is not None else None
+    question = Question(
+        reach, project, filters.since, filters.until, filters.model_dump(exclude_none=True, exclude=_NOT_COLUMNS),
+        finding=filters.finding or "", text=(filters.q or "").strip(),
+    )  # fmt: skip
     try:
-        with turn_of(reach), in_time():
-            return page(request, filters, rows, EventOut.of, ("-ord",))
+        found = browsing.page_of(question, after, filters.limit)
     except TooWide:
         raise Problem("too-wide") from None
     except TooMany:
         raise Problem("unavailable", headers={"Retry-After": _RETRY_SECONDS}) from None
+    return EventPage(
+        items=[EventOut.of(row) for row in browsing.whole(found.events)],
+        next_cursor=sealed(request, [str(found.older)]) if found.older is not None else None,
+        is_partial=found.is_partial,
+    )
 
 
 @event_routes.get("/projects/{project}/events/{event}", AUDIT_READ, EventOut)
@@ -111,6 +130,41 @@ def read_event(request: RestRequest, project: str, event: str) -> EventOut:
 def read_any_event(request: RestRequest, event: str) -> EventOut:
     """Of any project, also of one that is gone, and of none."""
     return EventOut.of(one(Event.objects.all(), id=as_uuid(event)))
+
+
+@event_routes.get("/projects/{project}/events/{event}/payload", AUDIT_READ, PayloadOut)
+def read_payload(request: RestRequest, project: str, event: str) -> PayloadOut:
+    """What a call sent or got, as far as it was kept. That it was read is on record before it is shown.
+
+    For members of the project only: an operator who is none gets 403.
+    """
+    row = one(Event.objects.filter(project_ref=request.project.pk), id=as_uuid(event))
+    try:
+        return PayloadOut.of(payloads.open_payload(event=row, reader=request.auth.user, by=request.auth.actor))
+    except PermissionDenied:
+        raise Problem("forbidden", action=AUDIT_READ) from None
+
+
+@event_routes.post("/projects/{project}/erasures", GATEWAY_WRITE, ErasureOut, 200, kept=False)
+def erase_person(request: RestRequest, project: str, body: ErasureIn) -> ErasureOut:
+    """Destroys the person's key in the project, and with it what was kept of their calls, for good.
+
+    Also of one whose account is gone. Done again, it destroys what came since.
+    """
+    erased = erasure.erase_subject(project_ref=request.project.pk, subject=body.subject)
+    return ErasureOut(keys=erased.keys, payloads=erased.payloads)
+
+
+@event_routes.get("/projects/{project}/retention", AUDIT_READ, RetentionOut)
+def read_retention(request: RestRequest, project: str) -> RetentionOut:
+    """How long the project's log is kept, and what would be dropped of it now; drops nothing."""
+    try:
+        with turn_of(Reach(projects=frozenset({request.project.pk}))), in_time():
+            return RetentionOut.of(request.project, retention.plan(request.project))
+    except TooWide:
+        raise Problem("too-wide") from None
+    except TooMany:
+        raise Problem("unavailable", headers={"Retry-After": _RETRY_SECONDS}) from None
 
 
 @event_routes.get("/projects/{project}/checkpoints", AUDIT_READ, Page[CheckpointOut])
@@ -264,4 +318,4 @@ def _cache() -> str:
     return "ok"
 
 
-ROUTES = (event_routes, export_routes, health_routes)
+ROUTES = (event_routes, export_routes, *forward_api.ROUTES, health_routes)

@@ -77,7 +77,8 @@ class Cursor(NamedTuple):
 class Question:
     """What is looked for. `project` is a project's number, 0 for what belongs to none, None for all within reach.
 
-    `equal` has columns of FILTERS with their values, `finding` a code as audit.terms has it, `text` what was typed.
+    `equal` has columns with their values, those of FILTERS or ids; `finding` a code as audit.terms has it, `text` what
+    was typed.
     """
 
     reach: Reach
@@ -117,13 +118,19 @@ def page_of(question: Question, after: Cursor | None, size: int) -> Page:
     """Raises TooWide, audit.turns.TooMany and django.db.Error."""
     with turn_of(question.reach), in_time():
         if question.text and (found := _by_id(question)) is not None:
-            return Page(found)
+            return _part_of(found, after, size)
         walks, is_partial = _walks(question)
         if not walks:
             return Page([])
         events = _newest(question, walks, after, size)
+    return replace(_part_of(events, None, size), is_partial=is_partial)
+
+
+def _part_of(events: list[Event], after: Cursor | None, size: int) -> Page:
+    """The first of these, which are in the order of pages, that come after the cursor."""
+    events = [event for event in events if after is None or (event.at, event.ord) < after]
     older = Cursor(events[size - 1].at, events[size - 1].ord) if len(events) > size else None
-    return Page(events[:size], older, is_partial)
+    return Page(events[:size], older)
 
 
 def _newest(question: Question, walks: list[_Walk], after: Cursor | None, size: int) -> list[Event]:
@@ -166,6 +173,14 @@ def _read_marked(question: Question, walks: list[_Walk], after: Cursor | None, l
         return []
     rows = Event.objects.filter(ord__in=[number for number, _ in keys], at__range=(keys[-1][1], keys[0][1]))
     return list(rows.order_by().only(*_SHOWN))
+
+
+def whole(events: list[Event]) -> list[Event]:
+    """The events of a page with all their columns. Raises django.db.Error."""
+    if not events:
+        return []
+    rows = Event.objects.filter(pk__in=[event.ord for event in events], at__range=(events[-1].at, events[0].at))
+    return sorted(rows.order_by(), key=lambda event: (event.at, event.ord), reverse=True)
 
 
 @contextmanager
@@ -451,7 +466,8 @@ def _add_projects(where: _Where, table: str, refs: tuple[int, ...]) -> None:
 
 
 def _add_equal(where: _Where, name: str, value: Any) -> None:
-    where.add(f"event.{name} = %s", value)
+    is_bare = isinstance(value, uuid.UUID) and not connection.features.has_native_uuid_field
+    where.add(f"event.{name} = %s", value.hex if is_bare else value)
     common = COMMON.get(name)
     if connection.vendor == "sqlite" and common and value not in common:
         # It walks along a partial index only where a statement repeats the index's condition word for word.

@@ -183,6 +183,8 @@ def _check(forwarder: Forwarder, transport: type[Transport]) -> None:
     except BadDestination as error:
         raise ValidationError({"format": str(error)}) from None
     _check_ca_bundle(forwarder.ca_bundle)
+    if Forwarder.objects.filter(name=forwarder.name).exclude(pk=forwarder.pk).exists():
+        raise ValidationError({"name": "The project has a forwarder of this name."})
     forwarder.full_clean(exclude=["project"])
 
 

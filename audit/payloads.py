@@ -86,16 +86,17 @@ def seal(entry: Entry, key: DataKey, level: str, content: bytes) -> Carrying:
     return carrying(entry, payload)
 
 
-def open_payload(event: Event, *, reader: User) -> Opened | Erased | Absent:
+def open_payload(*, event: Event, reader: User, by: Actor | None = None) -> Opened | Erased | Absent:
     """The payload of an event, for `reader`; that it was read is put on record before it is shown.
 
-    Raises PermissionDenied for who may not read the log of the event's project: operators are no exception, unless
-    they are members. Raises django.db.Error.
+    `by` is who acts for the reader where that is not the reader in the browser, such as a token of theirs.
+    Raises PermissionDenied for who may not read the log of the event's project: operators are no exception, unless they
+    are members. Raises django.db.Error.
     """
     _check(event, reader)
     found = _look(event)
     if isinstance(found, Opened):
-        with acting_as(Actor("user", str(reader.pk), reader.email)):
+        with acting_as(by or Actor("user", str(reader.pk), reader.email)):
             record(
                 "audit.payload_read", project_ref=event.project_ref, project=event.project, subject=str(event.id),
                 decision="allowed", detail={"event": str(event.id), "kind": event.kind, "level": found.level},

@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from audit.checkpoint import Statement
 from audit.filters import Filters
 from audit.models import Event, Export, ExportSchedule
+from audit.payloads import Absent, Erased, Opened
+from audit.retention import Plan
+from projects.models import Project
+from projects.rest.paging import Page
 from projects.rest.schemas import Given, Moment, Shown
 
 Name = Annotated[str, Field(max_length=512)]
@@ -51,6 +55,69 @@ class EventOut(Shown):
     def of(cls, row: Event) -> EventOut:
         # Stored by us, and up to 200 of them on a page.
         return cls.model_construct(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class EventPage(Page[EventOut]):
+    """`is_partial`: what is looked for begins so many names that not all of them were."""
+
+    is_partial: bool = False
+
+
+class PayloadOut(Shown):
+    """`content` has `params`, `result` or `error`, as they were stored at `level`; only what is `kept` has it.
+
+    `reason` says why there is none, `at` when it was stored, or erased as far as that is known.
+    """
+
+    state: Literal["kept", "erased", "absent"]
+    at: datetime | None = None
+    level: str = ""
+    reason: str = ""
+    content: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, found: Opened | Erased | Absent) -> PayloadOut:
+        if isinstance(found, Opened):
+            return cls(state="kept", at=found.at, level=found.level, content=found.content)
+        if isinstance(found, Erased):
+            return cls(state="erased", at=found.at, reason="the key of its person was destroyed")
+        return cls(state="absent", reason=found.reason)
+
+
+class ErasureIn(Given):
+    subject: Annotated[str, Field(min_length=1, max_length=254)] = Field(
+        description="The person's e-mail address or user id.", repr=False
+    )
+
+
+class ErasureOut(Shown):
+    """What was destroyed: keys of the person, and payloads that they opened."""
+
+    keys: int
+    payloads: int
+
+
+class Droppable(Shown):
+    """Events of the log from `first_seq` to `last_seq`, all of them before `before`."""
+
+    events: int
+    first_seq: int
+    last_seq: int
+    before: datetime
+
+
+class RetentionOut(Shown):
+    """`keep_months` 0 keeps everything. `would_drop` is null when that is nothing."""
+
+    keep_months: int
+    would_drop: Droppable | None
+
+    @classmethod
+    def of(cls, project: Project, plan: Plan | None) -> RetentionOut:
+        if plan is None:
+            return cls(keep_months=project.keep_months, would_drop=None)
+        what = Droppable(events=plan.events, first_seq=plan.first, last_seq=plan.checkpoint.size, before=plan.before)
+        return cls(keep_months=project.keep_months, would_drop=what)
 
 
 class CheckpointOut(BaseModel):

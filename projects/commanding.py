@@ -20,6 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
 
 from gateway_site.lib.actor import Actor, acting_as
+from gateway_site.lib.references import resolve
 from projects.models import Project
 from projects.scoping import unscoped
 
@@ -150,6 +151,13 @@ def find_by_id(rows: QuerySet[M], text: str, what: str) -> M:
     if row is None:
         raise NotFound(f"There is no {what} {text}.")
     return row
+
+
+def secret(name: str, value: str) -> str:
+    """Its text. Raises CommandError for one that stands in the command, where everybody on the machine can read it."""
+    if not value.startswith(("env:", "file:")):
+        raise CommandError(f"{name} is a secret: give env:VARIABLE or file:PATH.", returncode=USAGE)
+    return resolve(value)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def show_with_payload(request: HttpRequest, reach: Reach, context: dict[str, Any
         return HttpResponseNotAllowed(["POST"])
     if not isinstance(request.user, User):
         raise PermissionDenied
-    return _page(request, context, shown, payloads.open_payload(shown, reader=request.user))
+    return _page(request, context, shown, payloads.open_payload(event=shown, reader=request.user))
 
 
 def _payload(opened: Opened | Erased | Absent | None) -> dict[str, str]:

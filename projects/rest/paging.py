@@ -52,13 +52,33 @@ def page(
 
     Raises Problem for a cursor of another list, other filters or another token.
     """
-    place = _place(request)
-    if paging.cursor is not None:
-        rows = rows.filter(_after(order, _open(paging.cursor, place, len(order))))
+    reached = opened(request, paging, len(order))
+    if reached is not None:
+        rows = rows.filter(_after(order, reached))
     found = list(rows.order_by(*order)[: paging.limit + 1])
     shown = found[: paging.limit]
     more = len(found) > paging.limit
-    return Page(items=[make(row) for row in shown], next_cursor=_seal(shown[-1], order, place) if more else None)
+    return Page(
+        items=[make(row) for row in shown], next_cursor=sealed(request, _values(shown[-1], order)) if more else None
+    )
+
+
+def sealed(request: RestRequest, values: list[Any]) -> str:
+    """A cursor that this list with these filters opens again for this token."""
+    return settings.KEYRING.seal(orjson.dumps(values), _place(request))
+
+
+def opened(request: RestRequest, paging: Paging, length: int) -> list[Any] | None:
+    """So many values that `sealed` was given; None on the first page. Raises Problem."""
+    if paging.cursor is None:
+        return None
+    try:
+        values = orjson.loads(settings.KEYRING.unseal(paging.cursor, _place(request)))
+    except (Unsealable, ValueError):
+        raise Problem("invalid-cursor") from None
+    if not isinstance(values, list) or len(values) != length:
+        raise Problem("invalid-cursor")
+    return values
 
 
 def _after(order: Sequence[str], values: list[Any]) -> Q:
@@ -77,16 +97,5 @@ def _place(request: RestRequest) -> str:
     return f"rest.cursor:{request.auth.token.token_id}:{request.path}:{digest}"
 
 
-def _seal(row: Model, order: Sequence[str], place: str) -> str:
-    values = [getattr(row, name.lstrip("-")) for name in order]
-    return settings.KEYRING.seal(orjson.dumps(values), place)
-
-
-def _open(cursor: str, place: str, length: int) -> list[Any]:
-    try:
-        values = orjson.loads(settings.KEYRING.unseal(cursor, place))
-    except (Unsealable, ValueError):
-        raise Problem("invalid-cursor") from None
-    if not isinstance(values, list) or len(values) != length:
-        raise Problem("invalid-cursor")
-    return values
+def _values(row: Model, order: Sequence[str]) -> list[Any]:
+    return [getattr(row, name.lstrip("-")) for name in order]

@@ -41,7 +41,10 @@ class Routes:
     def post(
         self, path: str, action: str, answer: Any, status: int = 201, *, kept: bool = True, tagged: bool = False
     ) -> Callable[[V], V]:
-        """`kept` answers are given again to the same Idempotency-Key; operations that change nothing keep none."""
+        """`kept` answers are given again to the same Idempotency-Key.
+
+        Operations that change nothing keep none, and neither do those after which nothing may be left.
+        """
         return self._add("POST", path, action, answer, status, kept=kept, tagged=tagged)
 
     def patch(self, path: str, action: str, answer: Any, *, matched: bool = False) -> Callable[[V], V]:

@@ -71,7 +71,7 @@ def store(project: Project, user: User, text: str = CANARY) -> Event:
 def test_who_may_read_the_log_reads_payloads_and_is_named_in_it(cast: Cast) -> None:
     event = store(cast.acme, cast.bob)
     for reader in (cast.ada, cast.carla):
-        opened = open_payload(event, reader=reader)
+        opened = open_payload(event=event, reader=reader)
         assert isinstance(opened, Opened)
         assert (opened.level, opened.content) == ("full", {"params": {"text": CANARY}})
         line = Event.objects.filter(kind="audit.payload_read").latest("ord")
@@ -87,14 +87,14 @@ def test_nobody_else_reads_them_neither_members_nor_outsiders_nor_operators(cast
     operator = User.objects.create_superuser("operator@gateway.test")
     for reader in (cast.bob, cast.mallory, operator):
         with pytest.raises(PermissionDenied):
-            open_payload(event, reader=reader)
+            open_payload(event=event, reader=reader)
     assert not Event.objects.filter(kind="audit.payload_read").exists()
     # One who audits the project is a member of it like others.
     services.set_member(project=cast.acme, user=operator, role=Role.AUDITOR)
-    assert isinstance(open_payload(event, reader=operator), Opened)
+    assert isinstance(open_payload(event=event, reader=operator), Opened)
     cast.ada.is_active = False
     with pytest.raises(PermissionDenied):
-        open_payload(event, reader=cast.ada)
+        open_payload(event=event, reader=cast.ada)
 
 
 @pytest.mark.claim("audit.payload-readers")
@@ -106,7 +106,7 @@ def test_what_cannot_be_put_on_record_is_not_shown(cast: Cast, monkeypatch: pyte
 
     monkeypatch.setattr(payloads, "record", fail)
     with pytest.raises(DatabaseError):
-        open_payload(event, reader=cast.ada)
+        open_payload(event=event, reader=cast.ada)
 
 
 @pytest.mark.claim("audit.payload-bound")
@@ -114,17 +114,17 @@ def test_a_payload_opens_in_its_own_place_only(cast: Cast, settings: Any) -> Non
     services.set_member(project=cast.globex, user=cast.ada, role=Role.OWNER)
     ours, theirs = store(cast.acme, cast.bob), store(cast.globex, cast.mallory, "secret of globex")
     with_none = Event.objects.filter(kind="project.created", project_ref=cast.acme.pk).get()
-    assert isinstance(open_payload(with_none, reader=cast.ada), Absent)
+    assert isinstance(open_payload(event=with_none, reader=cast.ada), Absent)
     # An event that names the payload of another project, or of another event.
     for stolen in (theirs.payload_ref, store(cast.acme, cast.bob, "another").payload_ref):
         ours.payload_ref = stolen
-        assert isinstance(open_payload(ours, reader=cast.ada), Absent)
+        assert isinstance(open_payload(event=ours, reader=cast.ada), Absent)
     # A payload that was moved to where its row says it belongs does not open there.
     own = store(cast.acme, cast.bob)
     key = Payload.objects.get(event_id=own.id).subject_key
     Payload.objects.filter(event_id=theirs.id).update(project_ref=cast.acme.pk, event_id=own.id, subject_key=key)
     own.payload_ref = theirs.payload_ref
-    assert isinstance(open_payload(own, reader=cast.ada), Absent)
+    assert isinstance(open_payload(event=own, reader=cast.ada), Absent)
     kept = store(cast.globex, cast.ada)
     # A wrapped key does not open for somebody else.
     keys = {key.subject: key for key in SubjectKey.objects.all()}
@@ -132,9 +132,9 @@ def test_a_payload_opens_in_its_own_place_only(cast: Cast, settings: Any) -> Non
     with pytest.raises(Unsealable):
         key_of_subject(cast.acme.pk, cast.bob.pk, cast.bob.email)
     # Nor anything without the ring.
-    assert isinstance(open_payload(kept, reader=cast.ada), Opened)
+    assert isinstance(open_payload(event=kept, reader=cast.ada), Opened)
     settings.KEYRING = replace(settings.KEYRING, sealing={"s9": bytes(32)})
-    assert isinstance(open_payload(kept, reader=cast.ada), Absent)
+    assert isinstance(open_payload(event=kept, reader=cast.ada), Absent)
 
 
 @pytest.mark.claim("audit.payload-with-event")
@@ -186,12 +186,12 @@ def test_an_erased_person_is_gone_from_the_database_and_the_proof_stays(cast: Ca
     assert erasure.erase_subject(project_ref=cast.acme.pk, subject=subject) == erasure.Erasure(1, 3)
     assert wrapped not in dump()
     for event in ours:
-        found = open_payload(event, reader=cast.ada)
+        found = open_payload(event=event, reader=cast.ada)
         assert isinstance(found, Erased)
         assert found.at is not None
         assert bytes(Payload.objects.get(event_id=event.id).ciphertext) == b""
-    assert isinstance(open_payload(others, reader=cast.ada), Opened)
-    assert isinstance(open_payload(elsewhere, reader=cast.mallory), Opened)
+    assert isinstance(open_payload(event=others, reader=cast.ada), Opened)
+    assert isinstance(open_payload(event=elsewhere, reader=cast.mallory), Opened)
     event = Event.objects.get(kind="audit.erased")
     assert (event.project, event.detail) == ("acme", {"keys": 1, "payloads": 3})
     assert "bob" not in event.subject
@@ -333,9 +333,9 @@ def test_the_command_and_the_page_erase(cast: Cast, capsys: pytest.CaptureFixtur
     assert CANARY not in listed
     asked = {"action": "erase_people", ACTION_CHECKBOX_NAME: [key.pk]}
     assert b"never be read again" in pages.post(address, asked).content
-    assert isinstance(open_payload(kept, reader=cast.ada), Opened)
+    assert isinstance(open_payload(event=kept, reader=cast.ada), Opened)
     assert pages.post(address, {**asked, "confirmed": "yes"}).status_code == 302
-    assert isinstance(open_payload(kept, reader=cast.ada), Erased)
+    assert isinstance(open_payload(event=kept, reader=cast.ada), Erased)
     event = Event.objects.filter(kind="audit.erased").latest("ord")
     assert (event.actor_kind, event.actor) == ("user", "operator@gateway.test")
 

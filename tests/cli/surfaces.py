@@ -1,7 +1,8 @@
 """Which acts can be reached from the admin, from commands and from REST: found by reading the source.
 
-An act is a public function of an app that takes keywords only and is one transaction, or that an app's `services`
-offers. It is reached from a surface when the surface's code names it, or names what names it, up to the next act.
+An act is a public function of an app that takes keywords only and is or holds a transaction, writes to the log or asks
+for a job; one that an app's `services` offers; or one of ALSO. It is reached from a surface when the surface's code
+names it, or names what names it, up to the next act.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from pathlib import Path
 
 from tests.databases import ROOT
 
-APPS = ("projects", "guardrails", "servers")
-ALL = (*APPS, "audit", "gateway_site")
+APPS = ("projects", "guardrails", "servers", "audit")
+ALL = (*APPS, "gateway_site")
 Place = tuple[str, str]
+# Acts that do what they do by way of others.
+ALSO: tuple[Place, ...] = (("audit.retention", "retain"), ("audit.sealer", "change_key"))
+_DOES = ("transaction.atomic", "record", "_record", "record_act", "jobs.enqueue")
 
 
 @dataclass
@@ -35,7 +39,7 @@ def surface_of(module: str) -> str | None:
         return "commands"
     if last in ("api", "schemas_api", "operations") or ".api." in module or last.endswith("_api"):
         return "REST"
-    if last in ("admin", "pages") or last.endswith("_pages"):
+    if last in ("admin", "pages") or last.endswith(("_pages", "_admin")) or ".pages." in module:
         return "admin"
     return None
 
@@ -90,13 +94,13 @@ def acts() -> dict[str, Place]:
         offered = _offered(module) if module.name == f"{app}.services" else {}
         for name, node in module.functions.items():
             if isinstance(node, ast.FunctionDef) and not name.startswith("_") and _takes_keywords_only(node):
-                if _is_one_transaction(node) or module.name == f"{app}.services":
+                if _does_something(node) or module.name == f"{app}.services":
                     found[f"{app}.{name}" if module.name == f"{app}.services" else f"{module.name}.{name}"] = (
                         module.name, name
                     )  # fmt: skip
         for name, place in offered.items():
             found[f"{app}.{name}"] = place
-    return found
+    return found | {".".join(place): place for place in ALSO}
 
 
 def _offered(module: Module) -> dict[str, Place]:
@@ -111,8 +115,8 @@ def _takes_keywords_only(node: ast.FunctionDef) -> bool:
     return not node.args.args and not node.args.posonlyargs and bool(node.args.kwonlyargs)
 
 
-def _is_one_transaction(node: ast.FunctionDef) -> bool:
-    return any(ast.unparse(each) == "transaction.atomic" for each in node.decorator_list)
+def _does_something(node: ast.FunctionDef) -> bool:
+    return any(ast.unparse(each) in _DOES for each in ast.walk(node) if isinstance(each, (ast.Name, ast.Attribute)))
 
 
 def reached(surface: str) -> set[Place]:

@@ -30,7 +30,8 @@ from servers.review import Listed, observe
 from tests.cast import Cast, two_tenants
 from tests.databases import ROOT
 
-NOUNS = ("project", "person", "member", "key", "server", "tool", "policy", "cache", "job")
+NOUNS = ("project", "person", "member", "key", "server", "tool", "policy", "cache", "job", "forwarder",
+         "export_schedule")  # fmt: skip
 
 
 @pytest.fixture
@@ -209,6 +210,15 @@ def test_jobs_are_seen_and_run_again(cast: Cast) -> None:
     again = run("job", "retry", str(job.pk))
     assert again["id"] != job.pk
     assert "not ended in time" in str(refused("job", "wait", str(again["id"]), "--seconds", "0"))
+
+
+@pytest.mark.claim("cli.verbs")
+@pytest.mark.claim("cli.exit-codes")
+def test_a_server_is_tried_at_once(cast: Cast) -> None:
+    cast.server(url="http://127.0.0.1:9/mcp")
+    error = refused("server", "test", "docs", "-p", "acme")
+    assert (error.returncode, str(error).partition(":")[0]) == (1, "It does not answer")
+    assert Event.objects.filter(kind="server.tried", actor="manage.py server test").count() == 1
 
 
 # --- for every verb -------------------------------------------------------------------------------------

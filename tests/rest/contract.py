@@ -38,7 +38,7 @@ include-method = "DELETE"
 exclude-name = "DELETE /api/v1/projects/{project}"
 parameters = { %s }
 """
-_KEPT = ("server", "member", "user", "policy", "grant", "overlay", "export", "schedule")
+_KEPT = ("server", "member", "user", "policy", "grant", "overlay", "export", "schedule", "forwarder")
 
 
 def run(stage: Live, role: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from pydantic import BaseModel
 
 from projects.models import User
+from projects.rest.schemas import Given, Shown
 from tests.rest.callers import Caller, Stage
 from tests.rest.operations import document, operations
 
@@ -41,7 +44,20 @@ def test_every_operation_says_how_it_can_be_refused_and_what_its_answers_are() -
                 kinds = list(answer.get("content", {}))
                 assert kinds == (["application/problem+json"] if int(status) >= 400 else kinds), place
             if method == "post" and "Idempotency-Key" not in [each["name"] for each in operation["parameters"]]:
-                assert path.endswith(("/test", "/try")), place
+                assert path.endswith(("/test", "/try", "/erasures")), place
+
+
+@pytest.mark.claim("rest.document")
+def test_no_two_shapes_have_one_name() -> None:
+    """In the document the second would stand for both."""
+    waiting: list[type[BaseModel]] = [Given, Shown]
+    names: list[str] = []
+    while waiting:
+        shape = waiting.pop()
+        names.append(shape.__name__)
+        waiting += shape.__subclasses__()
+    assert len(names) > 80
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 @pytest.mark.claim("rest.administration")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
@@ -19,6 +20,7 @@ from audit.recorder import record
 from audit.turns import TooMany, turn_of
 from projects.access import Reach
 from projects.models import Project
+from tests.audit.sealing import index_all
 from tests.rest.callers import Caller, Stage
 
 pytestmark = pytest.mark.claim("rest.administration")
@@ -88,7 +90,7 @@ def test_a_question_that_takes_too_long_ends_with_a_problem(rest: Stage, monkeyp
         yield
         raise TooWide
 
-    monkeypatch.setattr("audit.api.in_time", over)
+    monkeypatch.setattr("audit.browsing.in_time", over)
     answer = rest.auditor.get("/projects/acme/events")
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:mcpgw:problem:too-wide")
 
@@ -111,3 +113,55 @@ def test_asking_the_log_leaves_it_as_it_is(rest: Stage) -> None:
     before = Event.objects.count()
     listed(rest.auditor, "/projects/acme/events")
     assert Event.objects.count() == before
+
+
+@pytest.mark.claim("browse.search")
+@pytest.mark.django_db(transaction=True)
+def test_a_log_is_searched_by_words_findings_and_ids_within_ones_reach(rest: Stage) -> None:
+    found = {"guardrails": [{"findings": [["pii", "email", 0.9, "/a", "redact"]]}]}
+    call = uuid.uuid4()
+    write(rest.cast.acme, "send_mail", server="mail", detail=found, call_id=call, request_id="r-1", upstream_status=502)
+    write(rest.cast.acme, "send_letter", server="post", policy_version=4, rpc_code=-32000)
+    write(rest.cast.globex, "send_secrets", detail=found, request_id="r-2")
+    base = "/projects/acme/events"
+    index_all()
+
+    def subjects(query: str, caller: Caller = rest.auditor, address: str = base) -> list[str]:
+        return [each["subject"] for each in listed(caller, f"{address}?{query}")]
+
+    assert subjects("q=SEND") == ["send_letter", "send_mail"]
+    assert subjects("q=send+mail") == subjects("finding=pii/email") == subjects("finding=pii") == ["send_mail"]
+    assert subjects("q=send&finding=pii/email&server=post") == []
+    assert subjects("q=secrets") == subjects("q=r-2") == subjects("finding=none") == []
+    assert subjects(f"q={call}") == subjects(f"call_id={call}") == subjects("q=r-1") == ["send_mail"]
+    assert subjects("q=r-1&kind=nothing") == ["send_mail"]
+    assert subjects("upstream_status=502") == ["send_mail"]
+    assert subjects("policy_version=4") == subjects("rpc_code=-32000") == ["send_letter"]
+    everywhere = subjects("q=send", rest.operator, "/events")
+    assert everywhere == ["send_secrets", "send_letter", "send_mail"]
+    assert subjects("finding=pii/email", rest.operator, "/events") == ["send_secrets", "send_mail"]
+    whole = listed(rest.auditor, f"{base}?q=mail")[0]
+    assert whole == rest.auditor.get(f"{base}/{whole['id']}").json()
+    assert whole["detail"] == found
+    for wrong in ("q=", "q=+", "finding=", "rpc_code=x", "upstream_status=99999"):
+        assert rest.auditor.get(f"{base}?{wrong}").status_code == 422, wrong
+
+
+@pytest.mark.claim("rest.paging")
+@pytest.mark.django_db(transaction=True)
+def test_what_is_found_comes_in_pages_too(rest: Stage) -> None:
+    call = uuid.uuid4()
+    for number in range(5):
+        write(rest.cast.acme, f"find_{number}", call_id=call)
+    index_all()
+    for query in ("q=find", f"q={call}"):
+        seen, cursor = [], ""
+        for _ in range(3):
+            page = rest.auditor.get(f"/projects/acme/events?{query}&limit=2{cursor}").json()
+            seen += [each["subject"] for each in page["items"]]
+            cursor = f"&cursor={page['next_cursor']}"
+        assert seen == [f"find_{number}" for number in (4, 3, 2, 1, 0)], query
+        assert (page["next_cursor"], page["is_partial"]) == (None, False)
+    first = rest.auditor.get("/projects/acme/events?q=find&limit=2").json()["next_cursor"]
+    other = rest.auditor.get(f"/projects/acme/events?q=other&limit=2&cursor={first}")
+    assert other.json()["type"] == "urn:mcpgw:problem:invalid-cursor"

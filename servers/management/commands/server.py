@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,22 @@ from django.core.management.base import CommandError
 
 from gateway_site.lib.references import resolve
 from guardrails.models import Policy
-from projects.commanding import PROJECT, USAGE, YES, NounCommand, argument, changes, find, find_project, verb
+from projects.commanding import (
+    PROJECT,
+    REFUSED,
+    USAGE,
+    YES,
+    NounCommand,
+    argument,
+    changes,
+    find,
+    find_project,
+    secret,
+    verb,
+)
 from projects.models import Project
 from projects.scoping import with_project
-from servers import services
+from servers import services, trying
 from servers.models import CommandTemplate, Review, Server, Transport
 
 _ONE = argument("server", help="Its slug or id.")
@@ -80,6 +93,14 @@ class Command(NounCommand):
         job = services.rediscover(server=_find(find_project(project), server))
         return {"job": job.pk, "state": str(job.state)}
 
+    @verb("Whether a server answers, and what it lists; changes nothing.", _ONE, PROJECT)
+    def test(self, server: str, project: str | None) -> Any:
+        trial = trying.try_server(server=_find(find_project(project), server))
+        if trial.error:
+            raise CommandError(f"It does not answer: {trial.error}.", returncode=REFUSED)
+        eras = {era: dict(Counter(str(each.kind) for each in found.entries)) for era, found in trial.found.eras.items()}
+        return {"milliseconds": trial.milliseconds, "eras": eras}
+
     @verb("Deletes a server with its rules and what is known of it.", _ONE, PROJECT, YES)
     def delete(self, server: str, project: str | None, yes: bool) -> Any:
         row = _find(find_project(project), server)
@@ -142,7 +163,7 @@ def _fields(project: Project, *, input_policy: str | None, output_policy: str | 
 
 def _headers(given: list[str] | None) -> dict[str, str] | None:
     """Raises CommandError for values that stand in the command itself, where everybody on the machine can read them."""
-    return None if given is None else {name: _secret(name, value) for name, value in _pairs(given)}
+    return None if given is None else {name: secret(name, value) for name, value in _pairs(given)}
 
 
 def _params(row: Server, given: list[str] | None) -> dict[str, str] | None:
@@ -150,7 +171,7 @@ def _params(row: Server, given: list[str] | None) -> dict[str, str] | None:
     if given is None:
         return None
     slots = row.template.params if row.template else {}
-    return {name: _secret(name, value) if slots.get(name, {}).get("secret") else resolve(value)
+    return {name: secret(name, value) if slots.get(name, {}).get("secret") else resolve(value)
             for name, value in _pairs(given)}  # fmt: skip
 
 
@@ -160,12 +181,6 @@ def _pairs(given: list[str]) -> Iterator[tuple[str, str]]:
         if not equals:
             raise CommandError(f"{name}: give NAME=VALUE.", returncode=USAGE)
         yield name, value
-
-
-def _secret(name: str, value: str) -> str:
-    if not value.startswith(("env:", "file:")):
-        raise CommandError(f"{name} is a secret: give env:VARIABLE or file:PATH.", returncode=USAGE)
-    return resolve(value)
 
 
 def _shown(row: Server) -> dict[str, Any]:
