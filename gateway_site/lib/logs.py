@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
 import traceback
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -74,6 +75,22 @@ def _name_the_route(record: logging.LogRecord) -> bool:
     return True
 
 
+class _Unfailing:
+    """What cannot be written, as on a full disk, is lost: no work may end because nobody can be told of it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return self._file.write(line)
+        return 0
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
+
+
 def configure(level: str) -> None:
     """Routes structlog and the standard library's loggers to standard error as JSON."""
     shared: list[structlog.typing.Processor] = [
@@ -85,7 +102,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*shared, _redact_event, _render],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Unfailing(sys.stderr.buffer))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -346,9 +346,13 @@ def sow(made: Field) -> None:
     wait_until(lambda: not rows(made, UNSEALED))
 
 
+_SETUP_LINK = r"/setup/([^/\s]+)/"
+
+
 def become_operator(made: Field) -> None:
     """By the link that the gateway prints as it starts, which is then used up."""
-    found = re.search(r"/setup/([^/\s]+)/", made.gateway.log.read_text())
+    wait_until(lambda: re.search(_SETUP_LINK, made.gateway.log.read_text()))
+    found = re.search(_SETUP_LINK, made.gateway.log.read_text())
     assert found is not None
     made.secrets |= {"link of the first operator": found[1], "password of the operator": PASSWORD}
     # Without a cookie, as a page of somebody else's would send it.

@@ -80,6 +80,15 @@ def test_log_lines_are_json_without_secrets_from_every_logger() -> None:
     assert all("ValueError" in line["exception"] for line in lines[2:])
 
 
+@pytest.mark.claim("store.recovers")
+def test_a_log_that_cannot_be_written_ends_no_work() -> None:
+    program = PROGRAM + 'print("goes on")'
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-c", program, KEY]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=30, check=False)
+    assert done.stdout.split("\n")[0] == "goes on"
+
+
 @pytest.mark.claim("observability.logs")
 def test_what_becomes_a_text_only_in_the_line_is_redacted_too() -> None:
     key = "mgw_0123456789_" + "a" * 49

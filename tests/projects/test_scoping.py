@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, Subquery
 from django.utils import timezone
 
 from audit import exports, forwarders
-from audit.models import ExportSchedule
+from audit.models import ExportSchedule, SavedFilter
 from guardrails import services as guardrails
 from guardrails.specs import Spec
 from projects import jobs
@@ -220,6 +220,8 @@ def populate(cast: Cast) -> None:
             secret="secret",
         )  # fmt: skip
         forwarders.create_forwarder(project=project, name="siem", kind="syslog", address="syslog://127.0.0.1:514")
+        with with_project(project.pk):
+            SavedFilter.objects.create(project=project, user=user, name="mine")
         guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
         guardrails.add_exception(
             project=project, detector="pii", text="x", reason="x", expires_at=timezone.now() + timedelta(days=1)
