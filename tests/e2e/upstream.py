@@ -42,6 +42,13 @@ class Seen:
         arguments = self.message.get("params", {}).get("arguments") or {}
         return str(arguments.get("text", ""))
 
+    @property
+    def client(self) -> str:
+        """What the client calls itself, in a handshake or, since 2026-07-28, in each request; else ""."""
+        params = self.message.get("params") or {}
+        said = params.get("clientInfo") or (params.get("_meta") or {}).get("io.modelcontextprotocol/clientInfo") or {}
+        return str(said.get("name", ""))
+
 
 @dataclass
 class Upstream:

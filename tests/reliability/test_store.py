@@ -272,7 +272,7 @@ def test_without_its_store_the_gateway_does_nothing_and_with_it_all_goes_on(
             answers_are_withheld(holding, calls)
             assert_open(streams)
         wait_until(lambda: place.client("acme/docs").call(f"{name}: again").status == 200)
-        all_go_on(place, acts)
+        all_go_on(place, name, acts)
         hear_of_changes(place, streams)
     assert place.pids() == before
     the_log_is_whole(place, name, held)
@@ -322,14 +322,14 @@ def answers_are_withheld(holding: Held, calls: dict[str, Future[Reply]]) -> None
         assert reply.status == (200 if text.endswith("stream") else REFUSED[0])
 
 
-def all_go_on(place: Place, acts: dict[str, Callable[[], Reply]]) -> None:
+def all_go_on(place: Place, name: str, acts: dict[str, Callable[[], Reply]]) -> None:
     """Each call is made once, in the sessions that were there before."""
     for way, act in acts.items():
-        seen = len(place.upstream.seen)
+        seen = len(place.upstream.saw(f"{name}: {way}"))
         reply = act()
         assert reply.status == 200 and "error" not in reply.message, (way, reply.body)
         if "content" in reply.message["result"]:
-            assert len(place.upstream.seen) == seen + 1, way
+            assert len(place.upstream.saw(f"{name}: {way}")) == seen + 1, way
 
 
 @contextmanager
