@@ -30,7 +30,8 @@ def test_every_form_is_made_by_a_worker_and_holds_no_secret(stage: Scene) -> Non
     key = stage.gateway.key("acme", "ada")
     client, hidden = stage.client("acme/docs"), keys.generate().text
     assert client.call(ARGUMENT).text == ARGUMENT
-    client.call(ARGUMENT, tool=f"{TOOL}-{key}")
+    # What comes back of it is the caller's own text, and is not kept with the other answers.
+    Client(stage.gateway, "/mcp/acme/docs", key).call(ARGUMENT, tool=f"{TOOL}-{key}")
     stage.client("acme/down").call(ARGUMENT)
     Client(stage.gateway, "/mcp/acme/docs", hidden).send("POST", {}, {})
     Client(stage.gateway, f"/mcp/acme/docs?api_key={key}", key).send("POST", {}, {"Cookie": f"key={key}"})
