@@ -15,6 +15,7 @@ pytestmark = pytest.mark.claim("conformance.through")
 
 # All run in `make conformance`; these have each transport, each web server and each address once.
 CHOSEN = os.environ.get("CONFORMANCE_COMBINATIONS", "http-uvicorn,stdio-daphne,all-http-uvicorn").split(",")
+DIRECT_RUNS = 3
 BASELINE = {"2025-11-25": 84, "2026-07-28": 169}
 
 
@@ -26,7 +27,19 @@ def fixture_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def direct(fixture_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    return run_direct(fixture_url, tmp_path_factory.mktemp("direct"), REQUIREMENT_SETS)
+    return {each: run_of_the_fixture(fixture_url, each, tmp_path_factory) for each in REQUIREMENT_SETS}
+
+
+def run_of_the_fixture(url: str, requirement_set: str, directories: pytest.TempPathFactory) -> Run:
+    """The run that others are held against. It is made again where it is short: on a busy machine the suite
+    now and then gives up on the fixture, which has no gateway before it, and the comparison would ask less.
+    """
+    run: Run = {}
+    for _ in range(DIRECT_RUNS):
+        run = run_direct(url, directories.mktemp("direct"), [requirement_set])[requirement_set]
+        if totals(run)[0] >= BASELINE[requirement_set]:
+            break
+    return run
 
 
 @pytest.mark.parametrize("requirement_set", REQUIREMENT_SETS)
@@ -34,8 +47,10 @@ def test_the_fixture_passes_all_that_the_suite_asks_of_it(
     direct: dict[str, Run], requirement_set: str
 ) -> None:
     run = direct[requirement_set]
-    assert totals(run)[0] == BASELINE[requirement_set]
     assert {name for name in failing_scenarios(run) if not name.startswith("tasks-")} == set()
+    assert totals(run)[0] == BASELINE[requirement_set], {
+        key: each for key, each in run.items() if each.status != "SUCCESS"
+    }
 
 
 @pytest.mark.parametrize("name", CHOSEN)
