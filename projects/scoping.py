@@ -104,7 +104,7 @@ class TenantManager(models.Manager[M]):
         if isinstance(active, _Unscoped):
             return queryset
         # One is asked for as one, which every planner understands.
-        return queryset.filter(**({"project_id": next(iter(active))} if len(active) == 1 else {"project_id__in": active}))
+        return queryset.filter(project_id=next(iter(active))) if len(active) == 1 else queryset.filter(project_id__in=active)
 
 
 class TenantModel(models.Model):

@@ -48,7 +48,8 @@ def multiply(model: type[Model], two: Tenants, number: int) -> None:
 def _copy(row: Any, number: int) -> Any:
     copy = type(row)(**{each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields
                         if not each.primary_key})  # fmt: skip
-    together = {name for each in row._meta.constraints if isinstance(each, models.UniqueConstraint) for name in each.fields}
+    unique = [each for each in row._meta.constraints if isinstance(each, models.UniqueConstraint)]
+    together = {name for each in unique for name in each.fields}
     for each in row._meta.concrete_fields:
         if each.primary_key or not (each.unique or each.name in together):
             continue
@@ -99,10 +100,12 @@ def multiply_again(model: type[Model], two: Tenants) -> None:
     multiply(model, two, 27)
 
 
-@pytest.mark.parametrize("model", [each for each in models_with_pages() if each is not Event], ids=lambda each: each._meta.label)
-def test_no_list_counts_all_there_is(two: Tenants, model: type[Model]) -> None:
-    page = admin.site._registry[model]
-    if not isinstance(page, ScopedAdmin):
-        return
-    counts = [each for each in queries_of(two.client("owner"), reverse(f"{prefix_of(model)}_changelist")) if "COUNT(*)" in each]
-    assert all("LIMIT" in each for each in counts), counts
+def test_no_list_counts_all_there_is(two: Tenants) -> None:
+    counted = 0
+    for model in models_with_pages():
+        if isinstance(admin.site._registry[model], ScopedAdmin):
+            queries = queries_of(two.client("owner"), reverse(f"{prefix_of(model)}_changelist"))
+            counts = [each for each in queries if each.startswith("SELECT COUNT(*)")]
+            assert all("LIMIT" in each for each in counts), counts
+            counted += len(counts)
+    assert counted
