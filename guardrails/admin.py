@@ -28,18 +28,17 @@ from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail
 from guardrails.presets import PRESETS
 from guardrails.results import Shown, as_shown
 from guardrails.specs import Spec
-from projects.pages import OperatorOnlyAdmin, visible
+from projects.pages import OperatorOnlyAdmin, StackedInline, visible
 from projects.permissions import CONFIG_READ, CONFIG_WRITE
 from projects.scoped_pages import ScopedAdmin, ScopedInline, ScopedReadOnlyAdmin
 from projects.scoping import with_project
 from projects.switcher import looked_at
 
 if TYPE_CHECKING:
-    GuardrailsInline = admin.StackedInline[Guardrail, Policy]
     GuardrailsFormSet = BaseInlineFormSet[Guardrail, Policy, forms.ModelForm[Guardrail]]
 else:
-    # Neither takes a type argument at run time.
-    GuardrailsInline, GuardrailsFormSet = admin.StackedInline, BaseInlineFormSet
+    # Takes no type argument at run time.
+    GuardrailsFormSet = BaseInlineFormSet
 
 _UNREADABLE = "The stored secrets do not open with this gateway's key ring; give them again, or delete the guardrail."
 
@@ -66,7 +65,7 @@ class GuardrailFormSet(GuardrailsFormSet):
         return [form.spec() for form in kept if isinstance(form, GuardrailForm)]
 
 
-class GuardrailInline(ScopedInline, GuardrailsInline):
+class GuardrailInline(ScopedInline, StackedInline[Guardrail, Policy]):
     model = Guardrail
     form = GuardrailForm
     formset = GuardrailFormSet

@@ -61,7 +61,8 @@ def text_of(response: Any) -> str:
     body = b"".join(response.streaming_content) if response.streaming else response.content
     headers = {name: value for name, value in response.headers.items() if name not in ("Expires", "Set-Cookie")}
     said = response.cookies.get("messages")
-    messages = CookieStorage(response.wsgi_request)._decode(said.value) if said is not None and said.value else []
+    storage: Any = CookieStorage(response.wsgi_request)
+    messages = storage._decode(said.value) if said is not None and said.value else []
     return f"{body.decode(errors='replace')} {headers} {[str(each) for each in messages or ()]}"
 
 

@@ -48,6 +48,17 @@ class Tenants:
             self.clients[role].force_login(self.people[role])
         return self.clients[role]
 
+    def anew(self) -> Tenants:
+        """For another test: browsers that have been nowhere else, and rows as they are stored."""
+        people = {role: User.objects.get(pk=each.pk) for role, each in self.people.items()}
+        other = Tenants(
+            Project.objects.get(pk=self.acme.pk), Project.objects.get(pk=self.globex.pk), people, visits=self.visits
+        )
+        for role, client in self.clients.items():
+            other.clients[role] = Client(raise_request_exception=False)
+            other.clients[role].cookies = client.cookies.copy()
+        return other
+
     def row(self, model: type[Model], project: Project) -> Any:
         """One that the project has."""
         with unscoped("the test names a row of any project"):

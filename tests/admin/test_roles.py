@@ -18,22 +18,17 @@ from projects.scoped_pages import ScopedAdmin
 from projects.scoping import unscoped
 from servers.models import Grant, Server, Tool, ToolVersion
 from tests.admin.sweep import models_with_pages, prefix_of
-from tests.admin.tenants import Tenants, tenants
+from tests.admin.tenants import Tenants
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def two(db: None) -> Tenants:
-    return tenants()
+def page_of(client: Client, view: str, *args: Any) -> Any:
+    return client.get(reverse(f"admin:{view}", args=args))
 
 
-def page_of(client: Client, name: str, *args: Any) -> Any:
-    return client.get(reverse(f"admin:{name}", args=args))
-
-
-def post(client: Client, name: str, *args: Any, **fields: Any) -> Any:
-    return client.post(reverse(f"admin:{name}", args=args), fields)
+def post(client: Client, view: str, /, *args: Any, **fields: Any) -> Any:
+    return client.post(reverse(f"admin:{view}", args=args), fields)
 
 
 @pytest.mark.claim("scope.roles")
@@ -110,7 +105,7 @@ def test_members_look_after_their_own_keys_and_admins_after_all(two: Tenants) ->
     listed = page_of(admin_, "projects_apikey_changelist").context["cl"].result_list
     assert {mine.pk, others.pk} <= {row.pk for row in listed}
     rotated = post(bob, "projects_apikey_changelist", action="rotate_keys", _selected_action=mine.pk, confirmed="yes")
-    assert rotated.status_code == 200 and rotated["Cache-Control"] == "no-store"
+    assert rotated.status_code == 200 and "no-store" in rotated["Cache-Control"]
     for key, expected in ((others, False), (mine, True)):
         post(bob, "projects_apikey_changelist", action="revoke_keys", _selected_action=key.pk, confirmed="yes")
         with unscoped("the test looks"):

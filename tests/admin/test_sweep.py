@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import Model
 from django.urls import reverse
 
@@ -32,7 +30,7 @@ from tests.admin.sweep import (
     visits_of,
     writes_of,
 )
-from tests.admin.tenants import ROLES, Tenants, rows_of, stored_of, tenant_models, tenants
+from tests.admin.tenants import ROLES, Tenants, rows_of, stored_of, tenant_models
 
 SCOPED = [model for model in models_with_pages() if isinstance(admin.site._registry[model], ScopedAdmin)]
 MEMBERS = [role for role in ROLES if role != "operator"]
@@ -47,22 +45,6 @@ def by_name(model: type[Model]) -> str:
 
 # Whose forms a project's own people add rows with.
 WITH_FORMS = [model for model in SCOPED if by_name(model) in set(ADDABLE) - {"projects.Project"}]
-
-
-@pytest.fixture(scope="module")
-def _made(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenants]:
-    """Once for all tests here: each takes back what it does, and the last one leaves nothing."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        made = tenants()
-        for role in ROLES:
-            made.client(role)
-        yield made
-        transaction.set_rollback(True)
-
-
-@pytest.fixture
-def two(_made: Tenants, db: None) -> Tenants:
-    return _made
 
 
 def without_scope(patch: pytest.MonkeyPatch) -> None:
