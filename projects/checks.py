@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.contrib import admin
 from django.core.checks import CheckMessage, Error, register
 
-from projects.pages import OperatorOnlyAdmin
 from projects.permissions import ACTIONS
-from projects.scoped_pages import ScopedAdmin, ScopedInline
 from projects.scoping import TenantManager, TenantModel
 
 
@@ -30,10 +27,16 @@ def tenant_models_use_the_tenant_manager(app_configs: Any, **_: Any) -> list[Che
 
 @register()
 def pages_say_whom_they_open_to(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    from django.contrib import admin
+
     return [error for each in admin.site._registry.values() for error in _faults(each)]
 
 
 def _faults(page: Any) -> Iterator[Error]:
+    # A worker loads pages when somebody asks for one, and its checks are not run.
+    from projects.pages import OperatorOnlyAdmin
+    from projects.scoped_pages import ScopedAdmin, ScopedInline
+
     name = type(page).__name__
     if isinstance(page, ScopedAdmin):
         known = frozenset[str]().union(*ACTIONS.values())

@@ -56,7 +56,7 @@ class Tenants:
         )
         for role, client in self.clients.items():
             other.clients[role] = Client(raise_request_exception=False)
-            other.clients[role].cookies = client.cookies.copy()
+            other.clients[role].cookies.load({name: each.value for name, each in client.cookies.items()})
         return other
 
     def row(self, model: type[Model], project: Project) -> Any:
