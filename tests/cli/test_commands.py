@@ -318,6 +318,16 @@ def test_what_is_in_order_needs_no_mend(cast: Cast) -> None:
 
 
 @pytest.mark.claim("cli.doctor")
+def test_a_role_that_row_security_does_not_hold_for_is_warned_of(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not connection_is_server():
+        pytest.skip("SQLite has no roles")
+    for is_held in (True, False):
+        monkeypatch.setattr("projects.row_security.is_in_force", lambda held=is_held: held)
+        warned = [each for each in doctor.examine() if "row security" in each.text]
+        assert bool(warned) is not is_held and all(each.mend for each in warned)
+
+
+@pytest.mark.claim("cli.doctor")
 def test_each_fault_is_found_and_says_its_mend(cast: Cast, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     key, _ = cast.key()
     cast.server("docs", headers={"A": "b"})
