@@ -467,17 +467,24 @@ def _where(question: Question, walk: _Walk, after: Cursor | None) -> _Where:
     for alternatives in walk.also:
         _add_any(where, alternatives)
     _add_window(where, question, after, table, number)
+    if walk.finding:
+        # The moments are the same, but no planner leaves a month out for that.
+        _add_bounds(where, question, "event")
     return where
 
 
 def _add_window(where: _Where, question: Question, after: Cursor | None, table: str, number: str) -> None:
+    _add_bounds(where, question, table)
+    if after is not None:
+        at = _moment(after.at)
+        where.add(f"{table}.at <= %s AND ({table}.at < %s OR {number} < %s)", at, at, after.ord)
+
+
+def _add_bounds(where: _Where, question: Question, table: str) -> None:
     if question.since is not None:
         where.add(f"{table}.at >= %s", _moment(question.since))
     # Months that are yet to come are not looked into.
     where.add(f"{table}.at < %s", _moment(question.until or timezone.now() + timedelta(days=1)))
-    if after is not None:
-        at = _moment(after.at)
-        where.add(f"{table}.at <= %s AND ({table}.at < %s OR {number} < %s)", at, at, after.ord)
 
 
 def _add_projects(where: _Where, table: str, refs: tuple[int, ...]) -> None:
