@@ -243,7 +243,7 @@ def delete_export(request: RestRequest, project: str, export: str) -> None:
 def download_export(request: RestRequest, project: str, export: str) -> StreamingHttpResponse:
     """The archive, until it expires; each download is on record."""
     try:
-        return archive(one(_exports(), uid=as_uuid(export)))
+        return archive(request, one(_exports(), uid=as_uuid(export)))
     except NoFile as error:
         raise Problem({409: "conflict", 410: "gone"}.get(error.status, "unavailable")) from error
 
