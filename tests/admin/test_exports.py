@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.urls import reverse
@@ -99,6 +101,8 @@ class TestADownload:
         content = b"".join([part async for part in response])
         assert content == archive(ready).read_bytes()
         assert response["Content-Length"] == str(len(content))
+        # Of the thread that what blocks is done in.
+        await sync_to_async(connections.close_all)()
 
     @pytest.mark.claim("exports.isolated")
     def test_of_anothers_answers_as_one_that_never_was(self, cast: Cast, ready: Export) -> None:
