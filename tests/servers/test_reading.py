@@ -237,7 +237,7 @@ class TestTrouble:
     def test_that_nobody_foresaw_is_the_server_s_too(
         self, cast: Cast, lister: Lister, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("servers.discovery.Connections", lambda: 1 / 0)
+        monkeypatch.setattr("servers.conversation.Connections", lambda: 1 / 0)
         server = cast.server(url=lister.url)
         work_off()
         assert stored(server).discovery_error == "invalid: ZeroDivisionError"
