@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection
 
-from audit import terms
+from audit import narrowing, terms
 from audit.models import Term
 from audit.question import Question, digest_of, known_logs, refs_of
 
@@ -39,10 +39,35 @@ def walks_of(question: Question) -> tuple[list[Walk], bool]:
     if refs is None and question.is_plain:
         return [Walk(None)], False
     each = refs if refs is not None else known_logs()
-    if len(each) > MAX_WALKS:
+    walks = _narrowed(question, each)
+    if len({walk.project_refs for walk in walks}) > MAX_WALKS:
         one = Walk(None if refs is None else tuple(each), tuple(question.equal.items()), question.finding)
         return [one], False
-    return [walk for ref in each for walk in _of_log(question, ref)], False
+    return walks, False
+
+
+def _narrowed(question: Question, refs: list[int]) -> list[Walk]:
+    """Walks along those logs only that are known to have had each of the values."""
+    walks = [walk for ref in refs for walk in _of_log(question, ref)]
+    asked: dict[str, set[str]] = {}
+    for walk in walks:
+        for column, value in _known_values(walk):
+            asked.setdefault(column, set()).add(value)
+    if len(refs) == 1 or not asked or not narrowing.is_level():
+        return walks
+    had = {column: narrowing.logs_with(column, values, refs) for column, values in asked.items()}
+    return [walk for walk in walks if _is_within(walk, had)]
+
+
+def _is_within(walk: Walk, had: Mapping[str, Mapping[int, set[str]]]) -> bool:
+    refs = walk.project_refs or ()
+    return all(value in had[column].get(ref, ()) for column, value in _known_values(walk) for ref in refs)
+
+
+def _known_values(walk: Walk) -> Iterator[tuple[str, str]]:
+    yield from ((column, value) for column, value in walk.equal if column in terms.NAMED)
+    if walk.finding:
+        yield terms.FINDING, walk.finding
 
 
 def _of_log(question: Question, ref: int) -> list[Walk]:

@@ -34,6 +34,7 @@ from guardrails.engine.rules import Policy
 from guardrails.presets import PRESETS
 from proxy.call import Answer, Call
 from proxy.guards import Guards
+from proxy.naming import Names
 from proxy.stages.guard import guard
 from servers.catalogue import Catalogue
 from servers.upstream import Upstream
@@ -59,7 +60,7 @@ class Side:
         catalogue.replace(catalogue.table(UPSTREAM, False), TOOLS)
         # As much of a worker, a project and a server as the stage asks for.
         self.given: dict[str, Any] = {
-            "state": SimpleNamespace(guards=Guards(), catalogue=catalogue),
+            "state": SimpleNamespace(guards=Guards(), catalogue=catalogue, names=Names()),
             "snapshot": SimpleNamespace(policies=PolicySet(default=policy, digest_key=b"k" * 32)),
             "principal": SimpleNamespace(project_id=1, key=SimpleNamespace(key_id="k")),
             "upstream": UPSTREAM,

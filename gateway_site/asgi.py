@@ -10,6 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
 
 from django.core.asgi import get_asgi_application
 
+from projects.apps import PagesConfig
+
+PagesConfig.is_lazy = True
 _django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -17,10 +20,10 @@ from django.conf import settings
 from django.urls import URLPattern, re_path
 
 from audit import recovery, work
-from audit.tail.consumer import TailConsumer
 from gateway_site import garbage
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
+from gateway_site.pages import LoadedLater, load_addresses
 from projects.rest.problems import problem_of_status
 from proxy import probes
 from proxy.endpoint import Endpoint
@@ -35,6 +38,17 @@ def _on_start() -> None:
         start_embedded_worker()
 
 
+def _load_pages() -> Any:
+    load_addresses()
+    return _django
+
+
+def _load_tail() -> Any:
+    from audit.tail.consumer import TailConsumer
+
+    return TailConsumer.as_asgi()
+
+
 def _route(pattern: str, application: Any) -> URLPattern:
     """Of a raw ASGI application; Django's types know views only."""
     made: URLPattern = re_path(pattern, application)
@@ -42,16 +56,17 @@ def _route(pattern: str, application: Any) -> URLPattern:
 
 
 def _routes() -> Any:
+    pages = LoadedLater(_load_pages)
     return URLRouter(
         [
             _route(r"^mcp(?:/.*)?$", Endpoint()),
             _route(r"^livez$", probes.livez),
             _route(r"^readyz$", probes.readyz),
             _route(r"^metrics$", probes.metrics),
-            _route(r"^\.well-known/gateway-audit-keys\.json$", BoundedBody(_django)),
+            _route(r"^\.well-known/gateway-audit-keys\.json$", BoundedBody(pages)),
             _route(r"^\.well-known/", probes.not_found),
-            _route(r"^api/", BoundedBody(_django, problem_of_status)),
-            _route(r"", BoundedBody(_django)),
+            _route(r"^api/", BoundedBody(pages, problem_of_status)),
+            _route(r"", BoundedBody(pages)),
         ]
     )
 
@@ -65,7 +80,7 @@ async def _no_socket(scope: Any, receive: Any, send: Any) -> None:
 def _sockets() -> Any:
     return URLRouter(
         [
-            _route(r"^ws/audit/tail$", TailConsumer.as_asgi()),
+            _route(r"^ws/audit/tail$", LoadedLater(_load_tail)),
             _route(r"", _no_socket),
         ]
     )

@@ -16,8 +16,8 @@ from audit.pages import asking, filters
 from audit.pages.asking import Asked, Unanswerable
 from audit.question import Cursor
 from audit.turns import TooMany
+from gateway_site.lib.display import visible
 from projects.access import Reach
-from projects.pages import visible
 
 PER_PAGE = 100
 _BEFORE = "before"
