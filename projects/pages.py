@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
     StackedInline = admin.StackedInline
     TabularInline = admin.TabularInline
 else:
+    # The theme has widgets for PostgreSQL's own fields, of which no model of ours has one: to import these costs 9 MB.
+    sys.modules.setdefault("django.contrib.postgres.fields", None)
     import unfold.admin
+
+    if sys.modules["django.contrib.postgres.fields"] is None:
+        del sys.modules["django.contrib.postgres.fields"]
 
     class _TakesType:
         """Takes type arguments, as the stubs have it."""
