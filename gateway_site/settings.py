@@ -39,7 +39,7 @@ INSTALLED_APPS = [
     "proxy.apps.ProxyConfig",
     "django_prometheus",
     # Before the admin, whose templates it replaces; ours in `templates` come before both.
-    "unfold.apps.BasicAppConfig",
+    "projects.apps.ThemeConfig",
     "projects.apps.PagesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -24,3 +24,9 @@ class PagesConfig(SimpleAdminConfig):
         super().ready()
         if not self.is_lazy:
             autodiscover()
+
+
+class ThemeConfig(AppConfig):
+    """django-unfold's templates, tags and files. Its own configuration would import its site into every process."""
+
+    name = "unfold"
