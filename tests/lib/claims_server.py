@@ -19,4 +19,9 @@ CLAIMS: list[tuple[str, str, str]] = [
         "A time limit ends what takes too long with a time-out, and leaves a cancellation a cancellation.",
         "gateway_site/README.md",
     ),
+    (
+        "server.lean",
+        "A worker holds only what it uses: pages are loaded when one is asked for, and nothing for its terminal.",
+        "bench/README.md",
+    ),
 ]
