@@ -21,9 +21,10 @@ from projects.models import Job, Project
 from projects.pages import OperatorOnlyAdmin, ServiceForm, visible
 from projects.permissions import AUDIT_EXPORT, CONFIG_WRITE
 from projects.scoping import unscoped, with_project
+from projects.signin.again import AsksAgain
 
 
-class _OfProjects(OperatorOnlyAdmin[Any]):
+class _OfProjects(AsksAgain[Any], OperatorOnlyAdmin[Any]):
     """Rows of the projects in which the reader's role allows the action; operators see all."""
 
     action = AUDIT_EXPORT

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 from audit.exports import archive_of, projects_of, record_act
 from audit.models import Export
 from projects.scoping import unscoped
+from projects.signin.again import recently_verified
 
 _BLOCK = 1 << 18
 
@@ -23,6 +24,7 @@ _BLOCK = 1 << 18
 @require_GET
 @never_cache
 @login_required
+@recently_verified
 def download(request: HttpRequest, uid: uuid.UUID) -> HttpResponseBase:
     """The archive. 404 for an export that is not the reader's, as for one that never was; 410 once it expired."""
     allowed = projects_of(request.user)

@@ -1,13 +1,18 @@
-"""The admin site: operators get in, and members whose role opens a page of it; each page decides for itself again."""
+"""The admin site: operators get in, and members whose role opens a page of it; each page decides for itself again.
+
+Whoever has not proved enough is nobody here (projects.signin.middleware), and is led on to do so.
+"""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver
 
 from projects.access import OPENING, may_enter
@@ -29,12 +34,34 @@ class GatewayAdminSite(admin.AdminSite):
     site_header = site_title = "Secure MCP Gateway"
     index_title = "Administration"
     login_form = SignInForm
+    login_template = "signin/login.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and (
             request.user.is_staff or any(reach_of(request, action) for action in OPENING)
         )
 
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from projects.signin import opening, passkeys, verification
+
+        person = verification.person_at(request)
+        if person is not None and not request.user.is_authenticated:
+            return redirect(opening.with_next(request, opening.next_step(request, person)))
+        response: HttpResponse = super().login(
+            request, {"why_no_passkeys": passkeys.why_not(request), **(extra_context or {})}
+        )
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            verification.note_password(request)
+        return response
+
+    def password_change(  # type: ignore[override]  # Django's own answers a redirect too
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect("admin:account_password")
+
     def get_urls(self) -> list[URLResolver | URLPattern]:
+        from projects.signin import account_pages, factor_pages, invitation_pages
+
+        own = [*factor_pages.urls(), *account_pages.urls(), *invitation_pages.urls()]
         # Leads to any row of any table by number, and none of ours has a page of its own outside.
-        return [each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site"]
+        return [*own, *(each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site")]

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from projects import jobs, work
 from projects.rest import once
+from projects.signin import invitations, sessions
 
 
 @shared_task(name="projects.run_due_jobs")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -22,3 +23,9 @@ def prune_jobs() -> int:
 @shared_task(name="projects.prune_answers")  # type: ignore[untyped-decorator]  # Celery has no types
 def prune_answers() -> int:
     return once.prune()
+
+
+@shared_task(name="projects.prune_sessions")  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_sessions() -> int:
+    """And invitations, which end by themselves too."""
+    return sessions.prune() + invitations.prune()
