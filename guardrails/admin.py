@@ -28,15 +28,14 @@ from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail
 from guardrails.presets import PRESETS
 from guardrails.results import Shown, as_shown
 from guardrails.specs import Spec
-from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, is_operator, visible
+from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, StackedInline, is_operator, visible
 from projects.scoping import with_project
 
 if TYPE_CHECKING:
-    GuardrailsInline = admin.StackedInline[Guardrail, Policy]
     GuardrailsFormSet = BaseInlineFormSet[Guardrail, Policy, forms.ModelForm[Guardrail]]
 else:
-    # Neither takes a type argument at run time.
-    GuardrailsInline, GuardrailsFormSet = admin.StackedInline, BaseInlineFormSet
+    # Takes no type argument at run time.
+    GuardrailsFormSet = BaseInlineFormSet
 
 _UNREADABLE = "The stored secrets do not open with this gateway's key ring; give them again, or delete the guardrail."
 
@@ -63,7 +62,7 @@ class GuardrailFormSet(GuardrailsFormSet):
         return [form.spec() for form in kept if isinstance(form, GuardrailForm)]
 
 
-class GuardrailInline(GuardrailsInline):
+class GuardrailInline(StackedInline[Guardrail, Policy]):
     model = Guardrail
     form = GuardrailForm
     formset = GuardrailFormSet

@@ -6,20 +6,33 @@ Whoever has not proved enough is nobody here (projects.signin.middleware), and i
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver
+from django.utils.module_loading import import_string
 
+from projects import navigation
 from projects.access import OPENING, may_enter
+from projects.dress import Dressed
 from projects.pages import reach_of
 
+if TYPE_CHECKING:
+    AdminSite = admin.AdminSite
+else:
+    from unfold.sites import UnfoldAdminSite as AdminSite
 
-class SignInForm(AdminAuthenticationForm):
+# Lead to any row of any table by number, none of which has a page of its own outside; and to a search in names of
+# models, which answers a wrong page number with an error.
+_LEFT_OUT = ("view_on_site", "search")
+
+
+class SignInForm(Dressed, AdminAuthenticationForm):
     """Says the same to somebody whom no page opens to as to somebody with a wrong password."""
 
     def confirm_login_allowed(self, user: Any) -> None:
@@ -30,11 +43,10 @@ class SignInForm(AdminAuthenticationForm):
             )  # fmt: skip
 
 
-class GatewayAdminSite(admin.AdminSite):
+class GatewayAdminSite(AdminSite):
     site_header = site_title = "Secure MCP Gateway"
     index_title = "Administration"
     login_form = SignInForm
-    login_template = "signin/login.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and (
@@ -63,5 +75,8 @@ class GatewayAdminSite(admin.AdminSite):
         from projects.signin import account_pages, factor_pages, invitation_pages
 
         own = [*factor_pages.urls(), *account_pages.urls(), *invitation_pages.urls()]
-        # Leads to any row of any table by number, and none of ours has a page of its own outside.
-        return [*own, *(each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site")]
+        return [*own, *(each for each in super().get_urls() if getattr(each, "name", None) not in _LEFT_OUT)]
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """What the theme asks for; the settings say where it is declared."""
+        return navigation.shown(self, request, import_string(settings.NAVIGATION))

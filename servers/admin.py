@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 
 from gateway_site.lib.secrets import Unsealable
 from projects.models import Job, Project
-from projects.pages import OperatorOnlyAdmin, is_operator
+from projects.pages import OperatorOnlyAdmin, TabularInline, is_operator
 from projects.scoping import with_project
 from projects.snippets import name_servers_with
 from servers import discovery, overlaying, review_pages, services
@@ -29,11 +29,10 @@ from servers.models import CommandTemplate, Grant, Overlay, Server, State, Tool
 from servers.texts import visible
 
 if TYPE_CHECKING:
-    GrantsInline = admin.TabularInline[Grant, Server]
     GrantsFormSet = BaseInlineFormSet[Grant, Server, ModelForm[Grant]]
 else:
-    # Neither takes a type argument at run time.
-    GrantsInline, GrantsFormSet = admin.TabularInline, BaseInlineFormSet
+    # Takes no type argument at run time.
+    GrantsFormSet = BaseInlineFormSet
 
 _NOBODY = "Nobody may use this server yet: no rule allows it to anyone."
 
@@ -69,7 +68,7 @@ class GrantFormSet(GrantsFormSet):
         return "grants"
 
 
-class GrantInline(GrantsInline):
+class GrantInline(TabularInline[Grant, Server]):
     """The rules of one server; those of all servers have a page of their own."""
 
     model = Grant

@@ -38,6 +38,11 @@ def address_of_waiting(server: Server | None = None) -> str:
     return f"{reverse('admin:servers_tool_changelist')}?{urlencode(query)}"
 
 
+def number_waiting(request: HttpRequest) -> int:
+    """How many definitions wait for this person; 0 for whoever decides on nothing. Counted to 100."""
+    return Tool.objects.filter(state=State.WAITING).order_by()[:100].count() if is_operator(request) else 0
+
+
 def _asked(request: HttpRequest) -> DecisionForm:
     """What the form of a decision says; raises PermissionDenied for who may not decide."""
     if not is_operator(request):

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from projects import people
+from projects.dress import Dressed
 from projects.models import Passkey, TotpDevice, User
 from projects.signin import factors, sessions, verification
 from projects.signin.again import ask_again
@@ -36,12 +37,16 @@ def account(request: HttpRequest, person: User) -> HttpResponse:
     return show(request, "account.html", "Your account", context)
 
 
+class NewPasswordForm(Dressed, PasswordChangeForm):  # type: ignore[type-arg]  # not generic at run time
+    pass
+
+
 @for_verified
 def password(request: HttpRequest, person: User) -> HttpResponse:
     """Every other browser of the person's is signed out."""
     if answer := ask_again(request):
         return answer
-    form = PasswordChangeForm(person, request.POST or None)
+    form = NewPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         people.change_password(user=person, password=form.cleaned_data["new_password1"], but=_own(request))
         update_session_auth_hash(request, person)

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from gateway_site.lib.addresses import address_of
 from gateway_site.lib.jsontext import depth
 from projects.access import may_enter
+from projects.dress import Dressed
 from projects.models import TotpDevice, User
 from projects.rest.meter import meter
 from projects.signin import factors, lockout, passkeys, verification
@@ -31,14 +32,14 @@ _PROOFS_PER_MINUTE = 60
 _MAX_DEPTH = 8
 
 
-class CodeForm(forms.Form):
+class CodeForm(Dressed, forms.Form):
     code = forms.CharField(
         max_length=64,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
     )
 
 
-class PasswordForm(forms.Form):
+class PasswordForm(Dressed, forms.Form):
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True})
     )
@@ -63,7 +64,7 @@ def second_factor(request: HttpRequest, person: User) -> HttpResponse:
     title = "Is it you?" if request.user.is_authenticated else "Second factor"
     context = {
         "form": form, "person": person, "has_passkeys": bool(passkeys.of_host(request, person)),
-        "has_codes": TotpDevice.objects.filter(user=person, confirmed=True).exists(),
+        "has_app": TotpDevice.objects.filter(user=person, confirmed=True).exists(),
     }  # fmt: skip
     return show(request, "second_factor.html", title, context, status=422 if form.errors else 200)
 

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from projects.access import Reach, may_enter
+from projects.dress import Dressed
 from projects.models import Invitation, Project, User
 from projects.pages import reach_of
 from projects.permissions import MEMBERS_WRITE, Role
@@ -24,7 +25,7 @@ from projects.signin.opening import for_verified, show
 _MOST_SHOWN = 200
 
 
-class InvitationForm(forms.Form):
+class InvitationForm(Dressed, forms.Form):
     project = forms.ModelChoiceField(queryset=Project.objects.none())
     email = forms.EmailField(label="E-mail address", max_length=254)
     role = forms.ChoiceField(choices=Role.choices, initial=Role.MEMBER)
@@ -77,7 +78,7 @@ def _withdraw(request: HttpRequest, reach: Reach) -> HttpResponse:
 # --- the link ---------------------------------------------------------------------------------------------
 
 
-class AccountForm(forms.Form):
+class AccountForm(Dressed, forms.Form):
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="At least 8 characters.",

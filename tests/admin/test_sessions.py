@@ -57,8 +57,8 @@ def test_the_list_says_which_browsers_where_and_since_when(operator: User) -> No
     signed_in(client, operator)
     other = browser(operator)
     page = client.get(ACCOUNT).content.decode()
-    assert page.count("(this one)") == 1
-    assert page.count("Sign out</button></form></td>") == 2
+    assert page.count("this one") == 1
+    assert page.count('name="session"') == 2
     assert "Sign out everywhere else" in page
     assert digest(other) in page
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.watching import Watch
 
+from tests.browser.watching import Watch
 from tests.conformance.gateway import Gateway
 from tests.signing_in import code_of, codes_on
 
