@@ -37,7 +37,7 @@ def account(request: HttpRequest, person: User) -> HttpResponse:
     return show(request, "account.html", "Your account", context)
 
 
-class NewPasswordForm(Dressed, PasswordChangeForm):  # type: ignore[type-arg]  # not generic at run time
+class NewPasswordForm(Dressed, PasswordChangeForm):
     pass
 
 

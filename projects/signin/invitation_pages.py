@@ -31,7 +31,7 @@ class InvitationForm(Dressed, forms.Form):
     role = forms.ChoiceField(choices=Role.choices, initial=Role.MEMBER)
 
     def __init__(self, reach: Reach, data: object = None) -> None:
-        super().__init__(data)  # type: ignore[arg-type]  # what Django gives
+        super().__init__(data)
         rows = Project.objects.all() if reach.is_all else Project.objects.filter(pk__in=reach.projects)
         self.fields["project"].queryset = rows.order_by("slug")  # type: ignore[attr-defined]  # a choice of rows
 

@@ -105,9 +105,9 @@ def _addresses() -> Iterator[tuple[str, str]]:
         label = f"{model._meta.app_label}_{model._meta.model_name}"
         row = model._default_manager.order_by("pk").first()
         for pattern in page.get_urls():
-            name = pattern.name if isinstance(pattern, URLPattern) else None
+            called = pattern.name if isinstance(pattern, URLPattern) else None
             for arguments in ([], [row.pk] if row is not None else None):
-                address = _path(f"admin:{name}", arguments) if name and arguments is not None else None
+                address = _path(f"admin:{called}", arguments) if called and arguments is not None else None
                 if address is not None:
                     yield address, label
 

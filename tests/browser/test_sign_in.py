@@ -73,7 +73,7 @@ def leave(page: Page) -> None:
 def give_password(page: Page) -> None:
     page.get_by_label(re.compile("e-mail", re.IGNORECASE)).fill(EMAIL)
     page.get_by_label(re.compile("password", re.IGNORECASE)).fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def test_by_a_passkey_that_signs_in_alone_from_then_on(browser: Browser, fresh: Gateway) -> None:
