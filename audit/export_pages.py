@@ -17,8 +17,9 @@ from audit import exports
 from audit.export_forms import names
 from audit.filters import Filters
 from audit.models import Export, ExportSchedule
+from gateway_site.lib.display import visible
 from projects.models import Job, Project
-from projects.pages import OperatorOnlyAdmin, ServiceForm, visible
+from projects.pages import OperatorOnlyAdmin, ServiceForm
 from projects.permissions import AUDIT_EXPORT, CONFIG_WRITE
 from projects.scoping import unscoped, with_project
 from projects.signin.again import AsksAgain

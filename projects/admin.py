@@ -16,10 +16,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from gateway_site.lib.display import visible
 from projects import jobs, people, services
 from projects.dress import Dressed
 from projects.models import ApiKey, Job, Membership, Project, User
-from projects.pages import LinesField, OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
+from projects.pages import LinesField, OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm
 from projects.signals import acted
 from projects.signin import factors, lockout, sessions
 from projects.signin.again import AsksAgain, ask_again

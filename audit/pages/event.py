@@ -14,9 +14,10 @@ from audit import payloads
 from audit.models import Event
 from audit.pages.links import links_of
 from audit.payloads import Absent, Erased, Opened
+from gateway_site.lib.display import visible
 from projects.access import Reach
 from projects.models import User
-from projects.pages import is_operator, visible
+from projects.pages import is_operator
 
 _MAX_LINES = 50
 _MAX_FINDINGS = 200

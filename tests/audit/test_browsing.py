@@ -122,6 +122,23 @@ def test_each_filter_finds_its_own_alone_and_with_others() -> None:
     assert len(ask(decision="ok", kind="mcp.call.outcome")) == 3 + len(others) - 2
 
 
+@pytest.mark.claim("browse.filters")
+@pytest.mark.django_db
+def test_filters_over_many_logs_look_only_where_the_values_have_been_and_miss_nothing_that_is_new() -> None:
+    there = write(2, project_ref=1, server="docs") + write(2, project_ref=2, server="docs")
+    write(2, project_ref=3, server="clock")
+    index_all()
+    logs = Reach(projects=frozenset({1, 2, 3}))
+    with CaptureQueriesContext(connection) as asked:
+        assert sorted(ask(logs, server="docs")) == sorted(there)
+    [walked] = [each["sql"] for each in asked if "UNION ALL" in each["sql"]]
+    assert walked.count("UNION ALL") == 1, "two of the three logs"
+    # While the index is behind, every log is looked into.
+    IndexState.objects.update(checkpoint_id=0)
+    there += write(1, project_ref=3, server="docs")
+    assert sorted(ask(logs, server="docs")) == sorted(there)
+
+
 @pytest.mark.claim("browse.search")
 @pytest.mark.claim("browse.filters")
 @pytest.mark.django_db(transaction=True)
