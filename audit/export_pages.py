@@ -21,6 +21,7 @@ from projects.models import Job
 from projects.pages import ServiceForm
 from projects.permissions import AUDIT_EXPORT, CONFIG_WRITE
 from projects.scoped_pages import ScopedAdmin
+from projects.signin.again import AsksAgain
 
 
 def _forms() -> list[tuple[str, str]]:
@@ -63,7 +64,7 @@ def _shown_filters(row: Export | ExportSchedule) -> str:
 
 
 @admin.register(Export)
-class ExportAdmin(ScopedAdmin[Export]):
+class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
     """Live: a page with exports that are being made asks for itself again."""
 
     reads = writes = AUDIT_EXPORT
@@ -166,7 +167,7 @@ class ScheduleForm(_Chosen):
 
 
 @admin.register(ExportSchedule)
-class ExportScheduleAdmin(ScopedAdmin[ExportSchedule]):
+class ExportScheduleAdmin(AsksAgain[ExportSchedule], ScopedAdmin[ExportSchedule]):
     """Whoever may set them up may also say where the log goes, so that reading it is not enough."""
 
     reads = writes = CONFIG_WRITE

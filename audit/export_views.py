@@ -19,6 +19,7 @@ from audit.exports import archive_of, record_act
 from audit.models import Export
 from projects.pages import reach_of
 from projects.permissions import AUDIT_EXPORT
+from projects.signin.again import recently_verified
 
 _BLOCK = 1 << 18
 
@@ -26,6 +27,7 @@ _BLOCK = 1 << 18
 @require_GET
 @never_cache
 @login_required
+@recently_verified
 def download(request: HttpRequest, uid: uuid.UUID) -> HttpResponseBase:
     """The archive. 404 for an export that is not the reader's, as for one that never was; 410 once it expired."""
     export = Export.objects.select_related("project").filter(uid=uid).first()

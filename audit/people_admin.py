@@ -13,10 +13,12 @@ from audit import erasure
 from audit.models import Payload, SubjectKey
 from projects.models import Project, User
 from projects.pages import ReadOnlyAdmin
+from projects.signin.again import AsksAgain
 
 
 @admin.register(SubjectKey)
-class PersonWithPayloadsAdmin(ReadOnlyAdmin[SubjectKey]):
+class PersonWithPayloadsAdmin(AsksAgain[SubjectKey], ReadOnlyAdmin[SubjectKey]):
+    asks_again = frozenset({"erase_people"})
     fields = ("person", "project", "state", "payloads", "created_at", "erased_at")
     list_display = ("person", "project", "state", "payloads", "created_at", "erased_at")
     search_fields = ("=subject",)

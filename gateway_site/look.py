@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.urls import reverse_lazy
+
 
 def _static(name: str) -> Callable[[Any], str]:
     """The address of a static file, asked for with each page: settings are read before there is one."""
@@ -24,4 +26,5 @@ LOOK: dict[str, Any] = {
     "SITE_ICON": {"light": _static("gateway/mark.svg"), "dark": _static("gateway/mark-dark.svg")},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _static("gateway/mark.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,7 +44,7 @@ INSTALLED_APPS = [
     "projects.apps.PagesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
+    "axes",
     "django.contrib.messages",
     "django.contrib.staticfiles",
 ]
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "projects.signin.middleware.VerifiedMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "projects.middleware.ActingUserMiddleware",
@@ -65,6 +67,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "gateway_site.urls"
 ASGI_APPLICATION = "gateway_site.asgi.application"
 AUTH_USER_MODEL = "projects.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+SESSION_ENGINE = "projects.signin.sessions"
 # The page that shows the REST interface. As an app, ninja would be imported by every worker at its start.
 _ninja = find_spec("ninja")
 _NINJA = [Path(_ninja.origin).parent] if _ninja and _ninja.origin else []
@@ -110,6 +114,21 @@ HTTPS = env.bool("GATEWAY_HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
+# Five wrong passwords or codes of one account from one address: for a quarter of an hour nothing is looked at that it
+# gives, and it is told the same as of a wrong one.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "projects.signin.lockout.account_of"
+AXES_CLIENT_IP_CALLABLE = "projects.signin.lockout.counted_address"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "csrfmiddlewaretoken", "next"]
+# The audit log has who signed in.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+# Its middleware gives whoever is locked out a page of their own, by which they would know.
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -172,6 +191,7 @@ CELERY_BEAT_SCHEDULE = {
     "run-due-jobs": {"task": "projects.run_due_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "prune-jobs": {"task": "projects.prune_jobs", "schedule": 600.0, "options": {"expires": 600}},
     "prune-answers": {"task": "projects.prune_answers", "schedule": 600.0, "options": {"expires": 600}},
+    "prune-sessions": {"task": "projects.prune_sessions", "schedule": 600.0, "options": {"expires": 600}},
     # Also in the embedded topology, and in the common queue: it may take minutes.
     "retain-the-log": {"task": "audit.retain", "schedule": 600.0, "options": {"expires": 600, "queue": "celery"}},
     "read-due-servers": {"task": "servers.ask_due", "schedule": 5.0, "options": {"expires": 5}},

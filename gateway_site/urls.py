@@ -9,6 +9,7 @@ from audit.export_views import download as download_export
 from audit.views import audit_keys
 from gateway_site.api import api
 from projects.setup import setup_view
+from projects.signin.invitation_pages import accept as accept_invitation
 
 
 def nothing(request: HttpRequest) -> HttpResponse:
@@ -22,6 +23,7 @@ admin.autodiscover()
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("setup/<str:token>/", setup_view, name="setup"),
+    path("invite/<str:token>/", accept_invitation, name="invite"),
     path("admin/audit/export/<uuid:uid>/download/", download_export, name="audit-export-download"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),

@@ -27,6 +27,8 @@ from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL, KEYS_OWN, 
 from projects.scoped_pages import ScopedAdmin, ScopedReadOnlyAdmin
 from projects.scoping import with_project
 from projects.signals import acted
+from projects.signin import factors, lockout, sessions
+from projects.signin.again import AsksAgain, ask_again
 from projects.snippets import connections
 
 # --- people -----------------------------------------------------------------------------------------
@@ -67,6 +69,7 @@ class PersonPasswordForm(Dressed, AdminPasswordChangeForm):  # type: ignore[type
     def save(self, commit: bool = True) -> User:
         user: User = super().save(commit)
         _announce_user("user.password_set", user)
+        sessions.end_sessions(user=user)
         return user
 
 
@@ -74,7 +77,7 @@ _OPERATES = "A superuser operates this gateway."
 
 
 @admin.register(User)
-class PersonAdmin(OperatorOnlyAdmin[User], UserAdmin):  # type: ignore[type-arg]  # not generic at run time
+class PersonAdmin(AsksAgain[User], OperatorOnlyAdmin[User], UserAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Everyone who can sign in. Who may do what in a project is said by its members."""
 
     form = PersonChangeForm
@@ -95,6 +98,30 @@ class PersonAdmin(OperatorOnlyAdmin[User], UserAdmin):  # type: ignore[type-arg]
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     filter_horizontal = ()
+    actions = ("end_sessions", "unlock", "reset_factors")
+    asks_again = frozenset({"add", "change", "delete", "reset_factors"})
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        return ask_again(request) or super().user_change_password(request, id, form_url)
+
+    @admin.action(description="Sign the selected people out everywhere")
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            sessions.end_sessions(user=user)
+
+    @admin.action(description="Unlock the sign-in of the selected people")
+    def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            lockout.unlock(user=user)
+
+    @admin.action(description="Take away the second factors of the selected people")
+    def reset_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        question = "Take away their passkeys, apps and recovery codes? With the password alone they set up new ones."
+        asked = self.ask_first(request, queryset, "reset_factors", question)
+        if asked is None:
+            for user in queryset:
+                factors.reset_factors(user=user)
+        return asked
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         # Only operators have business in these pages, and each operator has.
@@ -187,9 +214,10 @@ class MembershipForm(ServiceForm[Membership]):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ScopedAdmin[Membership]):
+class MembershipAdmin(AsksAgain[Membership], ScopedAdmin[Membership]):
     reads, writes = CONFIG_READ, MEMBERS_WRITE
     form = MembershipForm
+    change_list_template = "admin/projects/membership/change_list.html"
     autocomplete_fields = ("project",)
     list_display = ("user", "project", "role", "created_at")
     list_filter = ("role", "project")
@@ -282,13 +310,14 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ScopedAdmin[ApiKey]):
+class ApiKeyAdmin(AsksAgain[ApiKey], ScopedAdmin[ApiKey]):
     """A person's own keys, and all of the projects in which their role has keys.all.
 
     A secret is in exactly one answer: the one to the request that made it.
     """
 
     reads = writes = KEYS_OWN
+    asks_again = frozenset({"add", "rotate_keys"})
     form = ApiKeyForm
     asked = ("label", "servers", "tools", "surface", "networks", "expires_at")
     shown = ("visible_id", "state", "created_at", "last_used_at", "disabled_at", "revoked_at")

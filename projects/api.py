@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from ninja import Query
 
 from projects import jobs, people, services
-from projects.models import ApiKey, Job, Membership, Project, User
+from projects.models import ApiKey, Invitation, Job, Membership, Project, User
 from projects.permissions import (
     CONFIG_READ,
     CONFIG_WRITE,
@@ -26,6 +26,8 @@ from projects.rest.requests import RestRequest, made_at
 from projects.rest.routes import Routes
 from projects.rest.rows import by_reference, locked, narrowed, one
 from projects.schemas import (
+    InvitationOut,
+    IssuedInvitation,
     IssuedKey,
     JobOut,
     JobState,
@@ -45,6 +47,7 @@ from projects.schemas import (
     TokenOut,
 )
 from projects.scoping import unscoped
+from projects.signin import invitations
 
 token_routes = Routes("token")
 project_routes = Routes("projects")
@@ -201,6 +204,40 @@ def remove_member(request: RestRequest, project: str, member: str) -> None:
 
 def _member(request: RestRequest, name: str) -> Membership:
     return by_reference(_members(), "member", name, request.project.pk)
+
+
+# --- invitations ------------------------------------------------------------------------------------------
+
+
+@member_routes.get("/projects/{project}/invitations", MEMBERS_WRITE, Page[InvitationOut])
+def list_invitations(request: RestRequest, project: str, filters: Query[Paging]) -> Page[InvitationOut]:
+    """Those that are open."""
+    return page(request, filters, invitations.open_ones(), InvitationOut.of)
+
+
+@member_routes.post("/projects/{project}/invitations", MEMBERS_WRITE, IssuedInvitation)
+def invite_member(request: RestRequest, project: str, body: MemberIn) -> IssuedInvitation:
+    """The link is in this answer and nowhere else. It works once, for a week."""
+    row, token = invitations.invite(project=request.project, email=body.email, role=body.role)
+    link = request.build_absolute_uri(invitations.path_of(token))
+    invitation = IssuedInvitation.with_link(row, link)
+    request.answer_headers["Location"] = f"/api/v1/projects/{project}/invitations/{invitation.id}"
+    return invitation
+
+
+@member_routes.get("/projects/{project}/invitations/{invitation}", MEMBERS_WRITE, InvitationOut)
+def read_invitation(request: RestRequest, project: str, invitation: str) -> InvitationOut:
+    return InvitationOut.of(_invitation(request, invitation))
+
+
+@member_routes.delete("/projects/{project}/invitations/{invitation}", MEMBERS_WRITE)
+def withdraw_invitation(request: RestRequest, project: str, invitation: str) -> None:
+    """Its link opens nothing any more."""
+    invitations.withdraw_invitation(invitation=_invitation(request, invitation))
+
+
+def _invitation(request: RestRequest, name: str) -> Invitation:
+    return by_reference(invitations.open_ones(), "invitation", name, request.project.pk)
 
 
 # --- keys -------------------------------------------------------------------------------------------------

@@ -13,6 +13,13 @@ from django.utils import timezone
 from projects.permissions import Role
 from projects.row_security import protect
 from projects.scoping import TenantManager, TenantModel
+from projects.signin.models import Invitation, Passkey, RecoveryCode, Session, TotpDevice, UserHandle
+
+__all__ = [
+    "AdminToken", "ApiKey", "ConfigVersion", "Invitation", "Job", "Membership", "Passkey", "PayloadLevel", "Project",
+    "RecoveryCode", "Session", "StoredAnswer", "TotpDevice", "User", "UserHandle", "UserManager", "everything",
+    "validate_slug",
+]  # fmt: skip
 
 SLUG = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 validate_slug = RegexValidator(rf"\A{SLUG}\Z", "Use lower-case letters, digits and inner hyphens, at most 63.")

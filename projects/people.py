@@ -12,6 +12,7 @@ from projects import services
 from projects.models import Membership, User
 from projects.scoping import unscoped
 from projects.signals import acted
+from projects.signin import sessions
 
 _CHANGEABLE = frozenset({"email", "first_name", "last_name", "is_active", "is_superuser"})
 
@@ -49,6 +50,15 @@ def update_person(*, user: User, **changes: Any) -> User:
     user.save()
     _announce("user.changed", user, active=user.is_active, operator=user.is_superuser, fields=sorted(changes))
     return user
+
+
+@transaction.atomic
+def change_password(*, user: User, password: str, but: str | None = None) -> None:
+    """One's own, which was checked. Ends the person's sessions, but the one of this digest."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    _announce("user.password_changed", user)
+    sessions.end_sessions(user=user, but=but)
 
 
 @transaction.atomic

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from projects.models import AdminToken, ApiKey, Job, Membership, Project, User
+from projects.models import AdminToken, ApiKey, Invitation, Job, Membership, Project, User
 from projects.rest.references import reference
 from projects.rest.schemas import WHOLE, Email, Given, Globs, Label, Moment, Networks, Shown, Slug
 
@@ -108,6 +108,39 @@ class MemberOut(Shown):
     def of(cls, row: Membership) -> MemberOut:
         name = reference("member", row.pk, row.project_id)
         return cls.read(row, id=name, project=row.project.slug, email=row.user.email)
+
+
+class InvitationOut(Shown):
+    """Never the link."""
+
+    id: str
+    email: str
+    role: RoleName
+    invited_by: str
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, row: Invitation) -> InvitationOut:
+        return cls(**_invitation_fields(row))
+
+
+class IssuedInvitation(InvitationOut):
+    """`link` is the way in, shown here and never again; the gateway sends no mail."""
+
+    link: str = Field(repr=False)
+
+    @property
+    def shown_once(self) -> str:
+        return self.id
+
+    @classmethod
+    def with_link(cls, row: Invitation, link: str) -> IssuedInvitation:
+        return cls(**_invitation_fields(row), link=link)
+
+
+def _invitation_fields(row: Invitation) -> dict[str, Any]:
+    names = ("email", "role", "invited_by", "expires_at")
+    return {"id": reference("invitation", row.pk, row.project_id), **{name: getattr(row, name) for name in names}}
 
 
 class KeyChanges(Given):

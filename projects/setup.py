@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import login, password_validation
+from django.contrib.auth import password_validation
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +21,7 @@ from gateway_site.lib.secrets import sha256_hex
 from projects.dress import Dressed
 from projects.models import User
 from projects.signals import acted
+from projects.signin import passkeys, verification
 
 
 def needs_operator() -> bool:
@@ -92,11 +93,14 @@ def setup_view(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     form = OperatorForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
-        context = {**admin.site.each_context(request), "title": "The first operator", "form": form}
+        context = {
+            **admin.site.each_context(request), "title": "The first operator", "form": form,
+            "why_no_passkeys": passkeys.why_not(request),
+        }  # fmt: skip
         return render(request, "setup.html", context, status=200 if request.method != "POST" else 422)
     _use_up()
     with transaction.atomic():
         user = User.objects.create_superuser(**form.cleaned_data)
         acted.send(sender=User, kind="operator.created", project=None, subject=user.email, detail={})
-    login(request, user)
+    verification.sign_in(request, user)
     return redirect("admin:index")

@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-# kwargs: kind (str), project (Project | None), subject (str), detail (dict without secrets)
+# kwargs: kind (str), project (Project | None), subject (str), detail (dict without secrets), decision (str, optional)
 acted = Signal()

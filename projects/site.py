@@ -1,14 +1,19 @@
-"""The admin site: operators get in, and members whose role opens a page of it; each page decides for itself again."""
+"""The admin site: operators get in, and members whose role opens a page of it; each page decides for itself again.
+
+Whoever has not proved enough is nobody here (projects.signin.middleware), and is led on to do so.
+"""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path
 from django.utils.module_loading import import_string
 
@@ -45,9 +50,32 @@ class GatewayAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and (request.user.is_staff or bool(roles_at(request)))
 
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from projects.signin import opening, passkeys, verification
+
+        person = verification.person_at(request)
+        if person is not None and not request.user.is_authenticated:
+            return redirect(opening.with_next(request, opening.next_step(request, person)))
+        response: HttpResponse = super().login(
+            request, {"why_no_passkeys": passkeys.why_not(request), **(extra_context or {})}
+        )
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            verification.note_password(request)
+        return response
+
+    def password_change(  # type: ignore[override]  # Django's own answers a redirect too
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect("admin:account_password")
+
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        ours = [path("project/", self.admin_view(switcher.choose), name="choose_project")]
-        return [*ours, *(each for each in super().get_urls() if getattr(each, "name", None) not in _LEFT_OUT)]
+        from projects.signin import account_pages, factor_pages, invitation_pages
+
+        own = [
+            path("project/", self.admin_view(switcher.choose), name="choose_project"),
+            *factor_pages.urls(), *account_pages.urls(), *invitation_pages.urls(),
+        ]  # fmt: skip
+        return [*own, *(each for each in super().get_urls() if getattr(each, "name", None) not in _LEFT_OUT)]
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
         """What the theme asks for; the settings say where it is declared."""

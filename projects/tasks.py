@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway_site.lib.tasks import task
 from projects import jobs, work
 from projects.rest import once
+from projects.signin import invitations, sessions
 
 
 @task("projects.run_due_jobs")
@@ -21,3 +22,9 @@ def prune_jobs() -> int:
 @task("projects.prune_answers")
 def prune_answers() -> int:
     return once.prune()
+
+
+@task("projects.prune_sessions")
+def prune_sessions() -> int:
+    """And invitations, which end by themselves too."""
+    return sessions.prune() + invitations.prune()

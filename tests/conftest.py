@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from django.test import Client
 
 from audit import append_only
 from tests import parallel
@@ -53,6 +54,14 @@ def _tests_may_empty_the_log() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "execute_sql_flush", empty_the_log_too)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _browsers_give_all_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Second factors too; tests of the sign-in itself have tests.signing_in.password_only."""
+    from tests.signing_in import signed_in
+
+    monkeypatch.setattr(Client, "force_login", signed_in)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from audit.tail import feed
 from projects.access import NOTHING, Reach, reach_of
 from projects.models import User
 from projects.permissions import AUDIT_READ
+from projects.signin.verification import is_enough
 
 # How soon an end of the session, or of a membership, is noticed.
 CHECK_SECONDS = 2.0
@@ -127,17 +128,18 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             return None, NOTHING
         store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
         # Read anew each time, so that a session that ended elsewhere is none.
-        user = await get_user({"session": store(key)})
-        return await asyncio.to_thread(_reach_of, user)
+        session = store(key)
+        user = await get_user({"session": session})
+        return await asyncio.to_thread(_reach_of, user, session)
 
 
 async def _keep(scope: dict[str, Any], receive: Any, send: Any) -> dict[str, Any]:
     return scope
 
 
-def _reach_of(user: Any) -> tuple[User | None, Reach]:
+def _reach_of(user: Any, session: SessionBase) -> tuple[User | None, Reach]:
     try:
-        reach = reach_of(user, AUDIT_READ)
+        reach = reach_of(user, AUDIT_READ) if is_enough(user, session) else NOTHING
         return (user if isinstance(user, User) else None), reach
     finally:
         connection.close()

@@ -7,6 +7,11 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
+from django.http import HttpRequest
+
+
+def address_of(request: HttpRequest) -> IPv4Address | IPv6Address | None:
+    return client_address(request.META.get("REMOTE_ADDR", ""), [request.headers.get("X-Forwarded-For", "")])
 
 
 def client_address(peer: str, forwarded: Iterable[str]) -> IPv4Address | IPv6Address | None:

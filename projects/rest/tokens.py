@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja.security import HttpBearer
 
 from gateway_site.lib.actor import Actor, acting_as
-from gateway_site.lib.addresses import client_address
+from gateway_site.lib.addresses import address_of
 from projects import tokens
 from projects.models import AdminToken
 from projects.rest.meter import Reading, meter
@@ -30,7 +30,7 @@ class AdminTokenAuth(HttpBearer):
 
     def authenticate(self, request: Any, token: str) -> Caller:
         """Raises Problem."""
-        address = client_address(request.META.get("REMOTE_ADDR", ""), [request.headers.get("X-Forwarded-For", "")])
+        address = address_of(request)
         try:
             caller = tokens.authenticate(token, address)
         except tokens.Refused as refused:

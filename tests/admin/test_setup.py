@@ -38,11 +38,12 @@ def test_the_link_makes_an_operator_and_signs_in(client: Client, link: str) -> N
     assert "Secure MCP Gateway" in page.content.decode()
     response = client.post(link, FORM)
     assert response.status_code == 302
-    assert client.get(response["Location"]).status_code == 200
+    next_page = client.get(response["Location"], follow=True)
+    assert next_page.redirect_chain[-1][0].startswith("/admin/second-factor/set-up/")
     user = User.objects.get()
     assert (user.email, user.is_superuser, user.is_staff) == ("first@gateway.test", True, True)
     assert Event.objects.get(kind="operator.created").subject == "first@gateway.test"
-    assert Event.objects.filter(kind="auth.signed_in").exists()
+    assert Event.objects.filter(kind="auth.password_accepted").exists()
 
 
 def test_the_link_is_gone_once_used(client: Client, link: str) -> None:

@@ -97,11 +97,13 @@ def test_sign_ins_and_failures_are_recorded_and_passwords_are_not(cast: Cast) ->
     request = RequestFactory().post("/admin/login/")
     assert authenticate(request, username="ada@acme.test", password="wrong-canary") is None
     user_logged_in.send(sender=type(cast.ada), request=request, user=cast.ada)
+    user_logged_in.send(sender=type(cast.bob), request=request, user=cast.bob)
     user_logged_out.send(sender=type(cast.ada), request=request, user=cast.ada)
     lines = Event.objects.filter(kind__startswith="auth.").order_by("ord")
     assert [(line.kind, line.subject) for line in lines] == [
         ("auth.sign_in_failed", "ada@acme.test"),
-        ("auth.signed_in", "ada@acme.test"),
+        ("auth.password_accepted", "ada@acme.test"),
+        ("auth.signed_in", "bob@acme.test"),
         ("auth.signed_out", "ada@acme.test"),
     ]
     assert lines[0].actor_kind == "anonymous"

@@ -13,16 +13,14 @@ COOKIE = "sessionid"
 
 
 def session_of(user: User) -> str:
-    """A session of the user's, as signing in makes it. Run by the gateway's own manage.py (tests.browser.scene)."""
-    from django.contrib.auth import login
-    from django.contrib.sessions.backends.db import SessionStore
-    from django.http import HttpRequest
+    """A session of the user's, all of it proved. Run by the gateway's own manage.py (tests.browser.scene)."""
+    from django.test import Client
 
-    request = HttpRequest()
-    request.session = SessionStore()
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    request.session.save()
-    return str(request.session.session_key)
+    from tests.signing_in import signed_in
+
+    client = Client()
+    signed_in(client, user)
+    return str(client.cookies[COOKIE].value)
 
 
 def sign_in(context: BrowserContext, url: str, session: str) -> None:

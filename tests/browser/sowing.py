@@ -20,9 +20,11 @@ from servers.models import Server, State, ToolVersion
 from tests.admin.rows import Stored, store
 from tests.browser import hostile
 from tests.browser.signing import session_of
+from tests.signing_in import signed_in
 
 # Pages of an operator's own that need no row, and what answers otherwise than with a page.
-_MORE = ("index", "password_change", "password_change_done")
+_MORE = ("index", "password_change_done", "account", "account_password", "second_factor", "second_factor_set_up",
+         "recovery_codes", "invitations")
 _OUTSIDE = ("rest:openapi-view",)
 
 
@@ -35,7 +37,7 @@ def sow() -> dict[str, Any]:
         _log(stored)
         sessions = {role: session_of(user) for role, user in people.items()}
         operator = Client(headers={"host": "localhost"})
-        operator.force_login(people["operator"])
+        signed_in(operator, people["operator"])
         addresses = [[path, model, *_ask(operator, path)] for path, model in _addresses()]
     return {"sessions": sessions, "addresses": addresses}
 
@@ -104,9 +106,9 @@ def _addresses() -> Iterator[tuple[str, str]]:
         rows = model._default_manager.order_by("pk")
         row = (rows.filter(kind="mcp.call.outcome") if model is Event else rows).first()
         for pattern in page.get_urls():
-            named = pattern.name if isinstance(pattern, URLPattern) else None
+            called = pattern.name if isinstance(pattern, URLPattern) else None
             for arguments in ([], [row.pk] if row is not None else None):
-                address = _path(f"admin:{named}", arguments) if named and arguments is not None else None
+                address = _path(f"admin:{called}", arguments) if called and arguments is not None else None
                 if address is not None:
                     yield address, label
 

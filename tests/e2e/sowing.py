@@ -21,6 +21,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from base64 import b32decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ from tests.e2e.client import META, Client, Reply
 from tests.e2e.upstream import MODERN, Upstream, running
 from tests.reliability import upstreams
 from tests.reliability.postgresql import PostgreSQL
+from tests.signing_in import finish_set_up
 
 CHILD = str(Path(upstreams.__file__).resolve())
 OPERATOR, PASSWORD = "operator@gateway.test", "canary-password-of-the-operator-Wq3"
@@ -359,6 +361,9 @@ def become_operator(made: Field) -> None:
     assert Browser(made.browser.base).get(f"/setup/{found[1]}/", {"email": OPERATOR})[0] == 403
     status, _ = made.browser.post(f"/setup/{found[1]}/", {"email": OPERATOR, "password": PASSWORD})
     assert status == 200
+    secret, codes = finish_set_up(lambda path: made.browser.get(path)[1], lambda *sent: made.browser.post(*sent)[1])
+    made.secrets |= {"secret of an app": secret, "secret of an app, in hex": b32decode(secret).hex()}
+    made.secrets |= {f"recovery code {number}": code for number, code in enumerate(codes)}
     made.secrets["cookie of a session"] = made.browser.cookie("sessionid")
     stranger = Browser(made.browser.base)
     for password in ("canary-wrong-password-1", PASSWORD + "-not"):

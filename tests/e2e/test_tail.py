@@ -22,6 +22,7 @@ from websockets.typing import Origin
 from tests.conformance.gateway import Gateway
 from tests.databases import own_database, own_redis
 from tests.e2e.client import Client, connections_to_every_worker
+from tests.signing_in import finish_set_up
 
 PASSWORD = "a long enough passphrase"
 MAKE = (
@@ -43,6 +44,13 @@ def sign_in(site: httpx.Client, email: str, password: str = PASSWORD) -> None:
     site.post("/admin/login/?next=/admin/", data=form, headers={"Referer": str(site.base_url)})
 
 
+def set_up_second_factor(site: httpx.Client) -> None:
+    def post(path: str, form: dict[str, str]) -> str:
+        return site.post(path, data=form, headers={"X-CSRFToken": site.cookies["csrftoken"]}).text
+
+    finish_set_up(lambda path: site.get(path).text, post)
+
+
 @pytest.mark.claim("browse.tail")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("server", ["uvicorn", "daphne"])
@@ -55,6 +63,10 @@ async def test_what_happens_is_seen_within_a_second_until_one_signs_out(
         address = f"ws://127.0.0.1:{gateway.port}/ws/audit/tail"
         with httpx.Client(base_url=origin) as site, httpx.Client(base_url=origin) as other:
             sign_in(site, "operator@gateway.test")
+            half_way = {"Cookie": f"sessionid={site.cookies['sessionid']}"}
+            with pytest.raises(InvalidStatus):
+                await connect(address, additional_headers=half_way, origin=origin)
+            set_up_second_factor(site)
             cookie = {"Cookie": f"sessionid={site.cookies['sessionid']}"}
             for wrong in (Origin("http://evil.test"), None):
                 with pytest.raises(InvalidStatus):

@@ -17,9 +17,10 @@ from guardrails import services as guardrails
 from guardrails.models import FindingException
 from projects import jobs
 from projects import services as projects
-from projects.models import Job, Membership, Project, User
+from projects.models import Invitation, Job, Membership, Project, User
 from projects.rest.references import reference
 from projects.scoping import with_project
+from projects.signin import invitations
 from servers import review
 from servers import services as servers
 from servers.models import Grant, Overlay, Server, Tool
@@ -34,6 +35,7 @@ def fill(project: Project) -> dict[str, str]:
         person = User.objects.create_user(f"{canary}@{project.slug}.test")
         member = projects.set_member(project=project, user=person, role="member")
         key, _ = projects.issue_key(project=project, user=person, label=canary)
+        invitation, _ = invitations.invite(project=project, email=f"new-{canary}@{project.slug}.test", role="member")
         server = servers.save_server(
             server=servers.new_server(project=project, slug=f"docs-{canary}", url=f"http://127.0.0.1:9/{canary}"),
             headers={"X-Team": f"secret-{canary}"},
@@ -70,6 +72,7 @@ def fill(project: Project) -> dict[str, str]:
             "export": str(export.uid), "schedule": str(schedule.uid), "project": project.slug, "server": server.slug,
             "key_id": key.key_id, "policy": policy.slug, "version": "1",
             "member": _name("member", member), "user": reference("user", person.pk), "job": _name("job", job),
+            "invitation": _name("invitation", invitation),
             "tool": _name("tool", tool), "digest": tool.digest, "grant": _name("grant", grant),
             "overlay": _name("overlay", overlay), "exception": _name("exception", exception), "event": str(event.id),
         }  # fmt: skip
@@ -94,5 +97,5 @@ def _list_a_tool(server: Server, canary: str) -> None:
     review.observe(server=server, era="modern", listed=listed, whole=["tool"])
 
 
-def _name(kind: str, row: Membership | Job | Tool | Grant | Overlay | FindingException) -> str:
+def _name(kind: str, row: Invitation | Membership | Job | Tool | Grant | Overlay | FindingException) -> str:
     return reference(kind, row.pk, row.project_id)

@@ -7,6 +7,7 @@ from typing import Any
 from projects import people
 from projects.commanding import YES, NounCommand, argument, changes, find, verb
 from projects.models import User
+from projects.signin import factors, lockout, sessions
 
 _ONE = argument("person", help="The e-mail address or the id.")
 
@@ -34,6 +35,28 @@ class Command(NounCommand):
     @verb("Stops a person's keys and sign-in.", _ONE)
     def disable(self, person: str) -> Any:
         return _shown(people.update_person(user=_find(person), is_active=False))
+
+    @verb("Where a person is signed in.", _ONE)
+    def sessions(self, person: str) -> Any:
+        return [{"browser": row.browser, "address": row.address, "begun": row.begun_at, "seen": row.seen_at}
+                for row in sessions.open_of(_find(person))]  # fmt: skip
+
+    @verb("Signs a person out everywhere.", _ONE)
+    def sign_out(self, person: str) -> Any:
+        user = _find(person)
+        return {**_shown(user), "ended": sessions.end_sessions(user=user)}
+
+    @verb("Lets a person try again who gave too many wrong passwords or codes.", _ONE)
+    def unlock(self, person: str) -> Any:
+        user = _find(person)
+        lockout.unlock(user=user)
+        return _shown(user)
+
+    @verb("Takes away a person's passkeys, apps and recovery codes.", _ONE, YES)
+    def reset_factors(self, person: str, yes: bool) -> Any:
+        user = _find(person)
+        self.confirm(f"Let {user.email} set up new second factors with the password alone?", yes)
+        return {**_shown(user), "taken": factors.reset_factors(user=user)}
 
     @verb("Deletes a person, out of every project.", _ONE, YES)
     def delete(self, person: str, yes: bool) -> Any:

@@ -1,0 +1,211 @@
+"""Passkeys, from what a browser sends: registration, signing in with one, and everything that is not quite one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from audit.models import Event
+from projects import services
+from projects.models import Passkey, User
+from projects.signin import passkeys
+from tests.admin.authenticator import PRESENT, Authenticator, to_text
+from tests.admin.conftest import PASSWORD
+from tests.admin.signing import ASK, CODES, INDEX, prove, register, step, take_codes
+from tests.signing_in import password_only, proof_is_old
+
+pytestmark = [pytest.mark.django_db, pytest.mark.claim("signin.passkeys")]
+
+
+def browser(**extra: Any) -> Client:
+    return Client(headers={"host": "localhost"}, **extra)
+
+
+@pytest.fixture
+def key(operator: User) -> Authenticator:
+    """The operator's passkey; recovery codes are kept."""
+    client = password_only(browser(), operator)
+    key = register(client)
+    take_codes(client)
+    assert client.get(INDEX).status_code == 200
+    return key
+
+
+def test_a_passkey_is_the_first_factor_of_who_has_none(operator: User) -> None:
+    client = password_only(browser(), operator)
+    assert "Add a passkey" in client.get("/admin/second-factor/set-up/").content.decode()
+    options = step(client, "passkey_register_begin", {}).json()
+    assert options["rp"]["id"] == "localhost"
+    assert options["authenticatorSelection"]["userVerification"] == "required"
+    assert operator.email not in options["user"]["id"]
+    answer = step(client, "passkey_register_finish", Authenticator().create(options))
+    assert answer.json()["next"].startswith(CODES)
+    assert Event.objects.get(kind="second_factor.added").detail["what"] == "passkey"
+
+
+def test_it_signs_in_alone_with_nothing_said_before(operator: User, key: Authenticator) -> None:
+    client = browser()
+    assert "Sign in with a passkey" in client.get("/admin/login/").content.decode()
+    answer = prove(client, key, "?next=/admin/projects/user/")
+    assert answer.json() == {"next": "/admin/projects/user/"}
+    assert client.get(INDEX).status_code == 200
+    event = Event.objects.filter(kind="auth.signed_in").latest("ord")
+    assert (event.subject, event.detail["by"], event.decision) == (operator.email, "passkey", "allowed")
+    assert prove(browser(), key, "?next=https://evil.test/").json() == {"next": INDEX}
+
+
+def test_it_is_a_second_factor_after_the_password_and_when_asked_again(operator: User, key: Authenticator) -> None:
+    client = password_only(browser(), operator)
+    assert "Use a passkey" in client.get(ASK).content.decode()
+    assert prove(client, key).status_code == 200
+    assert client.get(INDEX).status_code == 200
+    proof_is_old(client)
+    assert client.get("/admin/projects/apikey/add/").status_code == 302
+    assert prove(client, key).status_code == 200
+    assert client.get("/admin/projects/apikey/add/").status_code == 200
+    assert Event.objects.filter(kind="auth.confirmed").count() == 1
+
+
+def test_an_answer_counts_once_and_for_its_own_challenge(key: Authenticator) -> None:
+    client = browser()
+    options = step(client, "passkey_begin", {}).json()
+    answer = key.get(options)
+    assert step(browser(), "passkey_finish", answer).status_code == 422, "in another browser"
+    assert step(client, "passkey_finish", answer).status_code == 200
+    client.post("/admin/second-factor/leave/")
+    assert step(client, "passkey_finish", answer).status_code == 422, "again"
+    other = browser()
+    step(other, "passkey_begin", {})
+    assert step(other, "passkey_finish", answer).status_code == 422, "for an older challenge"
+    wrong = browser()
+    wrong_answer = key.get(step(wrong, "passkey_begin", {}).json())
+    wrong_answer["response"]["signature"] = to_text(bytes(70))
+    assert step(wrong, "passkey_finish", wrong_answer).status_code == 422
+    right_too_late = key.get({"challenge": to_text(bytes(32))})
+    assert step(wrong, "passkey_finish", right_too_late).status_code == 422, "one try for one challenge"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"origin": "https://evil.test"}, {"origin": "http://localhost:1234"}, {"origin": "https://localhost"},
+     {"rp_id": "evil.test"}, {"flags": PRESENT}, {"flags": 0}, {"user_handle": bytes(64)}, {"user_handle": b""},
+     {"counter": -1}, {"id": bytes(32)}],
+    ids=str,
+)  # fmt: skip
+def test_what_is_not_quite_a_proof_is_none(key: Authenticator, wrong: dict[str, Any]) -> None:
+    assert prove(browser(), key).status_code == 200
+    for name, value in wrong.items():
+        setattr(key, name, value)
+    client = browser()
+    answer = prove(client, key)
+    assert answer.status_code == 422
+    assert answer.json() == {"error": "That passkey is not known here."}
+    assert client.get(INDEX).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"origin": "https://evil.test"}, {"flags": PRESENT}, {"flags": 0}],
+    ids=str,
+)
+def test_what_is_not_quite_a_new_passkey_is_none(operator: User, wrong: dict[str, Any]) -> None:
+    client = password_only(browser(), operator)
+    options = step(client, "passkey_register_begin", {}).json()
+    answer = step(client, "passkey_register_finish", Authenticator(**wrong).create(options))
+    assert answer.status_code == 422
+    assert not Passkey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, [], "x", 7, {}, {"id": 7}, {"response": []}, {"id": "x", "rawId": "x", "type": "public-key", "response": {}},
+     {"id": "AA", "rawId": "AA", "type": "public-key",
+      "response": {"clientDataJSON": "e30", "attestationObject": "_w", "authenticatorData": "_w", "signature": "_w"}},
+     {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {}}}}}}}}}}],
+    ids=str,
+)  # fmt: skip
+def test_nonsense_is_refused_with_a_reason(operator: User, key: Authenticator, content: Any) -> None:
+    client = password_only(browser(), operator)
+    for begin, finish in (("passkey_begin", "passkey_finish"),):
+        step(client, begin, {})
+        answer = step(client, finish, content)
+        assert answer.status_code == 422
+        assert answer.json()["error"]
+    assert client.get(INDEX).status_code == 302
+    fresh = password_only(browser(), User.objects.create_superuser("fresh@gateway.test"))
+    step(fresh, "passkey_register_begin", {})
+    answer = step(fresh, "passkey_register_finish", content)
+    assert answer.status_code == 422
+    assert client.post("/admin/passkey/proof/", b"\xff{", content_type="application/json").status_code == 422
+
+
+def test_another_persons_passkey_is_no_second_factor(operator: User, key: Authenticator) -> None:
+    mallory = User.objects.create_superuser("mallory@gateway.test", PASSWORD)
+    client = password_only(browser(), mallory)
+    register(client)
+    client = password_only(browser(), mallory)
+    assert prove(client, key).status_code == 422
+    assert client.get(INDEX).status_code == 302
+
+
+def test_a_password_alone_adds_no_passkey_to_who_has_one(operator: User, key: Authenticator) -> None:
+    client = password_only(browser(), operator)
+    for name in ("passkey_register_begin", "passkey_register_finish"):
+        assert step(client, name, {}).json()["next"].startswith(ASK)
+    assert Passkey.objects.count() == 1
+
+
+def test_one_passkey_has_one_person(operator: User, key: Authenticator) -> None:
+    client = password_only(browser(), User.objects.create_superuser("second@gateway.test"))
+    options = step(client, "passkey_register_begin", {}).json()
+    answer = step(client, "passkey_register_finish", key.create(options))
+    assert (answer.status_code, answer.json()) == (422, {"error": "This passkey is known already."})
+
+
+def test_it_opens_nothing_at_another_host_name(operator: User, key: Authenticator, settings: Any) -> None:
+    settings.HTTPS = True
+    settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "gateway.example.com"]
+    key.origin, key.rp_id = "https://gateway.example.com", "gateway.example.com"
+    client = Client(headers={"host": "gateway.example.com"})
+    assert prove(client, key).status_code == 422
+    half = password_only(Client(headers={"host": "gateway.example.com"}), operator)
+    assert step(half, "passkey_begin", {}).json()["allowCredentials"] == []
+
+
+def test_who_is_switched_off_or_may_see_nothing_is_not_let_in(operator: User, key: Authenticator) -> None:
+    User.objects.filter(pk=operator.pk).update(is_active=False)
+    client = browser()
+    assert prove(client, key).status_code == 422
+    User.objects.filter(pk=operator.pk).update(is_active=True, is_superuser=False, is_staff=False)
+    assert prove(browser(), key).status_code == 422
+    project = services.create_project(slug="acme")
+    services.set_member(project=project, user=operator, role="auditor")
+    assert prove(browser(), key).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "https", "says"),
+    [("localhost", False, ""), ("localhost:8000", False, ""), ("127.0.0.1:8000", False, "http://localhost:8000"),
+     ("[::1]:8000", False, "http://localhost:8000"), ("192.0.2.1", True, "number of an address"),
+     ("gateway.example.com", False, "HTTPS"), ("gateway.example.com", True, "")],
+)  # fmt: skip
+def test_a_page_says_why_there_are_no_passkeys(
+    client: Client, rf: Any, settings: Any, operator: User, host: str, https: bool, says: str
+) -> None:
+    settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "192.0.2.1", "gateway.example.com", "[::1]"]
+    settings.HTTPS = https
+    assert (passkeys.why_not(rf.get("/", headers={"host": host})) == "") == (says == "")
+    page = client.get("/admin/login/", headers={"host": host}).content.decode()
+    assert says in page
+    assert ("data-passkey" in page) == (says == "")
+    if says:
+        assert client.post("/admin/passkey/", headers={"host": host}).status_code == 422
+
+
+def test_the_scripts_requests_need_the_pages_own_token(operator: User) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    password_only(client, operator)
+    for name in ("passkey_begin", "passkey_finish", "passkey_register_begin", "passkey_register_finish"):
+        assert step(client, name, {}).status_code == 403
