@@ -9,7 +9,7 @@ class AuditConfig(AppConfig):
         from django.db.models.signals import post_migrate
 
         # Checks and kinds of jobs register themselves.
-        from audit import append_only, checks, export_work, listeners, verification  # noqa: F401
+        from audit import append_only, checks, export_work, listeners, verification  # noqa: F401  they register
 
         listeners.connect()
         # A table that SQLite rebuilds in a migration loses its triggers.
