@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -46,6 +47,8 @@ FILTERS = (
     "kind", "decision", "reason", "server", "method", "subject", "actor", "actor_id", "policy_version",
     "upstream_status", "rpc_code",
 )  # fmt: skip
+# Of these a filter may name several values, with commas between them, which no value has.
+LISTED = ("decision",)
 
 
 class TooWide(Exception):
@@ -257,13 +260,30 @@ def _refs(question: Question) -> list[int] | None:
 
 
 def _of_log(question: Question, ref: int) -> list[_Walk]:
-    """One, or two where a subject is looked for: as it is, and as the log has it when it was not to be written down."""
-    walk = _Walk((ref,), tuple(question.equal.items()), question.finding)
-    subject = question.equal.get("subject")
-    if subject is None:
-        return [walk]
-    digest = {**question.equal, "subject": _digest(ref, str(subject))}
-    return [walk, replace(walk, equal=tuple(digest.items()))]
+    """One for each value of a list. A subject is looked for as it is, and as the log has what was not to be written."""
+    return [
+        _Walk((ref,), tuple({**question.equal, **subject, **listed}.items()), question.finding)
+        for listed in _each_listed(question.equal) for subject in _spellings(question.equal, ref)
+    ]  # fmt: skip
+
+
+def _each_listed(equal: Mapping[str, str | int]) -> list[dict[str, str | int]]:
+    """What is listed with commas, one by one, so that each has its way along an index."""
+    names = [name for name in LISTED if name in equal]
+    return [
+        dict(zip(names, values, strict=True))
+        for values in product(*(dict.fromkeys(_listed(equal[name])) for name in names))
+    ]
+
+
+def _listed(value: str | int) -> list[str]:
+    return [part.strip() for part in str(value).split(",")]
+
+
+def _spellings(equal: Mapping[str, str | int], ref: int) -> list[dict[str, str | int]]:
+    if "subject" not in equal:
+        return [{}]
+    return [{}, {"subject": _digest(ref, str(equal["subject"]))}]
 
 
 def _walks_of_text(question: Question, refs: list[int]) -> tuple[list[_Walk], bool]:
@@ -466,6 +486,9 @@ def _add_projects(where: _Where, table: str, refs: tuple[int, ...]) -> None:
 
 
 def _add_equal(where: _Where, name: str, value: Any) -> None:
+    if name in LISTED and "," in value:
+        _add_one_of(where, name, tuple(_listed(value)))
+        return
     is_bare = isinstance(value, uuid.UUID) and not connection.features.has_native_uuid_field
     where.add(f"event.{name} = %s", value.hex if is_bare else value)
     common = COMMON.get(name)
@@ -534,6 +557,8 @@ def known_logs() -> list[int]:
 
 def has_value(event: Event, name: str, value: str | int) -> bool:
     held = getattr(event, name)
+    if name in LISTED:
+        return held in _listed(value)
     return held == value or (name == "subject" and held == _digest(event.project_ref or 0, str(value)))
 
 
