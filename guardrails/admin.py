@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -22,6 +22,7 @@ from audit.naming import is_digest
 from audit.pages.links import link_events_with
 from gateway_site.lib.secrets import Unsealable
 from guardrails import bench, compiled, services
+from guardrails.config_schemas import config_schemas
 from guardrails.engine.rules import Policy as Compiled
 from guardrails.forms import BenchForm, FindingExceptionForm, FloorForm, GuardrailForm, PolicyForm
 from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail, Policy, PolicyVersion
@@ -38,6 +39,7 @@ else:
     # Neither takes a type argument at run time.
     GuardrailsInline, GuardrailsFormSet = admin.StackedInline, BaseInlineFormSet
 
+M = TypeVar("M", bound=Model)
 _UNREADABLE = "The stored secrets do not open with this gateway's key ring; give them again, or delete the guardrail."
 
 
@@ -93,8 +95,17 @@ class GuardrailInline(GuardrailsInline):
         return is_operator(request)
 
 
+class WithConfigForms(OperatorOnlyAdmin[M]):
+    """Pages on which each configuration has the form that its detector declares."""
+
+    change_form_template = "admin/guardrails/change_form.html"
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        return super().render_change_form(request, {**context, "config_schemas": config_schemas()}, *args, **options)
+
+
 @admin.register(Policy)
-class PolicyAdmin(OperatorOnlyAdmin[Policy]):
+class PolicyAdmin(WithConfigForms[Policy]):
     form = PolicyForm
     inlines = (GuardrailInline,)
     autocomplete_fields = ("project",)
@@ -196,7 +207,7 @@ class PolicyVersionAdmin(ReadOnlyAdmin[PolicyVersion]):
 
 
 @admin.register(FloorGuardrail)
-class FloorGuardrailAdmin(OperatorOnlyAdmin[FloorGuardrail]):
+class FloorGuardrailAdmin(WithConfigForms[FloorGuardrail]):
     form = FloorForm
     list_display = ("detector", "order", "enabled", "where", "action", "threshold", "on_error")
     list_filter = ("enabled", "action")
