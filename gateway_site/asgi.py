@@ -18,6 +18,7 @@ from django.urls import re_path
 
 from audit import recovery, work
 from audit.tail.consumer import TailConsumer
+from audit.tail.live import LiveConsumer
 from gateway_site import garbage
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
@@ -60,6 +61,7 @@ def _sockets() -> Any:
     return URLRouter(
         [
             re_path(r"^ws/audit/tail$", TailConsumer.as_asgi()),
+            re_path(r"^ws/live$", LiveConsumer.as_asgi()),
             re_path(r"", _no_socket),  # type: ignore[arg-type]  # a raw ASGI application
         ]
     )

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from audit.export_views import download as download_export
@@ -20,6 +20,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("setup/<str:token>/", setup_view, name="setup"),
     path("admin/audit/export/<uuid:uid>/download/", download_export, name="audit-export-download"),
+    path("admin/", include("servers.urls")),
+    path("admin/", include("proxy.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     re_path("^api/", nothing),

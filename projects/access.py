@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from projects.models import Membership, Project, User
-from projects.permissions import AUDIT_READ, Role, allows
+from projects.permissions import AUDIT_READ, CONFIG_READ, Role, allows
 from projects.scoping import unscoped
 
 # The actions that open pages to members. Which pages these are is said by each page (projects.pages.ActionAdmin).
-OPENING = (AUDIT_READ,)
+OPENING = (AUDIT_READ, CONFIG_READ)
 
 
 @dataclass(frozen=True)
