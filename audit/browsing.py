@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from audit import logs, terms
+from audit import logs, narrowing, terms
 from audit.models import COMMON, NUMBERS, Event, Term
 from audit.naming import digest_name
 from audit.turns import turn_of
@@ -245,10 +245,35 @@ def _walks(question: Question) -> tuple[list[_Walk], bool]:
     if refs is None and question.is_plain:
         return [_Walk(None)], False
     each = refs if refs is not None else known_logs()
-    if len(each) > MAX_WALKS:
+    walks = _narrowed(question, each)
+    if len({walk.project_refs for walk in walks}) > MAX_WALKS:
         one = _Walk(None if refs is None else tuple(each), tuple(question.equal.items()), question.finding)
         return [one], False
-    return [walk for ref in each for walk in _of_log(question, ref)], False
+    return walks, False
+
+
+def _narrowed(question: Question, refs: list[int]) -> list[_Walk]:
+    """Walks along those logs only that are known to have had each of the values."""
+    walks = [walk for ref in refs for walk in _of_log(question, ref)]
+    asked: dict[str, set[str]] = {}
+    for walk in walks:
+        for column, value in _known_values(walk):
+            asked.setdefault(column, set()).add(value)
+    if len(refs) == 1 or not asked or not narrowing.is_level():
+        return walks
+    had = {column: narrowing.logs_with(column, values, refs) for column, values in asked.items()}
+    return [walk for walk in walks if _is_within(walk, had)]
+
+
+def _is_within(walk: _Walk, had: Mapping[str, Mapping[int, set[str]]]) -> bool:
+    refs = walk.project_refs or ()
+    return all(value in had[column].get(ref, ()) for column, value in _known_values(walk) for ref in refs)
+
+
+def _known_values(walk: _Walk) -> Iterator[tuple[str, str]]:
+    yield from ((column, value) for column, value in walk.equal if column in terms.NAMED)
+    if walk.finding:
+        yield terms.FINDING, walk.finding
 
 
 def _refs(question: Question) -> list[int] | None:
