@@ -17,7 +17,17 @@ from servers import services
 from servers.models import CommandTemplate, Grant, Review, Server, Transport
 
 
-class ProjectStart(forms.Form):
+class _Styled(forms.Form):
+    """Fields look like those of all pages (static/gateway/look.css)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for field in self.fields.values():
+            if not isinstance(field.widget, forms.CheckboxInput):
+                field.widget.attrs["class"] = "input"
+
+
+class ProjectStart(_Styled):
     """A first project, of which whoever makes it is the owner."""
 
     slug = forms.SlugField(max_length=63, label="Name in addresses", help_text="Small letters, digits and hyphens.")
@@ -31,7 +41,7 @@ class ProjectStart(forms.Form):
         return project
 
 
-class ServerStart(forms.Form):
+class ServerStart(_Styled):
     """A server by its address or by an operator's command; one of both."""
 
     slug = forms.SlugField(max_length=63, label="Name", help_text="Clients see it: small letters, digits, hyphens.")
@@ -84,7 +94,7 @@ class ServerStart(forms.Form):
         return server
 
 
-class KeyStart(forms.Form):
+class KeyStart(_Styled):
     """A key of one's own, for everything that one may use."""
 
     label = forms.CharField(max_length=100, initial="my laptop", help_text="Where you will use it.")

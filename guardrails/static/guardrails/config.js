@@ -17,9 +17,9 @@
     const detector = area.form.elements[area.name.replace(/config$/, "detector")];
     if (!detector) return;
     known.add(area);
-    const place = element("div", { class: "gw" });
+    const place = element("div");
     area.before(place);
-    const raw = element("details", { class: "gw" }, element("summary", {}, "As JSON"));
+    const raw = element("details", { class: "fold" }, element("summary", {}, "As JSON"));
     place.after(raw);
     raw.append(area);
     let fields = null;
@@ -36,8 +36,8 @@
       fields = gatewayForm.of(schema);
       fields.write(value);
       const secrets = schema["x-secrets"] || [];
-      place.replaceChildren(fields.element, ...(Object.keys(schema.properties).length ? [] : [element("p", { class: "gw-help" }, "It takes nothing.")]),
-        ...(secrets.length ? [element("p", { class: "gw-help" }, `Secrets go into their own field: ${secrets.join(", ")}.`)] : []));
+      place.replaceChildren(fields.element, ...(Object.keys(schema.properties).length ? [] : [element("p", { class: "help" }, "It takes nothing.")]),
+        ...(secrets.length ? [element("p", { class: "help" }, `Secrets go into their own field: ${secrets.join(", ")}.`)] : []));
     }
 
     function store() {

@@ -4,9 +4,10 @@
   const POLL = 2000;
   const PATIENCE = 30 * 60 * 1000;
 
+  function sourceOf(button) { return button.closest("[data-copying]").querySelector("[data-copied]"); }
+
   function textOf(button) {
-    const near = button.closest("details") || button.parentElement;
-    return near.querySelector("[data-copied]").textContent;
+    return sourceOf(button).textContent;
   }
 
   async function copy(button) {
@@ -16,8 +17,7 @@
       button.textContent = "Copied";
     } catch {
       // Without HTTPS there is no clipboard: what is selected is copied by hand.
-      const near = (button.closest("details") || button.parentElement).querySelector("[data-copied]");
-      getSelection().selectAllChildren(near);
+      getSelection().selectAllChildren(sourceOf(button));
       button.textContent = "Selected: press Ctrl+C";
     }
     setTimeout(() => { button.textContent = label; }, 2500);
@@ -41,7 +41,7 @@
         if (answer.ok) {
           const said = await answer.json();
           if (said.used) {
-            kit.classList.add("gw-green");
+            kit.classList.add("is-green");
             state.textContent = `It works: the first call came through${said.text ? ` (${said.text})` : ""}.`;
             return;
           }

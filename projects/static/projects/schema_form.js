@@ -51,16 +51,16 @@ const gatewayForm = (() => {
     const id = control.id || (control.id = `gw-field-${number += 1}`);
     const label = element("label", { for: id });
     label.append(name + (isRequired ? " *" : ""));
-    const box = element("div", { class: "gw-field" }, label, control);
+    const box = element("div", { class: "form-part" }, label, control);
     if (typeof schema.description === "string" && schema.description) {
-      box.append(element("p", { class: "gw-help gw-hostile" }, schema.description));
+      box.append(element("p", { class: "help hostile" }, schema.description));
     }
     return box;
   }
 
   function text(name, schema, isRequired) {
     const isLong = (schema.maxLength || 0) > 200 || /text|body|content|query|statement|message/i.test(name);
-    const control = isLong ? element("textarea", { rows: 3 }) : element("input", { type: "text", size: 50 });
+    const control = isLong ? element("textarea", { class: "input", rows: 3 }) : element("input", { class: "input", type: "text" });
     control.value = typeof schema.default === "string" ? schema.default : "";
     return {
       element: labelled(name, schema, isRequired, control),
@@ -71,7 +71,7 @@ const gatewayForm = (() => {
 
   function numeric(name, schema, isRequired, isWhole) {
     const control = element("input", {
-      type: "number", step: isWhole ? 1 : "any", min: schema.minimum, max: schema.maximum, required: isRequired,
+      class: "input", type: "number", step: isWhole ? 1 : "any", min: schema.minimum, max: schema.maximum, required: isRequired,
     });
     if (typeof schema.default === "number") control.value = schema.default;
     return {
@@ -82,7 +82,7 @@ const gatewayForm = (() => {
   }
 
   function choice(name, schema, isRequired, values) {
-    const control = element("select");
+    const control = element("select", { class: "input" });
     if (!isRequired) control.append(element("option", { value: "" }, "not given"));
     values.forEach((value, place) => {
       control.append(element("option", { value: String(place) }, typeof value === "string" ? value : JSON.stringify(value)));
@@ -100,7 +100,7 @@ const gatewayForm = (() => {
   }
 
   function raw(name, schema, isRequired) {
-    const control = element("textarea", { class: "gw-code", rows: 3, spellcheck: "false", placeholder: "JSON" });
+    const control = element("textarea", { class: "input code-field", rows: 3, spellcheck: "false", placeholder: "JSON" });
     if (schema.default !== undefined) control.value = JSON.stringify(schema.default);
     return {
       element: labelled(`${name} (JSON)`, schema, isRequired, control),
@@ -115,12 +115,12 @@ const gatewayForm = (() => {
   function list(name, schema, isRequired, root, depth) {
     const rows = element("div");
     const parts = [];
-    const add = element("button", { type: "button" }, "Add one");
-    const box = element("fieldset", { class: "gw-group" }, element("legend", {}, name + (isRequired ? " *" : "")), rows, add);
-    if (typeof schema.description === "string") box.prepend(element("p", { class: "gw-help gw-hostile" }, schema.description));
+    const add = element("button", { class: "button button-small", type: "button" }, "Add one");
+    const box = element("fieldset", { class: "form-group" }, element("legend", {}, name + (isRequired ? " *" : "")), rows, add);
+    if (typeof schema.description === "string") box.prepend(element("p", { class: "help hostile" }, schema.description));
     function append(value) {
       const part = build(`${name} ${parts.length + 1}`, schema.items, true, root, depth + 1);
-      const drop = element("button", { type: "button", "aria-label": `Take ${name} ${parts.length + 1} away` }, "Take it away");
+      const drop = element("button", { class: "button button-small", type: "button", "aria-label": `Take ${name} ${parts.length + 1} away` }, "Take it away");
       const row = element("div", {}, part.element, drop);
       drop.addEventListener("click", () => { row.remove(); parts.splice(parts.indexOf(part), 1); });
       if (value !== undefined) part.write(value);
@@ -145,7 +145,7 @@ const gatewayForm = (() => {
   function group(name, schema, isRequired, root, depth) {
     const members = new Map();
     const required = new Set(Array.isArray(schema.required) ? schema.required : []);
-    const box = depth ? element("fieldset", { class: "gw-group" }, element("legend", {}, name + (isRequired ? " *" : ""))) : element("div");
+    const box = depth ? element("fieldset", { class: "form-group" }, element("legend", {}, name + (isRequired ? " *" : ""))) : element("div");
     for (const [member, inner] of Object.entries(isObject(schema.properties) ? schema.properties : {})) {
       const part = build(member, inner, required.has(member), root, depth + 1);
       members.set(member, part);

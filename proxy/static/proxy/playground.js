@@ -6,6 +6,7 @@
     answered: "Answered.", tool_error: "The tool reports an error.", blocked: "Blocked by policy.",
     refused: "Not let through.", failed: "The server could not answer.",
   };
+  const COLOURS = { passed: "good", rewritten: "warn", stopped: "bad", failed: "bad" };
   const ARGUMENTS = "/params/arguments";
   if (page) start();
 
@@ -88,7 +89,7 @@
     function show(said, given) {
       find("result").hidden = false;
       find("outcome").textContent = WORDS[said.outcome] || said.outcome;
-      find("outcome").className = `gw-${said.outcome === "answered" ? "ok" : "failing"}`;
+      find("outcome").className = `verdict ${said.outcome === "answered" ? "good" : "bad"}`;
       find("words").textContent = `${said.text} ${said.milliseconds} ms in all.`.trim();
       for (const name of ["log", "why"]) {
         const link = find(name);
@@ -96,8 +97,8 @@
         if (String(said[name]).startsWith("/")) link.href = said[name];
       }
       find("stages").replaceChildren(...said.stages.map((stage) => element("tr", { "data-stage": stage.stage },
-        element("td", {}, stage.words), element("td", { class: `gw-${stage.verdict === "stopped" || stage.verdict === "failed" ? "blocked" : stage.verdict}` }, stage.verdict),
-        element("td", { class: "gw-hostile" }, stage.why), element("td", { class: "gw-num" }, stage.milliseconds.toFixed(2)))));
+        element("td", {}, stage.words), element("td", { class: COLOURS[stage.verdict] }, stage.verdict),
+        element("td", { class: "hostile" }, stage.why), element("td", { class: "number" }, stage.milliseconds.toFixed(2)))));
       find("findings").replaceChildren(...said.guardrails.flatMap(report));
       const changed = said.has_left ? differences(given, said.sent ?? {}, "") : [];
       find("sent").replaceChildren(...(said.has_left
@@ -109,14 +110,15 @@
 
     function report(said) {
       const rows = said.findings.map((each) => element("tr", {}, element("td", {}, each.detector), element("td", {}, each.category),
-        element("td", { class: "gw-num" }, String(each.score)), element("td", {}, each.action), element("td", { class: "gw-hostile" }, each.pointer)));
-      const failed = said.failures.map((each) => element("p", { class: "gw-failing" }, `${each.detector} could not answer (${each.cause}); so it counts as ${each.action}.`));
+        element("td", { class: "number" }, String(each.score)), element("td", {}, each.action), element("td", { class: "hostile" }, each.pointer)));
+      const failed = said.failures.map((each) => element("p", { class: "bad" }, `${each.detector} could not answer (${each.cause}); so it counts as ${each.action}.`));
       const spent = said.rules.map((each) => `${each.rule}: ${each.milliseconds} ms`).join(", ");
       if (!rows.length && !failed.length) return [];
-      const table = element("div", { class: "gw-scroll" }, element("table", {}, element("thead", {}, element("tr", {},
+      const table = element("div", { class: "scroll" }, element("table", { class: "rows" }, element("thead", {}, element("tr", {},
         ...["Detector", "Found", "Score", "Action", "Where"].map((word) => element("th", {}, word)))), element("tbody", {}, ...rows)));
-      return [element("h2", {}, `Found in what ${said.direction === "input" ? "goes in" : "comes back"} by ${said.policy}`), table, ...failed,
-        element("p", { class: "gw-help" }, spent)];
+      return [element("section", { class: "panel" },
+        element("h2", {}, `Found in what ${said.direction === "input" ? "goes in" : "comes back"} by ${said.policy}`), ...failed,
+        element("p", { class: "help" }, spent), table)];
     }
 
     // Where two values differ, as JSON pointers.

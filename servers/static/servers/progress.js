@@ -19,7 +19,7 @@
         running: `Reading: ${said.text}`, failed: `It could not be read: ${said.error}`, done: `Read ${said.read}.`,
       }[said.state] || WORDS[said.state] || said.state;
       find("text").textContent = text;
-      panel.classList.toggle("gw-green", said.state === "done");
+      panel.closest(".panel")?.classList.toggle("is-green", said.state === "done");
     }
 
     async function ask() {
