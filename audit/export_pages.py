@@ -6,8 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -17,60 +16,10 @@ from audit import exports
 from audit.export_forms import names
 from audit.filters import Filters
 from audit.models import Export, ExportSchedule
-from projects.models import Job, Project
-from projects.pages import OperatorOnlyAdmin, ServiceForm, visible
+from projects.models import Job
+from projects.pages import ServiceForm, visible
 from projects.permissions import AUDIT_EXPORT, CONFIG_WRITE
-from projects.scoping import unscoped, with_project
-
-
-class _OfProjects(OperatorOnlyAdmin[Any]):
-    """Rows of the projects in which the reader's role allows the action; operators see all."""
-
-    action = AUDIT_EXPORT
-
-    def _projects(self, request: HttpRequest) -> set[int]:
-        """Asked once for each request."""
-        kept: dict[str, set[int]] = request.__dict__.setdefault("_export_projects", {})
-        if self.action not in kept:
-            kept[self.action] = exports.projects_of(request.user, self.action)
-        return kept[self.action]
-
-    def _may(self, request: HttpRequest, obj: Any = None) -> bool:
-        projects = self._projects(request)
-        return bool(projects) if obj is None else obj.project_id in projects
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self._may(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, obj)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return self._may(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, obj)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        projects = self._projects(request)
-        if not projects:
-            raise PermissionDenied
-        with unscoped("the rows of these projects only"):
-            rows: QuerySet[Any] = self.model._default_manager.filter(project_id__in=projects).order_by("-pk")
-            return rows
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Nothing goes with them; Django would look for that outside of any project."""
-        shown = [str(each) for each in objs]
-        return shown, {str(self.opts.verbose_name_plural): len(shown)}, set(), []
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "project":
-            kwargs["queryset"] = Project.objects.filter(pk__in=self._projects(request))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+from projects.scoped_pages import ScopedAdmin
 
 
 def _forms() -> list[tuple[str, str]]:
@@ -113,9 +62,10 @@ def _shown_filters(row: Export | ExportSchedule) -> str:
 
 
 @admin.register(Export)
-class ExportAdmin(_OfProjects):
+class ExportAdmin(ScopedAdmin[Export]):
     """Live: a page with exports that are being made asks for itself again."""
 
+    reads = writes = AUDIT_EXPORT
     form = ExportForm
     shown = (
         "project", "form", "chosen", "state", "progress", "download", "events", "range", "root", "sha256", "size",
@@ -166,15 +116,19 @@ class ExportAdmin(_OfProjects):
     def range(self, export: Export) -> str:
         return "" if export.first_seq is None else f"{export.first_seq} to {export.last_seq}"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
+        """With how far each is, which its job knows."""
+        jobs = Job.objects.filter(kind=exports.KIND, subject_ref=OuterRef("pk"), project_id=OuterRef("project_id"))
+        known = {f"job_{name}": Subquery(jobs.values(f"progress_{name}")[:1]) for name in ("done", "total", "text")}
+        return super().get_queryset(request).annotate(**known)
+
     @admin.display(description="progress")
-    def progress(self, export: Export) -> str:
+    def progress(self, export: Any) -> str:
         if export.state != Export.State.WAITING:
             return ""
-        with with_project(export.project_id):
-            job = Job.objects.filter(kind=exports.KIND, subject_ref=export.pk).first()
-        if job is None or not job.progress_total:
+        if not export.job_total:
             return visible(export.error)
-        return f"{job.progress_done} of {job.progress_total} {visible(job.progress_text)}"
+        return f"{export.job_done} of {export.job_total} {visible(export.job_text)}"
 
     @admin.display(description="download")
     def download(self, export: Export) -> SafeString | str:
@@ -211,10 +165,10 @@ class ScheduleForm(_Chosen):
 
 
 @admin.register(ExportSchedule)
-class ExportScheduleAdmin(_OfProjects):
+class ExportScheduleAdmin(ScopedAdmin[ExportSchedule]):
     """Whoever may set them up may also say where the log goes, so that reading it is not enough."""
 
-    action = CONFIG_WRITE
+    reads = writes = CONFIG_WRITE
     form = ScheduleForm
     fieldsets = (
         (None, {"fields": ("project", "form", "every", "enabled")}),

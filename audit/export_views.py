@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from audit.exports import archive_of, projects_of, record_act
+from audit.exports import archive_of, record_act
 from audit.models import Export
-from projects.scoping import unscoped
+from projects.pages import reach_of
+from projects.permissions import AUDIT_EXPORT
 
 _BLOCK = 1 << 18
 
@@ -25,10 +26,8 @@ _BLOCK = 1 << 18
 @login_required
 def download(request: HttpRequest, uid: uuid.UUID) -> HttpResponseBase:
     """The archive. 404 for an export that is not the reader's, as for one that never was; 410 once it expired."""
-    allowed = projects_of(request.user)
-    with unscoped("those of these projects only; of others it is not even found that they are there"):
-        export = Export.objects.select_related("project").filter(uid=uid, project_id__in=allowed).first()
-    if export is None:
+    export = Export.objects.select_related("project").filter(uid=uid).first()
+    if export is None or not reach_of(request, AUDIT_EXPORT).has(export.project_id):
         raise Http404("There is no such export.")
     try:
         return archive(export)

@@ -21,8 +21,7 @@ from audit.models import Export, ExportSchedule
 from audit.recorder import record
 from gateway_site.lib.actor import Actor, acting_as, current
 from projects import jobs
-from projects.models import Job, Membership, Project, User
-from projects.permissions import AUDIT_EXPORT, Role, allows
+from projects.models import Job, Project
 from projects.scoping import unscoped, with_project
 
 logger = structlog.get_logger("audit.exports")
@@ -37,20 +36,6 @@ _KEPT_DAYS = 30
 # After midnight, so that the day's last events have their seals.
 _RUN_AT = timedelta(minutes=5)
 _SECRET_LENGTH = 256
-
-
-# --- who may ----------------------------------------------------------------------------------------
-
-
-def projects_of(user: Any, action: str = AUDIT_EXPORT) -> set[int]:
-    """The numbers of the projects in which the user's role, or being an operator, allows the action."""
-    if not isinstance(user, User) or not user.is_active:
-        return set()
-    if user.is_superuser:
-        return set(Project.objects.values_list("pk", flat=True))
-    roles = [role for role in Role if allows(role, action)]
-    with unscoped("a person's own memberships, in whatever project"):
-        return set(Membership.objects.filter(user=user, role__in=roles).values_list("project_id", flat=True))
 
 
 # --- exports ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from audit import destinations, exporters, forward_status, forwarders
 from audit.forwarding import registry
-from audit.models import DeadLetter, Forwarder
+from audit.models import DeadLetter, Forwarder, ForwardState
 from gateway_site.lib.secrets import Unsealable
 from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, is_operator, visible
 
@@ -90,9 +90,21 @@ class ForwarderAdmin(OperatorOnlyAdmin[Forwarder]):
     def to(self, forwarder: Forwarder) -> str:
         return destinations.shown(forwarder.address)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Looks up together how those on the page are doing."""
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            listed = {each.pk: each for each in shown["cl"].result_list}
+            states = {state.pk: state for state in ForwardState.objects.filter(forwarder__in=listed)}
+            for number, standing in forward_status.standings_of(states.values()).items():
+                listed[states[number].forwarder_id].known_standing = standing
+        return response
+
     @admin.display(description="standing")
-    def standing(self, forwarder: Forwarder) -> str:
-        return visible(str(forward_status.standing_of(forwarders.state_of(forwarder))))
+    def standing(self, forwarder: Any) -> str:
+        known = getattr(forwarder, "known_standing", None)
+        return visible(str(known or forward_status.standing_of(forwarders.state_of(forwarder))))
 
     @admin.display(description="Stored secrets")
     def stored_secrets(self, forwarder: Forwarder) -> str:
@@ -162,7 +174,7 @@ class ForwarderAdmin(OperatorOnlyAdmin[Forwarder]):
 class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     fields = list_display = ("forwarder", "log", "first", "last", "reason", "attempts", "at", "is_wanted")
     list_filter = ("is_wanted", "reason")
-    list_select_related = ("state",)
+    list_select_related = ("state__forwarder__project",)
     sortable_by = ()
     actions = ("resend_selected",)
 

@@ -27,6 +27,7 @@ from django.utils import timezone
 
 from gateway_site.lib import egress
 from gateway_site.lib.secrets import Unsealable
+from projects import row_security
 from projects.models import ApiKey, Job
 from projects.scoping import unscoped
 from servers import recipes
@@ -81,6 +82,9 @@ def _database() -> Iterator[Finding]:
         yield Finding("database", "fault", f"{len(waiting)} migrations are not applied", "Run: mcp-gateway migrate")
     if connection.vendor == "sqlite":
         yield Finding("database", "warning", "SQLite serves one machine", "For more than a trial set DATABASE_URL.")
+    elif not row_security.is_in_force():
+        yield Finding("database", "warning", "row security does not hold for the role in DATABASE_URL",
+                      "Take one that owns the tables and is neither a superuser nor has BYPASSRLS.")  # fmt: skip
     free = shutil.disk_usage(settings.GATEWAY_HOME).free
     if free < _LEAST_FREE_BYTES:
         yield Finding("database", "warning", f"{free // 2**20} MiB are free where GATEWAY_HOME is", "Make room.")

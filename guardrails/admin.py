@@ -1,4 +1,4 @@
-"""The operator's pages for policies, their history, the floor, false positives, and the bench."""
+"""The pages of policies, their history, false positives and the bench, and the operator's of the floor."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail
 from guardrails.presets import PRESETS
 from guardrails.results import Shown, as_shown
 from guardrails.specs import Spec
-from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, is_operator, visible
+from projects.pages import GatewayAdmin, OperatorOnlyAdmin, visible
+from projects.permissions import CONFIG_READ, CONFIG_WRITE
+from projects.scoped_pages import ScopedAdmin, ScopedInline, ScopedReadOnlyAdmin
 from projects.scoping import with_project
+from projects.switcher import looked_at
 
 if TYPE_CHECKING:
     GuardrailsInline = admin.StackedInline[Guardrail, Policy]
@@ -65,7 +68,7 @@ class GuardrailFormSet(GuardrailsFormSet):
         return [form.spec() for form in kept if isinstance(form, GuardrailForm)]
 
 
-class GuardrailInline(GuardrailsInline):
+class GuardrailInline(ScopedInline, GuardrailsInline):
     model = Guardrail
     form = GuardrailForm
     formset = GuardrailFormSet
@@ -82,20 +85,8 @@ class GuardrailInline(GuardrailsInline):
     def stored_secrets(self, row: Guardrail) -> str:
         return _secret_names(row)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
-
-
-class WithConfigForms(OperatorOnlyAdmin[M]):
+class WithConfigForms(GatewayAdmin[M]):
     """Pages on which each configuration has the form that its detector declares."""
 
     change_form_template = "admin/guardrails/change_form.html"
@@ -105,7 +96,8 @@ class WithConfigForms(OperatorOnlyAdmin[M]):
 
 
 @admin.register(Policy)
-class PolicyAdmin(WithConfigForms[Policy]):
+class PolicyAdmin(WithConfigForms[Policy], ScopedAdmin[Policy]):
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     form = PolicyForm
     inlines = (GuardrailInline,)
     autocomplete_fields = ("project",)
@@ -147,9 +139,10 @@ class PolicyAdmin(WithConfigForms[Policy]):
 
     def bench_view(self, request: HttpRequest) -> HttpResponse:
         """Tries a pasted text. Nothing of it is stored or sent anywhere."""
-        if not is_operator(request):
+        if not self.may(request, self.reads):
             raise PermissionDenied
-        form = BenchForm(request.POST if request.method == "POST" else None)
+        policies = self.choices_within(looked_at(request, self.reads), Policy)
+        form = BenchForm(request.POST if request.method == "POST" else None, policies=policies)
         context = {
             **self.admin_site.each_context(request),
             "title": "Try a text",
@@ -179,7 +172,8 @@ def _chosen(name: str) -> Compiled:
 
 
 @admin.register(PolicyVersion)
-class PolicyVersionAdmin(ReadOnlyAdmin[PolicyVersion]):
+class PolicyVersionAdmin(ScopedReadOnlyAdmin[PolicyVersion]):
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     fields = ("project", "slug", "version", "author", "at", "digest", "shown_content")
     list_display = ("slug", "version", "project", "author", "at")
     list_filter = ("project",)
@@ -207,7 +201,7 @@ class PolicyVersionAdmin(ReadOnlyAdmin[PolicyVersion]):
 
 
 @admin.register(FloorGuardrail)
-class FloorGuardrailAdmin(WithConfigForms[FloorGuardrail]):
+class FloorGuardrailAdmin(WithConfigForms[FloorGuardrail], OperatorOnlyAdmin[FloorGuardrail]):
     form = FloorForm
     list_display = ("detector", "order", "enabled", "where", "action", "threshold", "on_error")
     list_filter = ("enabled", "action")
@@ -234,7 +228,8 @@ class FloorGuardrailAdmin(WithConfigForms[FloorGuardrail]):
 
 
 @admin.register(FindingException)
-class FindingExceptionAdmin(OperatorOnlyAdmin[FindingException]):
+class FindingExceptionAdmin(ScopedAdmin[FindingException]):
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     form = FindingExceptionForm
     autocomplete_fields = ("project",)
     list_display = ("detector", "category", "project", "server", "tool", "of", "expires_at", "created_by")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from guardrails import compiled, services
@@ -18,6 +19,7 @@ from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import Spec
 from projects.fields import PairsField, StrictJSONField, WriteOnlyTextarea
 from projects.pages import LinesField, ModelForm, ServiceForm
+from projects.scoped_pages import MOST_CHOICES
 
 C = TypeVar("C", bound=Check)
 LONGEST_SAMPLE = 200_000
@@ -183,9 +185,10 @@ class BenchForm(forms.Form):
         help_text="A JSON object or list is taken as arguments or as a structured result.",
     )  # fmt: skip
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, policies: QuerySet[Policy], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        stored = [(str(policy.pk), str(policy)) for policy in Policy.objects.select_related("project")]
+        offered = policies.select_related("project")[:MOST_CHOICES]
+        stored = [(str(policy.pk), str(policy)) for policy in offered]
         presets = [(name, name) for name in PRESETS]
         choices = self.fields["policy"]
         assert isinstance(choices, forms.ChoiceField)  # noqa: S101  declared above

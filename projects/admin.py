@@ -1,24 +1,29 @@
-"""The operator's pages for users, projects, members and keys."""
+"""The pages of users, projects, members, keys and jobs: users are the operator's, the others a project's too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from projects import jobs, people, services
+from projects.access import Reach
 from projects.models import ApiKey, Job, Membership, Project, User
-from projects.pages import LinesField, OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, visible
+from projects.pages import LinesField, OperatorOnlyAdmin, ServiceForm, is_operator, reach_of, visible
+from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL, KEYS_OWN, MEMBERS_WRITE
+from projects.scoped_pages import ScopedAdmin, ScopedReadOnlyAdmin
+from projects.scoping import with_project
 from projects.signals import acted
 from projects.snippets import connections
 
@@ -128,7 +133,11 @@ class ProjectForm(ServiceForm[Project]):
 
 
 @admin.register(Project)
-class ProjectAdmin(OperatorOnlyAdmin[Project]):
+class ProjectAdmin(ScopedAdmin[Project]):
+    """A project's own people give it its name; the rest of it, as in REST, is the operator's."""
+
+    reads, writes = CONFIG_READ, CONFIG_WRITE
+    project_column = "pk"
     form = ProjectForm
     list_display = ("slug", "name", "enabled", "payloads", "created_at")
     list_filter = ("enabled", "payloads")
@@ -139,28 +148,54 @@ class ProjectAdmin(OperatorOnlyAdmin[Project]):
             return ("slug", "name")
         return ("slug", "name", "enabled", "payloads", "keep_months")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> tuple[str, ...]:
+        return () if is_operator(request) else ("slug", "enabled", "payloads", "keep_months")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
         services.delete_project(project=obj)
 
 
 class MembershipForm(ServiceForm[Membership]):
+    """A new member is named by the whole address, so that nobody can look through people of other projects."""
+
+    email = forms.EmailField(
+        label="e-mail address", max_length=254,
+        help_text="Whoever has no account by now gets one, without a password. Of a member, the role is set.",
+    )  # fmt: skip
+
     class Meta:
         model = Membership
-        fields = ("project", "user", "role")
+        fields = ("project", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            # Stays who it is.
+            del self.fields["email"]
 
     def perform(self, instance: Membership) -> Membership:
-        return services.set_member(project=instance.project, user=instance.user, role=instance.role)
+        user = instance.user if instance.pk else people.person_of(self.cleaned_data["email"])
+        return services.set_member(project=instance.project, user=user, role=instance.role)
 
 
 @admin.register(Membership)
-class MembershipAdmin(OperatorOnlyAdmin[Membership]):
+class MembershipAdmin(ScopedAdmin[Membership]):
+    reads, writes = CONFIG_READ, MEMBERS_WRITE
     form = MembershipForm
-    fields = ("project", "user", "role")
-    autocomplete_fields = ("project", "user")
+    autocomplete_fields = ("project",)
     list_display = ("user", "project", "role", "created_at")
     list_filter = ("role", "project")
     list_select_related = ("user", "project")
     search_fields = ("user__email", "project__slug")
+
+    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
+        return ("project", "user" if obj else "email", "role")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
         return ("project", "user") if obj else ()
@@ -173,6 +208,10 @@ class MembershipAdmin(OperatorOnlyAdmin[Membership]):
 
 
 class ApiKeyForm(ServiceForm[ApiKey]):
+    email = forms.EmailField(
+        required=False, label="member", max_length=254,
+        help_text="The e-mail address of the member whose key it is. Empty: your own.",
+    )  # fmt: skip
     servers = LinesField(initial=["*"], help_text="Globs of server slugs, one on each line; * is every server.")
     tools = LinesField(
         initial=["*"],
@@ -182,20 +221,40 @@ class ApiKeyForm(ServiceForm[ApiKey]):
         required=False, help_text="Networks that the key works from, one on each line, as 192.0.2.0/24."
     )
     text = ""
+    # Who asks, and in which projects they may give keys to others.
+    asker: User
+    for_others: Reach
 
     class Meta:
         model = ApiKey
-        fields = ("project", "user", "label", "servers", "tools", "surface", "networks", "expires_at")
+        fields = ("project", "label", "servers", "tools", "surface", "networks", "expires_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            # Stays whose it is.
+            del self.fields["email"]
 
     def perform(self, instance: ApiKey) -> ApiKey:
         if instance.pk is None:
-            wanted = {name: self.cleaned_data[name] for name in self.fields}
-            key, self.text = services.issue_key(**wanted)
+            wanted = {name: self.cleaned_data[name] for name in self.fields if name != "email"}
+            key, self.text = services.issue_key(user=self._holder(instance.project), **wanted)
             return key
         if not self.changed_data:
             return instance
         changes = {name: self.cleaned_data[name] for name in self.changed_data}
         return services.update_key(key=ApiKey.objects.get(pk=instance.pk), **changes)
+
+    def _holder(self, project: Project) -> User:
+        """Who is no member is told from nobody by nobody."""
+        email = str(self.cleaned_data.get("email") or "").lower()
+        if email in ("", self.asker.email):
+            return self.asker
+        with with_project(project.pk):
+            membership = Membership.objects.select_related("user").filter(user__email=email).first()
+        if membership is None or not self.for_others.has(project.pk):
+            raise ValidationError({"email": "The project has no such member."})
+        return membership.user
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -221,18 +280,38 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
-    """Keys of all projects. A secret is in exactly one answer: the one to the request that made it."""
+class ApiKeyAdmin(ScopedAdmin[ApiKey]):
+    """A person's own keys, and all of the projects in which their role has keys.all.
 
+    A secret is in exactly one answer: the one to the request that made it.
+    """
+
+    reads = writes = KEYS_OWN
     form = ApiKeyForm
-    fields = ("project", "user", "label", "servers", "tools", "surface", "networks", "expires_at")
+    asked = ("label", "servers", "tools", "surface", "networks", "expires_at")
     shown = ("visible_id", "state", "created_at", "last_used_at", "disabled_at", "revoked_at")
-    autocomplete_fields = ("project", "user")
+    autocomplete_fields = ("project",)
     list_display = ("label", "visible_id", "project", "user", "state", "expires_at", "last_used_at")
     list_filter = (StateFilter, "project")
     list_select_related = ("user", "project")
     search_fields = ("label", "key_id", "user__email")
     actions = ("disable_keys", "enable_keys", "rotate_keys", "revoke_keys")
+
+    def may(self, request: HttpRequest, action: str, obj: Any = None) -> bool:
+        is_theirs = obj is None or obj.user_id == request.user.pk or reach_of(request, KEYS_ALL).has(obj.project_id)
+        return is_theirs and super().may(request, action, obj)
+
+    def rows_within(self, request: HttpRequest, action: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+        everyones = reach_of(request, KEYS_ALL)
+        if everyones.is_all:
+            return rows
+        is_theirs = Q(project_id__in=everyones.projects) | Q(user_id=request.user.pk)
+        return super().rows_within(request, action, rows).filter(is_theirs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever has a key revokes it; that there was one is known to those who look after all keys."""
+        everyones = reach_of(request, KEYS_ALL)
+        return bool(everyones) if obj is None else everyones.has(obj.project_id)
 
     @admin.display(description="key")
     def visible_id(self, key: ApiKey) -> str:
@@ -247,10 +326,17 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
         return "disabled" if key.disabled_at else "live"
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return (*self.fields, *self.shown) if obj else self.fields
+        if obj:
+            return ("project", "user", *self.asked, *self.shown)
+        return ("project", *(("email",) if reach_of(request, KEYS_ALL) else ()), *self.asked)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return ("project", "user", *self.shown) if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.asker, form.for_others = request.user, reach_of(request, KEYS_ALL)
+        return form
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -311,9 +397,10 @@ class ApiKeyAdmin(OperatorOnlyAdmin[ApiKey]):
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnlyAdmin[Job]):
+class JobAdmin(ScopedReadOnlyAdmin[Job]):
     """Live: a page that shows open jobs asks for itself again."""
 
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     fields = (
         "label", "kind", "project", "state", "progress", "shown_error", "attempts", "requested_by", "created_at",
         "run_after", "started_at", "finished_at",

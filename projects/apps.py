@@ -7,9 +7,10 @@ class ProjectsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from projects import checks, versions  # noqa: F401  registers the system checks
+        from projects import checks, row_security, versions  # noqa: F401  registers the system checks
 
         versions.connect()
+        row_security.connect(self)
 
 
 class PagesConfig(AdminConfig):

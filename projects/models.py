@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from projects.permissions import Role
+from projects.row_security import protect
 from projects.scoping import TenantManager, TenantModel
 
 SLUG = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -75,6 +76,9 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+protect(Project._meta.db_table, "id")
 
 
 class Membership(TenantModel):

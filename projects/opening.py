@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from projects.access import Reach, slugs_of
 from projects.models import Project, User
 from projects.pages import reach_of
+from projects.switcher import chosen_at
 
 View = Callable[..., HttpResponse]
 # So many projects can be chosen from; the address names any.
@@ -45,10 +46,16 @@ def project_of(reach: Reach, slug: str) -> Project:
 
 
 def chosen_project(request: HttpRequest, reach: Reach) -> Project | None:
-    """That of the address; else the only one within reach. None for all of them. Raises Http404."""
+    """That of the address, or that which the person looks at, or the only one within reach; None for all of them.
+
+    Raises Http404.
+    """
     slug = request.GET.get("project", "")
     if slug:
         return project_of(reach, slug)
+    chosen = chosen_at(request)
+    if chosen is not None and reach.has(chosen.pk):
+        return chosen
     if reach.is_all or len(reach.projects) != 1:
         return None
     return Project.objects.filter(pk__in=reach.projects).first()

@@ -39,10 +39,7 @@ def is_operator(request: HttpRequest) -> bool:
 
 def reach_of(request: HttpRequest, action: str) -> access.Reach:
     """Where the person may do it; asked of the database once for each request."""
-    known: dict[str, access.Reach] = request.__dict__.setdefault("_reach", {})
-    if action not in known:
-        known[action] = access.reach_of(request.user, action)
-    return known[action]
+    return access.reach_at(request, action)
 
 
 def visible(text: str) -> str:
@@ -82,31 +79,10 @@ class Autocomplete(AutocompleteSelect):
         return super().optgroups(name, usable, attrs)
 
 
-class OperatorOnlyAdmin(ModelAdmin[M]):
-    """Pages for platform operators; nobody else gets in, whatever Django permissions they hold."""
+class GatewayAdmin(ModelAdmin[M]):
+    """What all pages have in common, whomever they open to: OperatorOnlyAdmin, or projects.scoped_pages.ScopedAdmin."""
 
     show_full_result_count = False
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_operator(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return is_operator(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return is_operator(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return is_operator(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return is_operator(request)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
-        # Django looks for the object before it asks for the permission.
-        if not is_operator(request):
-            raise PermissionDenied
-        return super().get_queryset(request)
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
@@ -176,6 +152,31 @@ class OperatorOnlyAdmin(ModelAdmin[M]):
         return TemplateResponse(request, "admin/confirm_action.html", context)
 
 
+class OperatorOnlyAdmin(GatewayAdmin[M]):
+    """Pages for platform operators; nobody else gets in, whatever Django permissions they hold."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return is_operator(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        # Django looks for the object before it asks for the permission.
+        if not is_operator(request):
+            raise PermissionDenied
+        return super().get_queryset(request)
+
+
 class ReadOnlyAdmin(OperatorOnlyAdmin[M]):
     """Rows that pages show and never touch."""
 
@@ -189,27 +190,6 @@ class ReadOnlyAdmin(OperatorOnlyAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
-
-
-class ActionAdmin(ReadOnlyAdmin[M]):
-    """Pages that an action of a project opens, to operators and to its members. `rows_of` says which rows they see."""
-
-    opened_by: str
-
-    def rows_of(self, reach: access.Reach, queryset: QuerySet[M]) -> QuerySet[M]:
-        raise NotImplementedError
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(reach_of(request, self.opened_by))
-
-    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return bool(reach_of(request, self.opened_by))
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
-        reach = reach_of(request, self.opened_by)
-        if not reach:
-            raise PermissionDenied
-        return self.rows_of(reach, admin.ModelAdmin.get_queryset(self, request))
 
 
 class LinesField(forms.Field):

@@ -1,21 +1,26 @@
-"""Which project is active: every query on a tenant's rows needs one, or a stated reason to see them all."""
+"""Which projects are active: every query on a tenant's rows needs some, or a stated reason to see them all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
 from django.dispatch import receiver
 
+from projects import row_security
+
 if TYPE_CHECKING:
     from django.db.models.query import QuerySet
 
 
 class NoActiveProject(RuntimeError):
-    """A tenant's rows were asked for while no project was active. Use with_project() or unscoped()."""
+    """A tenant's rows were asked for while no project was active, or one that is out of bounds.
+
+    Use with_project(), within() or unscoped().
+    """
 
 
 class _Unscoped:
@@ -23,15 +28,38 @@ class _Unscoped:
 
 
 _UNSCOPED = _Unscoped()
-_active: ContextVar[int | _Unscoped | None] = ContextVar("active_project", default=None)
+_active: ContextVar[frozenset[int] | _Unscoped | None] = ContextVar("active_project", default=None)
 
 M = TypeVar("M", bound=models.Model)
 
 
 @contextmanager
 def with_project(project_id: int) -> Iterator[None]:
-    """Only rows of this project can be seen or made inside."""
-    token = _active.set(project_id)
+    """Only rows of this project can be seen or made inside. Raises NoActiveProject for one that is out of bounds."""
+    bound = row_security.bound.get()
+    if bound is not None and project_id not in bound:
+        raise NoActiveProject(f"project {project_id} is none of those that this request is about")
+    with _activated(frozenset([project_id])):
+        yield
+
+
+@contextmanager
+def within(projects: Iterable[int]) -> Iterator[None]:
+    """Only rows of these projects can be seen or made inside, and with_project() leads to no other.
+
+    What serves a person runs in one, with the projects that the person has business in. PostgreSQL is held to it too
+    (projects.row_security). Inside of another it can only be narrower; raises NoActiveProject otherwise.
+    """
+    chosen, bound = frozenset(projects), row_security.bound.get()
+    if bound is not None and not chosen <= bound:
+        raise NoActiveProject(f"projects {sorted(chosen - bound)} are none of those that this request is about")
+    with row_security.bounded(chosen), _activated(chosen):
+        yield
+
+
+@contextmanager
+def _activated(scope: frozenset[int] | _Unscoped) -> Iterator[None]:
+    token = _active.set(scope)
     try:
         yield
     finally:
@@ -40,18 +68,16 @@ def with_project(project_id: int) -> Iterator[None]:
 
 @contextmanager
 def unscoped(reason: str) -> Iterator[None]:
-    """Rows of all projects can be seen inside; `reason` is for the reader of the code."""
+    """Rows of all projects can be seen inside, without bounds; `reason` is for the reader of the code."""
     if not reason:
         raise ValueError("unscoped() needs a reason")
-    token = _active.set(_UNSCOPED)
-    try:
+    is_bounded = row_security.bound.get() is not None
+    with row_security.bounded(None) if is_bounded else nullcontext(), _activated(_UNSCOPED):
         yield
-    finally:
-        _active.reset(token)
 
 
 class TenantQuerySet(models.QuerySet[M]):
-    """Writes that pass by save() are held to the active project too."""
+    """Writes that pass by save() are held to the active projects too."""
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
         rows = list(objs)
@@ -75,7 +101,10 @@ class TenantManager(models.Manager[M]):
         if active is None:
             raise NoActiveProject(f"{self.model.__name__} was queried without an active project")
         queryset = super().get_queryset()
-        return queryset if isinstance(active, _Unscoped) else queryset.filter(project_id=active)
+        if isinstance(active, _Unscoped):
+            return queryset
+        # One is asked for as one, which every planner understands.
+        return queryset.filter(**({"project_id": next(iter(active))} if len(active) == 1 else {"project_id__in": active}))
 
 
 class TenantModel(models.Model):
@@ -99,12 +128,14 @@ class TenantModel(models.Model):
 
 @receiver(models.signals.class_prepared)
 def _guard_base_manager(sender: type[models.Model], **_: Any) -> None:
-    """Also foreign keys, refresh_from_db() and save() see the active project's rows only."""
+    """Also foreign keys, refresh_from_db() and save() see the active projects' rows only, and so does the database."""
     if issubclass(sender, TenantModel):
         sender._meta.base_manager_name = "objects"
+        if not sender._meta.abstract:
+            row_security.protect(sender._meta.db_table, "project_id")
 
 
 def _check_active(row: Any) -> None:
     active = _active.get()
-    if active is None or (not isinstance(active, _Unscoped) and active != row.project_id):
+    if active is None or (not isinstance(active, _Unscoped) and row.project_id not in active):
         raise NoActiveProject(f"{type(row).__name__} of project {row.project_id} written outside of it")

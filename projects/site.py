@@ -8,10 +8,10 @@ from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-from projects.access import OPENING, may_enter
-from projects.pages import reach_of
+from projects import switcher
+from projects.access import may_enter, roles_at
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -31,10 +31,9 @@ class GatewayAdminSite(admin.AdminSite):
     login_form = SignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_active and (
-            request.user.is_staff or any(reach_of(request, action) for action in OPENING)
-        )
+        return request.user.is_active and (request.user.is_staff or bool(roles_at(request)))
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         # Leads to any row of any table by number, and none of ours has a page of its own outside.
-        return [each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site"]
+        ours = [path("project/", self.admin_view(switcher.choose), name="choose_project")]
+        return [*ours, *(each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site")]

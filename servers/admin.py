@@ -1,4 +1,4 @@
-"""The operator's pages for servers, templates, grants and overlays; upstream secrets go in and never out."""
+"""The pages of servers, grants and overlays, and the operator's of templates; upstream secrets go in and never out."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, IntegerField, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.forms.models import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from gateway_site.lib.secrets import Unsealable
+from projects.access import Reach
 from projects.models import Job, Project
-from projects.pages import OperatorOnlyAdmin, is_operator
+from projects.pages import OperatorOnlyAdmin, is_operator, reach_of
+from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL
+from projects.scoped_pages import ScopedAdmin, ScopedInline
 from projects.scoping import with_project
 from projects.snippets import name_servers_with
+from projects.switcher import looked_at
 from servers import discovery, overlaying, review_pages, services
 from servers.comparison import compare
 from servers.forms import UNREADABLE, CommandTemplateForm, GrantForm, OverlayForm, ServerForm, WhyForm, offers_for
@@ -69,7 +73,7 @@ class GrantFormSet(GrantsFormSet):
         return "grants"
 
 
-class GrantInline(GrantsInline):
+class GrantInline(ScopedInline, GrantsInline):
     """The rules of one server; those of all servers have a page of their own."""
 
     model = Grant
@@ -78,21 +82,11 @@ class GrantInline(GrantsInline):
     extra = 1
     verbose_name_plural = "Who may use what: deny wins, and what nothing allows is denied"
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
-
 
 @admin.register(Server)
-class ServerAdmin(OperatorOnlyAdmin[Server]):
+class ServerAdmin(ScopedAdmin[Server]):
+    reads, writes = CONFIG_READ, CONFIG_WRITE
+    offers = (CommandTemplate,)
     form = ServerForm
     fieldsets = (
         (None, {"fields": ("project", "slug", "transport", "enabled", "review", "timeout_seconds",
@@ -144,8 +138,15 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
         number = getattr(server, "waiting_tools", 0)
         return format_html('<a href="{}">{}</a>', review_pages.address_of_waiting(server), number) if number else "0"
 
+    def choices_within(self, reach: Reach, model: type[Model]) -> QuerySet[Any]:
+        rows = super().choices_within(reach, model)
+        if model is not CommandTemplate or reach.is_all:
+            return rows
+        in_use = Server.objects.filter(project_id__in=reach.projects).values("template")
+        return rows.filter(Q(enabled=True) | Q(pk__in=in_use))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Server]:
-        # Refuses whoever operates nothing.
+        # Refuses whoever may look at no server.
         servers = super().get_queryset(request)
         waiting = Tool.objects.filter(server=OuterRef("pk"), state=State.WAITING).order_by().values("server")
         counted = Subquery(waiting.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
@@ -175,11 +176,13 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         server = options.get("obj")
         if server is not None:
+            may_allow = self.has_change_permission(request, server)
             context |= {
-                "nobody": "" if _allowing(server).exists() else _NOBODY,
+                "nobody": _NOBODY if may_allow and not _allowing(server).exists() else "",
                 "rules_of_all": Grant.objects.filter(project_id=server.project_id, server=None),
                 "why": f"{reverse('admin:servers_grant_why')}?"
-                       f"{urlencode({'project': server.project.slug, 'server': server.slug})}",
+                       f"{urlencode({'project': server.project.slug, 'server': server.slug})}"
+                       if reach_of(request, KEYS_ALL).has(server.project_id) else "",
             }  # fmt: skip
         return super().render_change_form(request, context, *args, **options)
 
@@ -189,11 +192,9 @@ class ServerAdmin(OperatorOnlyAdmin[Server]):
 
     def allow_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Allows everything at the server to every role."""
-        if not is_operator(request):
-            raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        server = get_object_or_404(Server, pk=pk)
+        server = self.find(request, pk, self.writes)
         if not _allowing(server).exists():
             services.save_grant(grant=Grant(project_id=server.project_id, server=server))
         return redirect("admin:servers_server_change", pk)
@@ -227,9 +228,10 @@ def _allowing(server: Server) -> QuerySet[Grant]:
 
 
 @admin.register(Grant)
-class GrantAdmin(OperatorOnlyAdmin[Grant]):
+class GrantAdmin(ScopedAdmin[Grant]):
     """Rules of one server and of all servers of a project."""
 
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     form = GrantForm
     fields = ("project", "server", "effect", "role", "pattern", "reason")
     autocomplete_fields = ("project", "server")
@@ -259,16 +261,25 @@ class GrantAdmin(OperatorOnlyAdmin[Grant]):
 
     def why_view(self, request: HttpRequest) -> HttpResponse:
         """Says why something may be used or not. Whoever pastes a whole key here leaves it in no address."""
-        if not is_operator(request):
+        reach = reach_of(request, KEYS_ALL)
+        if not reach:
             raise PermissionDenied
-        form = WhyForm(request.POST) if "ask" in request.POST else WhyForm(initial=(request.POST or request.GET).dict())
+        asked: dict[str, Any] = {
+            "projects": self.choices_within(reach, Project), "members_only": not is_operator(request)
+        }  # fmt: skip
+        if "ask" in request.POST:
+            form = WhyForm(request.POST, **asked)
+        else:
+            only = list(self.choices_within(looked_at(request, KEYS_ALL), Project)[:2])
+            chosen = {"project": only[0].slug} if len(only) == 1 else {}
+            form = WhyForm(initial={**chosen, **(request.POST or request.GET).dict()}, **asked)
         given = form.data if form.is_bound else form.initial
         context = {
             **self.admin_site.each_context(request),
             "title": "Why?",
             "opts": self.opts,
             "form": form,
-            "offered": offers_for(given.get("project", ""), given.get("server", "")),
+            "offered": offers_for(form.project_named(given.get("project", "")), given.get("server", "")),
             "reply": _ask(form) if form.is_bound and form.is_valid() else None,
         }
         return TemplateResponse(request, "admin/servers/grant/why.html", context)
@@ -286,9 +297,10 @@ def _ask(form: WhyForm) -> dict[str, Any]:
 
 
 @admin.register(Overlay)
-class OverlayAdmin(OperatorOnlyAdmin[Overlay]):
+class OverlayAdmin(ScopedAdmin[Overlay]):
     """How single tools are shown to models."""
 
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     form = OverlayForm
     fields = ("project", "server", "tool", *services.OVERLAID)
     autocomplete_fields = ("project", "server")
@@ -324,11 +336,11 @@ class OverlayAdmin(OperatorOnlyAdmin[Overlay]):
 
     def preview_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         """What models would see of what was typed. Nothing is stored."""
-        if not is_operator(request):
+        if not self.may(request, self.writes):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        overlay = get_object_or_404(Overlay, pk=pk) if pk else None
+        overlay = self.find(request, pk, self.writes) if pk else None
         form = self.get_form(request, overlay, change=overlay is not None)(request.POST, instance=overlay)
         context = {
             **self.admin_site.each_context(request), "title": "What models would see", "opts": self.opts,

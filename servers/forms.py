@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 
 from gateway_site.lib.secrets import Unsealable
 from guardrails.engine.segments import Kind
@@ -207,10 +208,19 @@ class WhyForm(forms.Form):
     )
     offered = ("key", "user", "server", "name")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, projects: QuerySet[Project], members_only: bool, **kwargs: Any) -> None:
+        """`members_only`: who is in none of these projects is told from nobody by nobody."""
         super().__init__(*args, **kwargs)
+        self._projects, self._members_only = projects, members_only
+        choices = self.fields["project"]
+        assert isinstance(choices, forms.ModelChoiceField)  # noqa: S101  declared above
+        choices.queryset = projects
         for field in self.offered:
             self.fields[field].widget.attrs |= {"list": f"{field}s", "autocomplete": "off"}
+
+    def project_named(self, slug: str) -> Project | None:
+        """One that may be asked about."""
+        return self._projects.filter(slug=slug).first() if "\x00" not in slug else None
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -228,14 +238,21 @@ class WhyForm(forms.Form):
                 rows = ApiKey.objects.select_related("user")
                 given["who"] = rows.filter(key_id=given["key"].removeprefix("mgw_")).first()
             else:
-                given["who"] = User.objects.filter(email=given["user"].lower()).first()
+                given["who"] = self._person(given["user"].lower())
         if given["who"] is None:
-            self.add_error(field, "The project has no such key." if field == "key" else "There is no such person.")
+            missing = "The project has no such member." if self._members_only else "There is no such person."
+            self.add_error(field, "The project has no such key." if field == "key" else missing)
+
+    def _person(self, email: str) -> User | None:
+        """Of the active project's members, or of all people."""
+        if not self._members_only:
+            return User.objects.filter(email=email).first()
+        membership = Membership.objects.select_related("user").filter(user__email=email).first()
+        return membership.user if membership else None
 
 
-def offers_for(slug: str, server: str) -> dict[str, list[tuple[str, str]]]:
+def offers_for(project: Project | None, server: str) -> dict[str, list[tuple[str, str]]]:
     """What may be typed into the fields of a WhyForm, by field, each with its words; nothing without a project."""
-    project = Project.objects.filter(slug=slug).first()
     if project is None:
         return {}
     with with_project(project.pk):

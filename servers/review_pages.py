@@ -1,4 +1,4 @@
-"""The operator's pages for definitions under review: other people's text, shown as text, and what is decided on it."""
+"""The pages of definitions under review: other people's text, shown as text, and what is decided on it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from projects.pages import ReadOnlyAdmin, is_operator
+from projects.permissions import CONFIG_READ, CONFIG_WRITE
+from projects.scoped_pages import ScopedReadOnlyAdmin
+from projects.switcher import looked_at
 from servers.comparison import compare
 from servers.evidence import approved_before, names_elsewhere, notes_on
 from servers.forms import ACTS, DecisionForm
@@ -38,11 +40,11 @@ def address_of_waiting(server: Server | None = None) -> str:
     return f"{reverse('admin:servers_tool_changelist')}?{urlencode(query)}"
 
 
-def _asked(request: HttpRequest) -> DecisionForm:
-    """What the form of a decision says; raises PermissionDenied for who may not decide."""
-    if not is_operator(request):
-        raise PermissionDenied
-    return DecisionForm(request.POST)
+def number_waiting(request: HttpRequest) -> int:
+    """How many definitions wait for this person; 0 for whoever decides on nothing. Counted to 100."""
+    reach = looked_at(request, CONFIG_WRITE)
+    waiting = Tool.objects.filter(state=State.WAITING) if reach else Tool.objects.none()
+    return (waiting if reach.is_all else waiting.filter(project_id__in=reach.projects))[:100].count()
 
 
 def _decide(request: HttpRequest, versions: Iterable[ToolVersion], form: DecisionForm) -> None:
@@ -69,7 +71,8 @@ class ServerFilter(admin.SimpleListFilter):
     parameter_name = "server"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(server.pk), str(server)) for server in Server.objects.select_related("project")[:MAX_FILTERED]]
+        rows = model_admin.choices_within(looked_at(request, model_admin.reads), Server)
+        return [(str(server.pk), str(server)) for server in rows.select_related("project")[:MAX_FILTERED]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Tool]) -> QuerySet[Tool]:
         value = self.value()
@@ -81,9 +84,10 @@ class ServerFilter(admin.SimpleListFilter):
 
 
 @admin.register(Tool)
-class ToolAdmin(ReadOnlyAdmin[Tool]):
+class ToolAdmin(ScopedReadOnlyAdmin[Tool]):
     """What servers list: what waits for review comes first."""
 
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     fields = ("server", "kind", "shown_name", "state", "listed_now", "first_seen_at", "last_seen_at",
               "shown_definition")  # fmt: skip
     list_display = ("shown_name", "kind", "server", "state", "last_seen_at")
@@ -144,12 +148,14 @@ class ToolAdmin(ReadOnlyAdmin[Tool]):
         return [decide, *super().get_urls()]
 
     def decide_view(self, request: HttpRequest) -> HttpResponse:
-        form = _asked(request)
+        if not self.may(request, self.writes):
+            raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         numbers = [text for text in request.POST.getlist("version") if text.isdecimal() and len(text) < 19]
-        chosen = ToolVersion.objects.filter(pk__in=numbers[:MAX_SELECTED], state=State.WAITING)
-        _decide(request, chosen.select_related("tool"), form)
+        waiting = self.rows_within(request, self.writes, ToolVersion.objects.filter(state=State.WAITING))
+        chosen = waiting.filter(pk__in=numbers[:MAX_SELECTED]).select_related("tool")
+        _decide(request, chosen, DecisionForm(request.POST))
         return redirect(address_of_waiting())
 
 
@@ -163,9 +169,10 @@ def _shown_notes(version: ToolVersion) -> list[tuple[str, str, str]]:
 
 
 @admin.register(ToolVersion)
-class ToolVersionAdmin(ReadOnlyAdmin[ToolVersion]):
+class ToolVersionAdmin(ScopedReadOnlyAdmin[ToolVersion]):
     """One definition beside what was approved before it."""
 
+    reads, writes = CONFIG_READ, CONFIG_WRITE
     fields = ("shown_tool", "state", "shown_by", "digest", "shown_problems", "decided_by", "decided_at", "reason",
               "first_seen_at", "last_seen_at")  # fmt: skip
     list_display = ("shown_tool", "state", "short_digest", "decided_by", "last_seen_at")
@@ -203,7 +210,7 @@ class ToolVersionAdmin(ReadOnlyAdmin[ToolVersion]):
                 "before": before,
                 "notes": _shown_notes(version),
                 "lines": compare(before.definition if before else None, version.definition),
-                "form": DecisionForm(),
+                "form": DecisionForm() if self.may(request, self.writes, version) else None,
                 "can_be_offered": not version.problems,
             }
         return super().render_change_form(request, context, *args, **options)
@@ -213,9 +220,7 @@ class ToolVersionAdmin(ReadOnlyAdmin[ToolVersion]):
         return [path("<int:pk>/decide/", view, name="servers_toolversion_decide"), *super().get_urls()]
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        form = _asked(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        version = get_object_or_404(ToolVersion.objects.select_related("tool"), pk=pk)
-        _decide(request, [version], form)
+        _decide(request, [self.find(request, pk, self.writes)], DecisionForm(request.POST))
         return redirect("admin:servers_toolversion_change", pk)

@@ -16,7 +16,8 @@ from audit.pages.links import links_of
 from audit.payloads import Absent, Erased, Opened
 from projects.access import Reach
 from projects.models import User
-from projects.pages import is_operator, visible
+from projects.pages import reach_of, visible
+from projects.permissions import CONFIG_WRITE
 
 _MAX_LINES = 50
 _MAX_FINDINGS = 200
@@ -55,7 +56,7 @@ def _page(
             "findings": list(findings_of(lines))[:_MAX_FINDINGS],
             "failures": list(failures_of(lines))[:_MAX_FINDINGS],
             "detail": visible(json.dumps(shown.detail, indent=2, ensure_ascii=False)),
-            "links": list(links_of(shown)) if is_operator(request) else [],
+            "links": list(links_of(shown)) if reach_of(request, CONFIG_WRITE).has(shown.project_ref) else [],
             "payload": _payload(opened),
         },
     )

@@ -6,25 +6,22 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from audit.models import Event
 from audit.pages import event, filters, listing, proof, tail
-from projects.access import Reach
-from projects.pages import ActionAdmin, reach_of
 from projects.permissions import AUDIT_READ
+from projects.scoped_pages import ScopedReadOnlyAdmin
+from projects.switcher import looked_at
 
 
 @admin.register(Event)
-class EventAdmin(ActionAdmin[Event]):
+class EventAdmin(ScopedReadOnlyAdmin[Event]):
     """An event out of reach is answered like one that there never was."""
 
-    opened_by = AUDIT_READ
-
-    def rows_of(self, reach: Reach, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        return queryset.filter(within(reach))
+    reads = writes = AUDIT_READ
+    project_column = "project_ref"
 
     def get_urls(self) -> list[URLPattern]:
         ours = [
@@ -40,48 +37,39 @@ class EventAdmin(ActionAdmin[Event]):
 
     def _page(self, view: Any) -> Any:
         def wrapped(request: HttpRequest, **found: Any) -> HttpResponse:
-            reach = reach_of(request, self.opened_by)
-            if not reach:
-                raise PermissionDenied
+            self._check(request)
             if "number" in found and view is not filters.change:
-                found = {"shown": self.find(reach, str(found["number"]))}
+                found = {"shown": self.find(request, found["number"], self.reads)}
+            reach = looked_at(request, self.reads)
             answer: HttpResponse = view(request, reach, self.admin_site.each_context(request), **found)
             return answer
 
         return self.admin_site.admin_view(wrapped)
 
-    def find(self, reach: Reach, number: str) -> Event:
+    def _check(self, request: HttpRequest, *, is_page: bool = False) -> None:
+        if not self.may(request, self.reads) or (is_page and request.method == "POST"):
+            raise PermissionDenied
+
+    def _find(self, request: HttpRequest, number: str) -> Event:
         """Raises Http404."""
         if not number.isascii() or not number.isdigit() or len(number) > 18:
             raise Http404
-        found: Event | None = Event.objects.filter(within(reach), ord=int(number)).first()
-        if found is None:
-            raise Http404
-        return found
+        return self.find(request, int(number), self.reads)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        reach = reach_of(request, self.opened_by)
-        if not reach or request.method == "POST":
-            raise PermissionDenied
-        return listing.show(request, reach, self.admin_site.each_context(request))
+        self._check(request, is_page=True)
+        return listing.show(request, looked_at(request, self.reads), self.admin_site.each_context(request))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        reach = reach_of(request, self.opened_by)
-        if not reach or request.method == "POST":
-            raise PermissionDenied
-        return event.show(request, reach, self.admin_site.each_context(request), self.find(reach, object_id))
+        self._check(request, is_page=True)
+        reach, context = looked_at(request, self.reads), self.admin_site.each_context(request)
+        return event.show(request, reach, context, self._find(request, object_id))
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        reach = reach_of(request, self.opened_by)
-        if not reach:
-            raise PermissionDenied
-        self.find(reach, object_id)
+        self._check(request)
+        self._find(request, object_id)
         return super().history_view(request, object_id, extra_context)
-
-
-def within(reach: Reach) -> Q:
-    return Q() if reach.is_all else Q(project_ref__in=reach.projects)

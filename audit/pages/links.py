@@ -10,7 +10,7 @@ _links: list[Callable[[Event], Iterable[tuple[str, str]]]] = []
 
 
 def link_events_with(function: Callable[[Event], Iterable[tuple[str, str]]]) -> None:
-    """`function` gives an event's links. They lead to pages of operators and are shown to operators."""
+    """`function` gives an event's links. They are shown to whoever may change the configuration of its project."""
     _links.append(function)
 
 

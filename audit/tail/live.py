@@ -13,8 +13,8 @@ from audit.tail.consumer import TailConsumer
 _GAP_SECONDS = 1.0
 # What changes with an event, by how its kind begins.
 _TOPICS = {
-    "mcp.call.outcome": "figures", "definition.": "review", "discovery.": "servers", "server.": "servers", "key.": "keys",
-    "job.": "jobs", "audit.export": "jobs",
+    "mcp.call.outcome": "figures", "definition.": "review", "discovery.": "servers", "server.": "servers",
+    "key.": "keys", "job.": "jobs", "audit.export": "jobs",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from projects.models import Project
 from projects.rest.once import once
 from projects.rest.problems import Fault, Problem
 from projects.rest.requests import RestRequest
-from projects.scoping import with_project
+from projects.scoping import within
 
 V = TypeVar("V", bound=Callable[..., Any])
 _IN_PROJECT = "{project}"
@@ -84,7 +84,7 @@ def _guard(view: Callable[..., Any], action: str | None, kept: int | None, in_pr
         _check_parameters(request, run)
         caller = request.auth
         project = _project(request, values["project"]) if in_project else None
-        with acting_as(caller.actor), with_project(project.pk) if project else nullcontext():
+        with acting_as(caller.actor), within([project.pk]) if project else nullcontext():
             if action is not None and not (caller.may(action, project) if project else caller.may_outside(action)):
                 raise Problem("forbidden", action=action)
             if kept is not None:

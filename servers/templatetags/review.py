@@ -6,9 +6,7 @@ from typing import Any
 
 from django import template
 
-from projects.pages import is_operator
-from servers.models import State, Tool
-from servers.review_pages import address_of_waiting
+from servers.review_pages import address_of_waiting, number_waiting
 
 register = template.Library()
 
@@ -16,6 +14,5 @@ register = template.Library()
 @register.simple_tag(takes_context=True)
 def waiting_for_review(context: dict[str, Any]) -> dict[str, Any]:
     """`{"number", "address"}`; 0 for whoever decides on nothing."""
-    if not is_operator(context["request"]):
-        return {"number": 0, "address": ""}
-    return {"number": Tool.objects.filter(state=State.WAITING).count(), "address": address_of_waiting()}
+    number = number_waiting(context["request"])
+    return {"number": number, "address": address_of_waiting() if number else ""}

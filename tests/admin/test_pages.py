@@ -58,7 +58,7 @@ def act(pages: Client, model: str, action: str, *pks: int, **fields: Any) -> Any
 
 
 def issue(pages: Client, stored: Stored, **fields: Any) -> Any:
-    wanted = {"user": stored.user.pk, "servers": "*", "tools": "*", "surface": "native", **fields}
+    wanted = {"email": stored.user.email, "servers": "*", "tools": "*", "surface": "native", **fields}
     return add(pages, "projects_apikey", project=stored.project.pk, **wanted)
 
 
@@ -98,14 +98,14 @@ class TestFromNothingToAWorkingKey:
         assert added.status_code == 302
         user = User.objects.get(email="ada@acme.test")
         assert not user.is_staff
-        assert add(pages, "projects_membership", project=project.pk, user=user.pk, role="owner").status_code == 302
+        assert add(pages, "projects_membership", project=project.pk, email=user.email, role="owner").status_code == 302
         assert add(pages, "servers_server", project=project.pk, **SERVER).status_code == 302
 
         page = add(
             pages,
             "projects_apikey",
             project=project.pk,
-            user=user.pk,
+            email=user.email,
             label="laptop",
             servers="*",
             tools="*",
@@ -247,7 +247,7 @@ class TestWrongInputIsAFormError:
     def test_a_taken_slug(self, pages: Client, stored: Stored) -> None:
         assert "slug" in errors_of(add(pages, "projects_project", slug="acme", name=""))
 
-    def test_a_second_membership_of_the_same_person(self, pages: Client, stored: Stored) -> None:
+    def test_a_membership_of_nobody(self, pages: Client, stored: Stored) -> None:
         errors = errors_of(add(pages, "projects_membership", project=stored.project.pk, role="member"))
         assert errors
 
@@ -256,8 +256,9 @@ class TestWrongInputIsAFormError:
         assert "at least one owner" in str(errors)
 
     def test_a_key_for_someone_who_is_no_member(self, pages: Client, stored: Stored, operator: User) -> None:
-        errors = errors_of(issue(pages, stored, user=operator.pk, label="x", servers="*"))
+        errors = errors_of(issue(pages, stored, email=operator.email, label="x", servers="*"))
         assert "not a member" in str(errors)
+        assert "no such member" in str(errors_of(issue(pages, stored, email="nobody@acme.test", label="x")))
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -270,12 +271,12 @@ class TestWrongInputIsAFormError:
             ("label", ""),
             ("label", "x" * 101),
             ("expires_at_0", "soon"),
-            ("user", "999999"),
+            ("email", "nobody"),
             ("project", "nobody"),
         ],
     )
     def test_a_bad_key_field(self, pages: Client, stored: Stored, field: str, value: str) -> None:
-        fields = {"project": stored.project.pk, "user": stored.user.pk, "label": "x", "servers": "*", "tools": "*",
+        fields = {"project": stored.project.pk, "email": stored.user.email, "label": "x", "servers": "*", "tools": "*",
                   "surface": "native"}  # fmt: skip
         errors = errors_of(add(pages, "projects_apikey", **{**fields, field: value}))
         assert field.removesuffix("_0") in errors
@@ -448,7 +449,7 @@ class TestChangesAreRecordedOnceAndByName:
 
     def test_members_are_set_and_removed_with_their_keys(self, pages: Client, stored: Stored) -> None:
         user = User.objects.create_user("bob@acme.test")
-        add(pages, "projects_membership", project=stored.project.pk, user=user.pk, role="member")
+        add(pages, "projects_membership", project=stored.project.pk, email=user.email, role="member")
         with unscoped("the test issues a key"):
             membership = Membership.objects.get(user=user)
             _, text = services.issue_key(project=stored.project, user=user, label="bob")
