@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PROCESSES ?= 2
 
-.PHONY: run test lint conformance bench lock clean
+.PHONY: run test lint conformance bench icons lock clean
 
 run: $(VENV)/.base $(BIN)/mcp-gateway
 	@$(BIN)/python manage.py gateway --demo $(ARGS)
@@ -26,9 +26,14 @@ conformance: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.run $(ARGS)
 
+# The icons of projects/static/gateway/icons.txt, out of the theme's font; the font is kept in the repository.
+icons: $(VENV)/.dev
+	$(BIN)/uv run -q --no-project --python $(BIN)/python --with-requirements requirements/icons.txt \
+	  python -m tests.browser.icons
+
 # The lock files hold hashes for every supported Python and name no registry.
 lock: $(VENV)/.dev
-	cd requirements && for name in base parquet dev build train attack_servers; do \
+	cd requirements && for name in base parquet dev build train icons attack_servers; do \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
 

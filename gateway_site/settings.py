@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway_site.env import HERE, choice, env, positive, secret
 from gateway_site.lib import secrets as secret_values
+from gateway_site.look import LOOK
 
 # --- where things are kept -------------------------------------------------------------------------
 BASE_DIR = HERE
@@ -37,6 +38,8 @@ INSTALLED_APPS = [
     "proxy.apps.ProxyConfig",
     "django_prometheus",
     "ninja",
+    # Before the admin, whose templates it replaces; ours in `templates` come before both.
+    "unfold.apps.BasicAppConfig",
     "projects.apps.PagesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -48,7 +51,8 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "projects.rest.middleware.RestMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "projects.content_policy.ContentPolicyMiddleware",
+    "gateway_site.static.CompressedStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -85,7 +89,14 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = GATEWAY_HOME / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
+COMPRESSED_DIR = GATEWAY_HOME / "compressed"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "gateway_site.static.VersionedStorage"},
+}
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_MAX_AGE = 24 * 3600
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "admin:login"
 HTTPS = env.bool("GATEWAY_HTTPS", False)
@@ -96,6 +107,26 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+
+# --- how pages look, and what they may do ------------------------------------------------------------
+UNFOLD = LOOK
+FORM_RENDERER = "projects.widget_templates.Renderer"
+NAVIGATION = "gateway_site.navigation.GROUPS"
+# As strict as the theme can be used with: what it writes into attributes is evaluated, and it styles elements. So all
+# that others wrote is escaped wherever it is shown (tests/browser puts hostile markup through every page).
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
 
 # --- the two topologies: SQLite and memory, or PostgreSQL and Redis ---------------------------------
 DATABASE_URL = secret("DATABASE_URL", f"sqlite:///{GATEWAY_HOME / 'gateway.sqlite3'}")

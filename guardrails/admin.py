@@ -29,18 +29,17 @@ from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail
 from guardrails.presets import PRESETS
 from guardrails.results import Shown, as_shown
 from guardrails.specs import Spec
-from projects.pages import GatewayAdmin, OperatorOnlyAdmin, visible
+from projects.pages import GatewayAdmin, OperatorOnlyAdmin, StackedInline, visible
 from projects.permissions import CONFIG_READ, CONFIG_WRITE
 from projects.scoped_pages import ScopedAdmin, ScopedInline, ScopedReadOnlyAdmin
 from projects.scoping import with_project
 from projects.switcher import looked_at
 
 if TYPE_CHECKING:
-    GuardrailsInline = admin.StackedInline[Guardrail, Policy]
     GuardrailsFormSet = BaseInlineFormSet[Guardrail, Policy, forms.ModelForm[Guardrail]]
 else:
-    # Neither takes a type argument at run time.
-    GuardrailsInline, GuardrailsFormSet = admin.StackedInline, BaseInlineFormSet
+    # Takes no type argument at run time.
+    GuardrailsFormSet = BaseInlineFormSet
 
 M = TypeVar("M", bound=Model)
 _UNREADABLE = "The stored secrets do not open with this gateway's key ring; give them again, or delete the guardrail."
@@ -68,7 +67,7 @@ class GuardrailFormSet(GuardrailsFormSet):
         return [form.spec() for form in kept if isinstance(form, GuardrailForm)]
 
 
-class GuardrailInline(ScopedInline, GuardrailsInline):
+class GuardrailInline(ScopedInline, StackedInline[Guardrail, Policy]):
     model = Guardrail
     form = GuardrailForm
     formset = GuardrailFormSet

@@ -17,6 +17,7 @@ from guardrails.engine.rules import DIRECTIONS
 from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail, Policy
 from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import Spec
+from projects.dress import Dressed
 from projects.fields import PairsField, StrictJSONField, WriteOnlyTextarea
 from projects.pages import LinesField, ModelForm, ServiceForm
 from projects.scoped_pages import MOST_CHOICES
@@ -175,7 +176,7 @@ class FindingExceptionForm(ServiceForm[FindingException]):
         )  # fmt: skip
 
 
-class BenchForm(forms.Form):
+class BenchForm(Dressed, forms.Form):
     """A text to try."""
 
     policy = forms.ChoiceField()

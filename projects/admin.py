@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from projects import jobs, people, services
 from projects.access import Reach
+from projects.dress import Dressed
 from projects.models import ApiKey, Job, Membership, Project, User
 from projects.pages import LinesField, OperatorOnlyAdmin, ServiceForm, is_operator, reach_of, visible
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL, KEYS_OWN, MEMBERS_WRITE
@@ -34,7 +35,7 @@ def _announce_user(kind: str, user: User, **detail: Any) -> None:
     acted.send(sender=User, kind=kind, project=None, subject=user.email, detail=detail)
 
 
-class PersonAddForm(AdminUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
+class PersonAddForm(Dressed, AdminUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = User
         fields = ("email", "is_superuser")
@@ -43,7 +44,7 @@ class PersonAddForm(AdminUserCreationForm):  # type: ignore[type-arg]  # not gen
         return str(self.cleaned_data["email"]).lower()
 
 
-class PersonChangeForm(UserChangeForm):  # type: ignore[type-arg]  # not generic at run time
+class PersonChangeForm(Dressed, UserChangeForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = User
         fields = ("email", "password", "first_name", "last_name", "is_active", "is_superuser")
@@ -60,7 +61,7 @@ class PersonChangeForm(UserChangeForm):  # type: ignore[type-arg]  # not generic
         return cleaned
 
 
-class PersonPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # not generic at run time
+class PersonPasswordForm(Dressed, AdminPasswordChangeForm):  # type: ignore[type-arg]  # not generic at run time
     @transaction.atomic
     def save(self, commit: bool = True) -> User:
         user: User = super().save(commit)

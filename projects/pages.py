@@ -18,18 +18,34 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from projects import access
+from projects.dress import Dressed
 
 M = TypeVar("M", bound=Model)
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
     ModelForm = forms.ModelForm
+    StackedInline = admin.StackedInline
+    TabularInline = admin.TabularInline
 else:
+    import unfold.admin
 
-    class ModelAdmin(admin.ModelAdmin, Generic[M]):
-        """Takes a type argument, as the stubs have it."""
+    class _TakesType:
+        """Takes type arguments, as the stubs have it."""
 
-    class ModelForm(forms.ModelForm, Generic[M]):
+        def __class_getitem__(cls, _):
+            return cls
+
+    class ModelAdmin(_TakesType, unfold.admin.ModelAdmin):
+        pass
+
+    class StackedInline(_TakesType, unfold.admin.StackedInline):
+        pass
+
+    class TabularInline(_TakesType, unfold.admin.TabularInline):
+        pass
+
+    class ModelForm(Dressed, forms.ModelForm, Generic[M]):
         """Takes a type argument, as the stubs have it."""
 
 

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from gateway_site.lib.secrets import sha256_hex
+from projects.dress import Dressed
 from projects.models import User
 from projects.signals import acted
 
@@ -56,7 +57,7 @@ def _use_up() -> None:
         raise Http404 from None
 
 
-class OperatorForm(forms.Form):
+class OperatorForm(Dressed, forms.Form):
     email = forms.EmailField(
         label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
     )
@@ -91,7 +92,7 @@ def setup_view(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     form = OperatorForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
-        context = {"form": form, "site_header": admin.site.site_header, "site_title": admin.site.site_title}
+        context = {**admin.site.each_context(request), "title": "The first operator", "form": form}
         return render(request, "setup.html", context, status=200 if request.method != "POST" else 422)
     _use_up()
     with transaction.atomic():

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, path
+from django.utils.module_loading import import_string
 
-from projects import switcher
+from projects import navigation, switcher
 from projects.access import may_enter, roles_at
+from projects.dress import Dressed
+
+if TYPE_CHECKING:
+    AdminSite = admin.AdminSite
+else:
+    from unfold.sites import UnfoldAdminSite as AdminSite
+
+# Lead to any row of any table by number, none of which has a page of its own outside; and to a search in names of
+# models, which answers a wrong page number with an error.
+_LEFT_OUT = ("view_on_site", "search")
 
 
-class SignInForm(AdminAuthenticationForm):
+class SignInForm(Dressed, AdminAuthenticationForm):
     """Says the same to somebody whom no page opens to as to somebody with a wrong password."""
 
     def confirm_login_allowed(self, user: Any) -> None:
@@ -25,7 +37,7 @@ class SignInForm(AdminAuthenticationForm):
             )  # fmt: skip
 
 
-class GatewayAdminSite(admin.AdminSite):
+class GatewayAdminSite(AdminSite):
     site_header = site_title = "Secure MCP Gateway"
     index_title = "Administration"
     login_form = SignInForm
@@ -34,6 +46,9 @@ class GatewayAdminSite(admin.AdminSite):
         return request.user.is_active and (request.user.is_staff or bool(roles_at(request)))
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        # Leads to any row of any table by number, and none of ours has a page of its own outside.
         ours = [path("project/", self.admin_view(switcher.choose), name="choose_project")]
-        return [*ours, *(each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site")]
+        return [*ours, *(each for each in super().get_urls() if getattr(each, "name", None) not in _LEFT_OUT)]
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """What the theme asks for; the settings say where it is declared."""
+        return navigation.shown(self, request, import_string(settings.NAVIGATION))

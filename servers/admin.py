@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from gateway_site.lib.secrets import Unsealable
 from projects.access import Reach
 from projects.models import Job, Project
-from projects.pages import OperatorOnlyAdmin, is_operator, reach_of
+from projects.pages import OperatorOnlyAdmin, TabularInline, is_operator, reach_of
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL
 from projects.scoped_pages import ScopedAdmin, ScopedInline
 from projects.scoping import with_project
@@ -33,11 +33,10 @@ from servers.models import CommandTemplate, Grant, Overlay, Server, State, Tool
 from servers.texts import visible
 
 if TYPE_CHECKING:
-    GrantsInline = admin.TabularInline[Grant, Server]
     GrantsFormSet = BaseInlineFormSet[Grant, Server, ModelForm[Grant]]
 else:
-    # Neither takes a type argument at run time.
-    GrantsInline, GrantsFormSet = admin.TabularInline, BaseInlineFormSet
+    # Takes no type argument at run time.
+    GrantsFormSet = BaseInlineFormSet
 
 _NOBODY = "Nobody may use this server yet: no rule allows it to anyone."
 
@@ -73,7 +72,7 @@ class GrantFormSet(GrantsFormSet):
         return "grants"
 
 
-class GrantInline(ScopedInline, GrantsInline):
+class GrantInline(ScopedInline, TabularInline[Grant, Server]):
     """The rules of one server; those of all servers have a page of their own."""
 
     model = Grant

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from gateway_site.lib.secrets import Unsealable
 from guardrails.engine.segments import Kind
+from projects.dress import Dressed
 from projects.fields import PairsField, StrictJSONField
 from projects.models import ApiKey, Membership, Project, User
 from projects.pages import LinesField, ServiceForm
@@ -183,7 +184,7 @@ class OverlayForm(ServiceForm[Overlay]):
 ACTS = {"approve": review.approve, "reject": review.reject, "roll_back": review.roll_back}
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(Dressed, forms.Form):
     """What is decided, and why."""
 
     act = forms.ChoiceField(choices=[(name, name) for name in ACTS], widget=forms.HiddenInput)
@@ -193,7 +194,7 @@ class DecisionForm(forms.Form):
     )  # fmt: skip
 
 
-class WhyForm(forms.Form):
+class WhyForm(Dressed, forms.Form):
     """Who asks for what, by names that are typed or chosen."""
 
     project = forms.ModelChoiceField(Project.objects.all(), to_field_name="slug")

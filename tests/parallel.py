@@ -12,6 +12,7 @@ import pytest
 UNITS: dict[str, Sequence[str]] = {
     "scenes": ("tests/e2e/",),
     "conformance": ("tests/conformance/",),
+    "browser": ("tests/browser/",),
     "bad input": ("tests/proxy/test_bad_input.py",),
     "runner": ("tests/servers/runner/",),
     "audit": ("tests/audit/",),

@@ -183,7 +183,9 @@ def _shown_trial(trial: Trial) -> dict[str, Any]:
         era = _ERAS.get(step.method, era)
         steps.append({"era": era, "method": step.method, "milliseconds": step.milliseconds, "status": step.status or "",
                       "is_fine": not step.trouble, "words": _words(step)})  # fmt: skip
-    listed = Counter(str(each.kind) for found in trial.found.eras.values() for each in found.entries)
+    # What is listed in both eras is one.
+    entries = {(str(each.kind), each.name) for found in trial.found.eras.values() for each in found.entries}
+    listed = Counter(kind for kind, _ in entries)
     return {
         "is_fine": not trial.error, "words": f"It {WORDS.get(trial.error, trial.error)}.",
         "milliseconds": trial.milliseconds, "steps": steps,

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from projects import services as projects
+from projects.dress import Dressed
 from projects.fields import PairsField
 from projects.models import Project, User
 from projects.permissions import Role
@@ -17,17 +18,7 @@ from servers import services
 from servers.models import CommandTemplate, Grant, Review, Server, Transport
 
 
-class _Styled(forms.Form):
-    """Fields look like those of all pages (static/gateway/look.css)."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        for field in self.fields.values():
-            if not isinstance(field.widget, forms.CheckboxInput):
-                field.widget.attrs["class"] = "input"
-
-
-class ProjectStart(_Styled):
+class ProjectStart(Dressed, forms.Form):
     """A first project, of which whoever makes it is the owner."""
 
     slug = forms.SlugField(max_length=63, label="Name in addresses", help_text="Small letters, digits and hyphens.")
@@ -41,7 +32,7 @@ class ProjectStart(_Styled):
         return project
 
 
-class ServerStart(_Styled):
+class ServerStart(Dressed, forms.Form):
     """A server by its address or by an operator's command; one of both."""
 
     slug = forms.SlugField(max_length=63, label="Name", help_text="Clients see it: small letters, digits, hyphens.")
@@ -94,7 +85,7 @@ class ServerStart(_Styled):
         return server
 
 
-class KeyStart(_Styled):
+class KeyStart(Dressed, forms.Form):
     """A key of one's own, for everything that one may use."""
 
     label = forms.CharField(max_length=100, initial="my laptop", help_text="Where you will use it.")

@@ -108,8 +108,9 @@ def test_pages_follow_one_another_without_gap_or_count(pages: Client) -> None:
             seen += [event.subject for event in response.context["page"].events]
             query = response.context["older"]
     assert seen == [str(number) for number in reversed(range(250))]
-    assert not [query for query in queries.captured_queries if "COUNT(" in query["sql"].upper()]
-    assert not [query for query in queries.captured_queries if "OFFSET" in query["sql"].upper()]
+    asked = [query["sql"].upper() for query in queries.captured_queries if "audit_event" in query["sql"]]
+    assert len(asked) >= 3
+    assert not [sql for sql in asked if "COUNT(" in sql or "OFFSET" in sql]
 
 
 def test_an_older_page_leads_back_to_the_newest(pages: Client) -> None:

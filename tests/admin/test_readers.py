@@ -223,9 +223,9 @@ def test_what_others_wrote_is_text_on_every_page(two: Two) -> None:
         assert "&lt;script&gt;alert" in body
         assert "<script>alert" not in body
     body = client.get(reverse("admin:audit_event_change", args=[event.pk])).content.decode()
-    table = body[body.index('class="module findings"') :]
-    table = table[: table.index("</fieldset>")]
-    assert re.search(r"<td>pii</td><td>email</td><td>0.9</td><td>input</td>", table)
+    table = body[body.index('class="panel findings"') :]
+    table = table[: table.index("</section>")]
+    assert re.search(r'<td>pii</td><td>email</td><td class="number">0.9</td><td>input</td>', table)
     assert "digest-1" not in table
     assert "What can be done" not in body, "what is to be done in the configuration is offered to whoever may"
     body = two.client("admin").get(reverse("admin:audit_event_change", args=[event.pk])).content.decode()

@@ -162,7 +162,7 @@ def test_a_definition_is_only_text_on_every_page_that_shows_it(pages: Client, st
 
 
 @pytest.mark.claim("admin.hostile-text")
-def test_these_pages_bring_no_script_or_style_that_a_strict_policy_would_refuse(pages: Client, changed: Stored) -> None:
+def test_these_pages_bring_no_script_or_style_that_the_policy_would_refuse(pages: Client, changed: Stored) -> None:
     with unscoped("the test looks"):
         tool = Tool.objects.get(name="read")
     asking = select(pages, "approve_selected", "read")
