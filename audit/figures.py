@@ -1,4 +1,4 @@
-"""How many calls of a project ended how, by minute and by hour: counted once where the sealed log is indexed, and read.
+"""How many calls of a project ended how, by minute, hour and day: counted where the sealed log is indexed, and read.
 
 A page of figures asks for some hundred rows of its project, however much there is in its log.
 """
@@ -27,10 +27,16 @@ REFUSED = ("refused",)
 ERRORS = ("error", "failed", "tool_error", "interrupted")
 # Of these the duration says something about the server; a stream may go on for hours.
 ANSWERED = ("ok", "tool_error")
-_SPANS = {CallFigure.Span.MINUTE: timedelta(minutes=1), CallFigure.Span.HOUR: timedelta(hours=1)}
-_KEPT = {CallFigure.Span.MINUTE: timedelta(hours=3), CallFigure.Span.HOUR: timedelta(days=9)}
+_SPANS = {
+    CallFigure.Span.MINUTE: timedelta(minutes=1), CallFigure.Span.HOUR: timedelta(hours=1),
+    CallFigure.Span.DAY: timedelta(days=1),
+}  # fmt: skip
+_KEPT = {
+    CallFigure.Span.MINUTE: timedelta(hours=3), CallFigure.Span.HOUR: timedelta(days=2),
+    CallFigure.Span.DAY: timedelta(days=9),
+}  # fmt: skip
 _FORGET_SECONDS = 600.0
-# So many servers and tools of a project have figures of their own in one minute or hour.
+# So many servers and tools of a project have figures of their own in one minute, hour or day.
 MAX_APART = {CallFigure.Level.SERVER: 200, CallFigure.Level.TOOL: 200, CallFigure.Level.SERVER_TOOK: 50}
 _MAX_GROUPS = 20_000
 # Durations fall into classes, each a quarter wider than the one before; the first ends at 0.1 ms, the last has no end.
@@ -108,9 +114,11 @@ def _counts(event: Mapping[str, Any]) -> dict[str, int]:
 
 
 def begin_of(at: datetime, span: str) -> datetime:
-    """Of the minute or the hour that it is in."""
+    """Of the minute, hour or day that it is in."""
     whole = at.astimezone(UTC).replace(second=0, microsecond=0)
-    return whole if span == CallFigure.Span.MINUTE else whole.replace(minute=0)
+    if span == CallFigure.Span.MINUTE:
+        return whole
+    return whole.replace(minute=0) if span == CallFigure.Span.HOUR else whole.replace(minute=0, hour=0)
 
 
 def end_of_span(at: datetime, span: str) -> datetime:
@@ -159,7 +167,7 @@ class Window:
     length: timedelta
 
     def since(self, now: datetime) -> datetime:
-        """The beginning of the minute or hour in which it began, so that figures and log are about the same."""
+        """The beginning of the minute, hour or day in which it began, so that figures and log are about the same."""
         return begin_of(now - self.length, self.span)
 
 
@@ -168,7 +176,7 @@ WINDOWS = {
     for each in (
         Window("1h", "last hour", CallFigure.Span.MINUTE, timedelta(hours=1)),
         Window("24h", "last 24 hours", CallFigure.Span.HOUR, timedelta(hours=24)),
-        Window("7d", "last 7 days", CallFigure.Span.HOUR, timedelta(days=7)),
+        Window("7d", "last 7 days", CallFigure.Span.DAY, timedelta(days=7)),
     )
 }
 
@@ -261,7 +269,7 @@ def _numbers(row: tuple[Any, ...]) -> Numbers:
 
 
 def series(projects: Collection[int] | None, window: Window, now: datetime) -> list[Numbers]:
-    """Of each minute or hour of the window in its order, those without calls too; `name` has its beginning."""
+    """Of each minute, hour or day of the window in its order, those without calls too; `name` has its beginning."""
     rows = _rows(projects, window, now).filter(level=CallFigure.Level.ALL)
     found = {row[0]: row[1:] for row in rows.values_list("at").annotate(**_SUMS).order_by()}
     listed, at = [], window.since(now)

@@ -321,7 +321,7 @@ class FindingMark(models.Model):
 
 
 class CallFigure(models.Model):
-    """How many calls of a project ended how, in one minute or one hour; `at` is its beginning.
+    """How many calls of a project ended how, in one minute, hour or day (UTC); `at` is its beginning.
 
     Of all calls, of a server, of a tool, or of those, at a server too, that took so long; `subject` is then the number
     of the class of durations (audit.figures). Made from the sealed log like terms, and kept for days.
@@ -330,6 +330,7 @@ class CallFigure(models.Model):
     class Span(models.TextChoices):
         MINUTE = "m"
         HOUR = "h"
+        DAY = "d"
 
     class Level(models.TextChoices):
         ALL = "a"

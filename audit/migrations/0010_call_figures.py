@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('pk', models.CompositePrimaryKey('project_ref', 'span', 'level', 'at', 'server', 'subject', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('project_ref', models.BigIntegerField()),
-                ('span', models.CharField(choices=[('m', 'Minute'), ('h', 'Hour')], max_length=1)),
+                ('span', models.CharField(choices=[('m', 'Minute'), ('h', 'Hour'), ('d', 'Day')], max_length=1)),
                 ('level', models.CharField(choices=[('a', 'All'), ('s', 'Server'), ('t', 'Tool'), ('d', 'Took'), ('e', 'Server Took')], max_length=1)),
                 ('at', models.DateTimeField()),
                 ('server', models.CharField(max_length=63)),

@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One minute or hour of the window; heights in percent of the highest, with what it leads to."""
+    """One minute, hour or day of the window; heights in percent of the highest, with what it leads to."""
 
     at: str
     calls: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -123,4 +124,6 @@ def state_in_words(server: Server) -> tuple[str, str]:
 def read_in_words(server: Server) -> str:
     if server.discovered_at is None:
         return "never"
+    if timezone.now() - server.discovered_at < timedelta(minutes=1):
+        return "just now"
     return f"{timesince(server.discovered_at, timezone.now(), depth=1)} ago"
