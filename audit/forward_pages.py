@@ -95,16 +95,18 @@ class ForwarderAdmin(OperatorOnlyAdmin[Forwarder]):
         response = super().changelist_view(request, extra_context)
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
-            listed = {each.pk: each for each in shown["cl"].result_list}
-            states = {state.pk: state for state in ForwardState.objects.filter(forwarder__in=listed)}
-            for number, standing in forward_status.standings_of(states.values()).items():
-                listed[states[number].forwarder_id].known_standing = standing
+            listed = list(shown["cl"].result_list)
+            states = ForwardState.objects.filter(forwarder__in=[each.pk for each in listed])
+            by_forwarder = {state.forwarder_id: state.pk for state in states}
+            standings = forward_status.standings_of(states)
+            for each in listed:
+                each.known_standing = standings.get(by_forwarder.get(each.pk, 0), "")
         return response
 
     @admin.display(description="standing")
     def standing(self, forwarder: Any) -> str:
         known = getattr(forwarder, "known_standing", None)
-        return visible(str(known or forward_status.standing_of(forwarders.state_of(forwarder))))
+        return visible(str(forward_status.standing_of(forwarders.state_of(forwarder)) if known is None else known))
 
     @admin.display(description="Stored secrets")
     def stored_secrets(self, forwarder: Forwarder) -> str:

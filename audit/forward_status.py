@@ -42,7 +42,7 @@ def standings_of(states: Iterable[ForwardState]) -> dict[int, Standing]:
     by_number = {state.pk: state for state in states}
     waiting = _waiting(list(by_number))
     letters = DeadLetter.objects.filter(state__in=by_number).order_by().values_list("state_id")
-    dead = {number: events for number, events in letters.annotate(Sum("last") - Sum("first") + Count("pk"))}
+    dead: dict[int, int] = dict(letters.annotate(events=Sum("last") - Sum("first") + Count("pk")))
     return {
         number: Standing(
             waiting.get(number, 0), dead.get(number, 0), state.fault if state.failing_since else "", state.failures

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from projects.navigation import Entry, Group
 from projects.pages import is_operator, reach_of
-from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE, MCP_CALL
+from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE, KEYS_ALL, MCP_CALL
 from servers.review_pages import number_waiting
 
 
@@ -32,13 +32,13 @@ GROUPS = (
         Entry("Waiting for review", "rate_review", "servers-inbox", may=may(CONFIG_WRITE), badge=number_waiting),
         Entry("Playground", "play_circle", "playground", may=may(MCP_CALL)),
         Entry("Rules", "rule", "admin:servers_grant_changelist"),
-        Entry("Why, or why not?", "help", "admin:servers_grant_why", may=is_operator),
+        Entry("Why, or why not?", "help", "admin:servers_grant_why", may=may(KEYS_ALL)),
         Entry("Overlays", "layers", "admin:servers_overlay_changelist"),
         Entry("Command templates", "terminal", "admin:servers_commandtemplate_changelist"),
     )),
     Group("Policies", (
         Entry("Policies", "policy", "admin:guardrails_policy_changelist"),
-        Entry("Try a text", "science", "admin:guardrails_policy_bench", may=is_operator),
+        Entry("Try a text", "science", "admin:guardrails_policy_bench", may=may(CONFIG_READ)),
         Entry("False positives", "thumb_down", "admin:guardrails_findingexception_changelist"),
         Entry("Every project's floor", "foundation", "admin:guardrails_floorguardrail_changelist"),
         Entry("History", "history", "admin:guardrails_policyversion_changelist"),

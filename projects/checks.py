@@ -39,7 +39,8 @@ def _faults(page: Any) -> Iterator[Error]:
         known = frozenset[str]().union(*ACTIONS.values())
         if not {getattr(page, "reads", ""), getattr(page, "writes", "")} <= known:
             yield Error(f"{name} does not say by which action of a role it opens.",
-                        hint="Set `reads` and `writes` to actions of projects.permissions.", id="projects.E003")  # fmt: skip
+                        hint="Set `reads` and `writes` to actions of projects.permissions.",
+                        id="projects.E003")  # fmt: skip
     elif not isinstance(page, OperatorOnlyAdmin):
         yield Error(f"{name} opens to whom Django's own permissions say.",
                     hint="Derive it from ScopedAdmin, or from OperatorOnlyAdmin.", id="projects.E002")  # fmt: skip

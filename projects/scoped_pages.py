@@ -1,4 +1,4 @@
-"""The rules of pages that a project's roles open: who sees which rows, who changes them, and what forms let them name."""
+"""The rules of pages that a project's roles open: who sees which rows, changes them, and names which in forms."""
 
 from __future__ import annotations
 
@@ -138,8 +138,10 @@ class ScopedAdmin(GatewayAdmin[M]):
         """On what the person may change only; where that is not all that was selected, on nothing."""
         writable = self.rows_within(request, self.writes, queryset)
         selected = [text for text in request.POST.getlist(ACTION_CHECKBOX_NAME) if text.isdecimal() and len(text) < 19]
-        if self.writes != self.reads and queryset.filter(pk__in=selected).exclude(pk__in=writable.values("pk")).exists():
-            self.message_user(request, "Nothing was done: some of what was selected you may only look at.", messages.ERROR)
+        chosen = queryset.filter(pk__in=selected)
+        if self.writes != self.reads and chosen.exclude(pk__in=writable.values("pk")).exists():
+            text = "Nothing was done: some of what was selected you may only look at."
+            self.message_user(request, text, messages.ERROR)
             return None
         return super().response_action(request, writable, *args)
 
@@ -177,7 +179,8 @@ class ScopedAdmin(GatewayAdmin[M]):
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
         shown = [name for name in flatten_fieldsets(fieldsets) if self._is_of_row(name)]
-        return [(title, {**said, "fields": fields}) for title, said in fieldsets if (fields := _kept(said["fields"], shown))]
+        kept = [(title, said, _kept(said["fields"], shown)) for title, said in fieldsets]
+        return [(title, {**said, "fields": fields}) for title, said, fields in kept if fields]
 
     def _is_of_row(self, name: str) -> bool:
         return hasattr(self, name) or name in {field.name for field in self.opts.get_fields()}

@@ -104,7 +104,9 @@ class TenantManager(models.Manager[M]):
         if isinstance(active, _Unscoped):
             return queryset
         # One is asked for as one, which every planner understands.
-        return queryset.filter(**({"project_id": next(iter(active))} if len(active) == 1 else {"project_id__in": active}))
+        if len(active) == 1:
+            return queryset.filter(project_id=next(iter(active)))
+        return queryset.filter(project_id__in=active)
 
 
 class TenantModel(models.Model):

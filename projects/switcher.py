@@ -57,7 +57,7 @@ def choice_at(request: HttpRequest) -> Choice | None:
 
 
 def choose(request: HttpRequest) -> HttpResponse:
-    """Takes `project`, a slug or nothing for all, and leads back. 404 for any project that the person has no part in."""
+    """Takes `project`, a slug or nothing for all, and leads back. 404 for a project that the person has no part in."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     slug, back_to = request.POST.get("project", "").strip(), request.POST.get("next", "")

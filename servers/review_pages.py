@@ -44,7 +44,7 @@ def number_waiting(request: HttpRequest) -> int:
     """How many definitions wait for this person; 0 for whoever decides on nothing. Counted to 100."""
     reach = looked_at(request, CONFIG_WRITE)
     waiting = Tool.objects.filter(state=State.WAITING) if reach else Tool.objects.none()
-    return (waiting if reach.is_all else waiting.filter(project_id__in=reach.projects))[:100].count()
+    return (waiting if reach.is_all else waiting.filter(project_id__in=reach.projects)).order_by()[:100].count()
 
 
 def _decide(request: HttpRequest, versions: Iterable[ToolVersion], form: DecisionForm) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from projects.models import User
 from tests.admin.rows import HOSTILE, PASSWORD, Stored, store
+from tests.admin.tenants import ROLES, Tenants, tenants
 
 __all__ = ["HOSTILE", "PASSWORD", "Stored"]
 
@@ -55,3 +57,19 @@ def everything_stored() -> str:
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             parts.append(f"{table}: {cursor.fetchall()!r}")
     return "\n".join(parts)
+
+
+@pytest.fixture(scope="module")
+def _tenants(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenants]:
+    """Once for all tests of a file: each takes back what it does, and the last one leaves nothing."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        made = tenants()
+        for role in ROLES:
+            made.client(role)
+        yield made
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def two(_tenants: Tenants, db: None) -> Tenants:
+    return _tenants.anew()

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.db.models import ForeignKey, Model
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
@@ -56,10 +57,13 @@ class Leaks:
 
 
 def text_of(response: Any) -> str:
-    """All that was sent: the page, its headers and its cookies."""
+    """All that was sent: the page, its headers, and the messages that a cookie brings to the next page."""
     body = b"".join(response.streaming_content) if response.streaming else response.content
-    cookies = " ".join(morsel.value for morsel in response.cookies.values())
-    return f"{body.decode(errors='replace')} {dict(response.headers)} {cookies}"
+    headers = {name: value for name, value in response.headers.items() if name not in ("Expires", "Set-Cookie")}
+    said = response.cookies.get("messages")
+    storage: Any = CookieStorage(response.wsgi_request)
+    messages = storage._decode(said.value) if said is not None and said.value else []
+    return f"{body.decode(errors='replace')} {headers} {[str(each) for each in messages or ()]}"
 
 
 def models_with_pages() -> list[type[Model]]:
@@ -70,28 +74,35 @@ def prefix_of(model: type[Model]) -> str:
     return f"admin:{model._meta.app_label}_{model._meta.model_name}"
 
 
-def visits_of(model: type[Model], two: Tenants) -> Iterator[Visit]:
-    """Each page of a model with what can be asked of it: one's own rows, another's and nobody's."""
+def visits_of(model: type[Model], two: Tenants) -> list[Visit]:
+    """Each page of a model with what can be asked of it: one's own rows and another's."""
+    if model not in two.visits:
+        two.visits[model] = list(_visits_of(model, two))
+    return two.visits[model]
+
+
+# What both canaries begin with, so that an answer that repeats what was looked for is none that shows it.
+_START = canary_of("")
+
+
+def _visits_of(model: type[Model], two: Tenants) -> Iterator[Visit]:
     page = admin.site._registry[model]
     changelist = reverse(f"{prefix_of(model)}_changelist")
-    # So that an answer that repeats what was looked for is none that shows it.
-    almost = canary_of("globex")[:-2]
+    columns = ".".join(str(each) for each in range(1, len(page.list_display) + 1))
     yield Visit(changelist)
-    for query in ({"q": almost}, {"all": ""}, *({"o": str(each)} for each in range(1, len(page.list_display) + 1))):
+    for query in ({"q": _START}, {"all": "", "o": columns}):
         yield Visit(f"{changelist}?{urlencode(query)}")
     for chosen in filters_of(model, two):
         yield Visit(changelist + chosen)
-    yield Visit(reverse(f"{prefix_of(model)}_add"))
     yield Visit(f"{reverse(f'{prefix_of(model)}_add')}?{urlencode(foreign_initial(model, two))}")
     for number in numbers_of(model, two):
         for name in ("change", "history", "delete"):
             yield Visit(reverse(f"{prefix_of(model)}_{name}", args=[number]), about=number)
     for relation in model._meta.fields:
         if isinstance(relation, ForeignKey):
-            for term in ("", almost):
-                place = {"app_label": model._meta.app_label, "model_name": model._meta.model_name,
-                         "field_name": relation.name, "term": term}  # fmt: skip
-                yield Visit(f"{reverse('admin:autocomplete')}?{urlencode(place)}")
+            place = {"app_label": model._meta.app_label, "model_name": model._meta.model_name,
+                     "field_name": relation.name, "term": _START}  # fmt: skip
+            yield Visit(f"{reverse('admin:autocomplete')}?{urlencode(place)}")
     for path, about in own_addresses(model, two):
         yield Visit(path, about=about)
 
@@ -101,9 +112,10 @@ def filters_of(model: type[Model], two: Tenants) -> list[str]:
     response = two.client("operator").get(reverse(f"{prefix_of(model)}_changelist"))
     listed = (response.context_data or {}).get("cl") if hasattr(response, "context_data") else None
     if listed is None:
-        return [f"?{urlencode(query)}" for query in ({"within": "all"}, {"project": "globex", "within": "all"})]
-    return [choice["query_string"] for spec in listed.filter_specs for choice in spec.choices(listed)
-            if choice.get("query_string", "?") != "?"]  # fmt: skip
+        return ["?within=all", f"?within=all&project={two.globex.pk}", f"?within=all&q={_START}"]
+    offered = [choice.get("query_string", "?") for spec in listed.filter_specs for choice in spec.choices(listed)]
+    # A text that is filtered by is said again in the answer.
+    return [query for query in offered if query != "?" and two.globex.slug not in query]
 
 
 def foreign_initial(model: type[Model], two: Tenants) -> dict[str, str]:
@@ -119,10 +131,10 @@ def foreign_initial(model: type[Model], two: Tenants) -> dict[str, str]:
 
 
 def numbers_of(model: type[Model], two: Tenants) -> list[int]:
+    """One's own and another's."""
     with unscoped("the test names rows of any project"):
-        numbers = [row.pk for project in (two.acme, two.globex)
-                   if (row := rows_of(model, project).order_by("pk").last()) is not None]  # fmt: skip
-    return [*numbers, NOBODYS]
+        return [row.pk for project in (two.acme, two.globex)
+                if (row := rows_of(model, project).order_by("pk").last()) is not None]  # fmt: skip
 
 
 def own_addresses(model: type[Model], two: Tenants) -> Iterator[tuple[str, int | None]]:
@@ -184,13 +196,13 @@ def _version() -> type[Model]:
 def sweep(two: Tenants, role: str, only: type[Model] | None = None) -> Leaks:
     """All pages, read as one role of acme: what of globex was shown, and whether acme's own was."""
     leaks, client = Leaks(), two.client(role)
-    own, foreign = canary_of("acme"), canary_of("globex")
+    own, foreign = two.acme.slug, two.globex.slug
     for model in [only] if only else models_with_pages():
         for visit in visits_of(model, two):
             leaks.look(visit.by(client), visit, foreign, own)
     if only is None:
-        for path in (reverse("admin:index"), *(reverse("admin:app_list", args=[label]) for label in
-                                               sorted({model._meta.app_label for model in models_with_pages()}))):  # fmt: skip
+        apps = sorted({model._meta.app_label for model in models_with_pages()})
+        for path in (reverse("admin:index"), *(reverse("admin:app_list", args=[app]) for app in apps)):
             visit = Visit(path)
             leaks.look(visit.by(client), visit, foreign, own)
     return leaks

@@ -18,22 +18,17 @@ from projects.scoped_pages import ScopedAdmin
 from projects.scoping import unscoped
 from servers.models import Grant, Server, Tool, ToolVersion
 from tests.admin.sweep import models_with_pages, prefix_of
-from tests.admin.tenants import Tenants, tenants
+from tests.admin.tenants import Tenants
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def two(db: None) -> Tenants:
-    return tenants()
+def page_of(client: Client, view: str, *args: Any) -> Any:
+    return client.get(reverse(f"admin:{view}", args=args))
 
 
-def page_of(client: Client, name: str, *args: Any) -> Any:
-    return client.get(reverse(f"admin:{name}", args=args))
-
-
-def post(client: Client, name: str, *args: Any, **fields: Any) -> Any:
-    return client.post(reverse(f"admin:{name}", args=args), fields)
+def post(client: Client, view: str, /, *args: Any, **fields: Any) -> Any:
+    return client.post(reverse(f"admin:{view}", args=args), fields)
 
 
 @pytest.mark.claim("scope.roles")
@@ -85,8 +80,8 @@ def test_an_admin_runs_a_server_and_a_member_may_only_look(two: Tenants) -> None
 @pytest.mark.claim("scope.roles")
 def test_an_admin_decides_on_a_definition_of_their_own_project_only(two: Tenants) -> None:
     own, foreign = two.row(ToolVersion, two.acme), two.row(ToolVersion, two.globex)
-    for client, states in ((two.client("member"), ["waiting", "waiting"]), (two.client("admin"), ["approved", "waiting"])):
-        post(client, "servers_tool_decide", act="approve", version=[own.pk, foreign.pk])
+    for role, states in (("member", ["waiting", "waiting"]), ("admin", ["approved", "waiting"])):
+        post(two.client(role), "servers_tool_decide", act="approve", version=[own.pk, foreign.pk])
         with unscoped("the test looks"):
             assert [ToolVersion.objects.get(pk=each.pk).state for each in (own, foreign)] == states
     assert page_of(two.client("admin"), "index").status_code == 200
@@ -107,10 +102,10 @@ def test_members_look_after_their_own_keys_and_admins_after_all(two: Tenants) ->
     assert [row.pk for row in page_of(bob, "projects_apikey_changelist").context["cl"].result_list] == [mine.pk]
     assert page_of(bob, "projects_apikey_change", others.pk).status_code == 302
     assert post(bob, "projects_apikey_delete", mine.pk, post="yes").status_code == 403
-    assert {mine.pk, others.pk} <= {row.pk for row in
-                                    page_of(admin_, "projects_apikey_changelist").context["cl"].result_list}  # fmt: skip
+    listed = page_of(admin_, "projects_apikey_changelist").context["cl"].result_list
+    assert {mine.pk, others.pk} <= {row.pk for row in listed}
     rotated = post(bob, "projects_apikey_changelist", action="rotate_keys", _selected_action=mine.pk, confirmed="yes")
-    assert rotated.status_code == 200 and rotated["Cache-Control"] == "no-store"
+    assert rotated.status_code == 200 and "no-store" in rotated["Cache-Control"]
     for key, expected in ((others, False), (mine, True)):
         post(bob, "projects_apikey_changelist", action="revoke_keys", _selected_action=key.pk, confirmed="yes")
         with unscoped("the test looks"):
@@ -149,7 +144,7 @@ def test_a_project_is_named_by_its_people_and_the_rest_of_it_is_the_operators(tw
     assert post(two.client("owner"), "projects_project_change", two.acme.pk, **fields).status_code == 302
     project = Project.objects.get(pk=two.acme.pk)
     assert (project.slug, project.name, project.payloads, project.keep_months, project.enabled) == (
-        "acme", "Acme again", "metadata", 0, True,
+        two.acme.slug, "Acme again", "metadata", 0, True,
     )  # fmt: skip
     for name, args in (("add", ()), ("delete", (two.acme.pk,))):
         assert post(two.client("owner"), f"projects_project_{name}", *args, slug="x", post="yes").status_code == 403
@@ -159,13 +154,13 @@ def test_a_project_is_named_by_its_people_and_the_rest_of_it_is_the_operators(tw
 def test_why_is_asked_of_ones_own_project_and_tells_of_nobody_else(two: Tenants) -> None:
     owner, question = two.client("owner"), {"ask": "1", "server": "docs", "kind": "tool", "name": ""}
     assert page_of(two.client("member"), "servers_grant_why").status_code == 403
-    answers = [post(owner, "servers_grant_why", project="acme", user=user, **question).context["form"].errors
+    answers = [post(owner, "servers_grant_why", project=two.acme.slug, user=user, **question).context["form"].errors
                for user in ("mallory@globex.test", "nobody@at-all.test")]  # fmt: skip
     assert answers[0] == answers[1] and answers[0]
     foreign, unknown = (post(owner, "servers_grant_why", project=slug, user="ada@acme.test", **question)
-                        for slug in ("globex", "initech"))  # fmt: skip
+                        for slug in (two.globex.slug, "initech"))  # fmt: skip
     assert foreign.context["form"].errors == unknown.context["form"].errors
-    assert post(owner, "servers_grant_why", project="acme", user="ada@acme.test", **question).context["reply"]
+    assert post(owner, "servers_grant_why", project=two.acme.slug, user="ada@acme.test", **question).context["reply"]
 
 
 @pytest.mark.claim("scope.roles")
@@ -248,8 +243,9 @@ def test_one_project_is_looked_at_in_every_list_and_named_in_forms(two: Tenants,
         chosen = both.post(reverse("admin:choose_project"), {"project": project.slug, "next": "/admin/servers/server/"})
         assert chosen.status_code == 302 and chosen["Location"] == "/admin/servers/server/"
         for name in lists:
-            body = page_of(both, name).content.decode().replace(f'value="{other.slug}"', "").replace(f">{other.slug}<", "")
-            assert f"canary-of-{other.slug}" not in body, name
+            body = page_of(both, name).content.decode()
+            switcher = body[body.index('class="project-switcher"') : body.index("</form>")]
+            assert other.slug not in body.replace(switcher, ""), name
         for name in ("servers_server_add", "servers_grant_add", "projects_apikey_add", "guardrails_policy_add"):
             form = page_of(both, name).context["adminform"].form
             assert str(form.get_initial_for_field(form.fields["project"], "project")) == str(project.pk), name
@@ -265,19 +261,20 @@ def test_one_project_is_looked_at_in_every_list_and_named_in_forms(two: Tenants,
 def test_a_foreign_project_is_refused_like_one_that_there_is_not(two: Tenants) -> None:
     path = reverse("admin:choose_project")
     for role in ("owner", "member", "auditor"):
-        foreign, unknown = (two.client(role).post(path, {"project": slug}) for slug in ("globex", "initech"))
+        foreign, unknown = (two.client(role).post(path, {"project": slug})
+                            for slug in (two.globex.slug, "initech"))  # fmt: skip
         assert foreign.status_code == unknown.status_code == 404
         assert foreign.content == unknown.content
     assert two.client("owner").get(path).status_code == 405
-    assert two.client("outsider").post(path, {"project": "acme"}).status_code == 302
-    answer = two.client("owner").post(path, {"project": "acme", "next": "https://elsewhere.test/"})
+    assert two.client("outsider").post(path, {"project": two.acme.slug}).status_code == 302
+    answer = two.client("owner").post(path, {"project": two.acme.slug, "next": "https://elsewhere.test/"})
     assert answer["Location"] == reverse("admin:index")
     assert two.client("owner").post(path, {"project": "a\x00"}).status_code == 404
 
 
 @pytest.mark.claim("scope.switcher")
 def test_a_choice_ends_with_the_membership(two: Tenants, both: Client) -> None:
-    both.post(reverse("admin:choose_project"), {"project": "globex"})
+    both.post(reverse("admin:choose_project"), {"project": two.globex.slug})
     with unscoped("the test puts somebody out"):
         services.remove_member(membership=Membership.objects.get(project=two.globex, user__email="both@acme.test"))
     body = page_of(both, "servers_server_changelist").content.decode()
@@ -288,4 +285,4 @@ def test_a_choice_ends_with_the_membership(two: Tenants, both: Client) -> None:
 def test_who_has_one_project_is_offered_no_choice(two: Tenants, both: Client) -> None:
     assert "project-switcher" not in page_of(two.client("owner"), "index").content.decode()
     body = page_of(both, "index").content.decode()
-    assert 'name="project"' in body and '<option value="globex"' in body
+    assert 'name="project"' in body and f'<option value="{two.globex.slug}"' in body

@@ -159,7 +159,7 @@ def ordinary_connections(transactional_db: None) -> Iterator[None]:
     finally:
         connection_created.disconnect(become)
         connection.close()
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has one
         with connection.cursor() as cursor:
             for statement in (f"DROP OWNED BY {name}", f"DROP ROLE {name}"):
                 cursor.execute(statement)
