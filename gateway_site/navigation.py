@@ -60,6 +60,6 @@ GROUPS = (
     )),
     Group("Operations", (
         Entry("Jobs", "work_history", "admin:projects_job_changelist"),
-        Entry("REST interface", "api", "rest:openapi-view", may=is_operator),
+        Entry("REST interface", "api", "rest:openapi-view", may=everyone),
     )),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AutocompleteMixin
+from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteMixin
 from django.forms.widgets import Input
 from unfold import widgets as theme
 
@@ -29,6 +29,8 @@ class Dressed:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
+            if type(field.widget) is AdminSplitDateTime:
+                field.widget = theme.UnfoldAdminSplitDateTimeWidget()
             dress(field.widget)
 
 

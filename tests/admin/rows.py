@@ -81,7 +81,7 @@ def store(hostile: str = HOSTILE) -> Stored:
         )
         grant = servers.save_grant(grant=Grant(project=project, server=server, pattern="read*"))
         overlay = Overlay.objects.create(project=project, server=server, tool="echo", title="Echo")
-        words = Spec("keywords", config={"words": [hostile]})
+        words = Spec("keywords", config={"words": [hostile[:500]]})
         exports.request_export(project=project, form="csv")
         exports.schedule_export(
             schedule=ExportSchedule(
@@ -101,7 +101,7 @@ def store(hostile: str = HOSTILE) -> Stored:
             at=timezone.now(),
         )  # fmt: skip
         guardrails.add_exception(
-            project=project, detector="keywords", text="canary-text", reason=hostile,
+            project=project, detector="keywords", text="canary-text", reason=hostile[:200],
             expires_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
     return Stored(

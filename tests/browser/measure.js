@@ -81,7 +81,7 @@ async () => {
     if (!isShown(control)) continue;
     const name = control.getAttribute("aria-label") || control.getAttribute("aria-labelledby") || control.title ||
       [...(control.labels ?? [])].map((label) => label.textContent).join("").trim() || control.placeholder ||
-      (control.matches("input[type=submit]") ? control.value : control.textContent.trim());
+      control.querySelector("[title]")?.title || (control.matches("input[type=submit]") ? control.value : control.textContent.trim());
     if (!name) unnamed.add(`${named(control)} ${control.name ?? ""}`);
   }
 

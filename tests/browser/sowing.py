@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, URLPattern, reverse
 
 from audit import storage
 from audit.entry import Entry, new_id, now
-from audit.models import Export, SavedFilter
+from audit.models import Event, Export, SavedFilter
 from gateway_site.lib.actor import Actor, acting_as
 from projects import services
 from projects.models import ApiKey, Job, Project, User
@@ -100,13 +100,14 @@ def _addresses() -> Iterator[tuple[str, str]]:
     for name in _OUTSIDE:
         yield reverse(name), ""
     yield from ((path, "") for path in _of_servers())
-    for model, page in admin.site._registry.items():
+    for model, page in dict(admin.site._registry).items():
         label = f"{model._meta.app_label}_{model._meta.model_name}"
-        row = model._default_manager.order_by("pk").first()
+        # Of the log the newest line, which is of the call.
+        row = model._default_manager.order_by("-pk" if model is Event else "pk").first()
         for pattern in page.get_urls():
-            name = pattern.name if isinstance(pattern, URLPattern) else None
+            named = pattern.name if isinstance(pattern, URLPattern) else None
             for arguments in ([], [row.pk] if row is not None else None):
-                address = _path(f"admin:{name}", arguments) if name and arguments is not None else None
+                address = _path(f"admin:{named}", arguments) if named and arguments is not None else None
                 if address is not None:
                     yield address, label
 
