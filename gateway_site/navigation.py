@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest
 
 from projects.navigation import Entry, Group
-from projects.pages import is_operator, reach_of
+from projects.pages import reach_of
 from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE, KEYS_ALL, MCP_CALL
 from servers.review_pages import number_waiting
 

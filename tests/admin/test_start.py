@@ -150,7 +150,7 @@ def test_a_key_comes_once_with_settings_for_each_client(people: People) -> None:
 @pytest.mark.claim("pages.kits")
 def test_the_keys_page_has_the_same_kits(people: People) -> None:
     people.server("docs")
-    form = {"project": people.acme.pk, "user": people.users["owner"].pk, "label": "x", "servers": "*", "tools": "*",
+    form = {"project": people.acme.pk, "email": "owner@gateway.test", "label": "x", "servers": "*", "tools": "*",
             "surface": "native"}  # fmt: skip
     response = people.browser("operator").post(reverse("admin:projects_apikey_add"), form)
     ((key, _, snippets),) = response.context["issued"]
