@@ -16,8 +16,9 @@ from audit import exports
 from audit.export_forms import names
 from audit.filters import Filters
 from audit.models import Export, ExportSchedule
+from gateway_site.lib.display import visible
 from projects.models import Job
-from projects.pages import ServiceForm, visible
+from projects.pages import ServiceForm
 from projects.permissions import AUDIT_EXPORT, CONFIG_WRITE
 from projects.scoped_pages import ScopedAdmin
 

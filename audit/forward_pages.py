@@ -16,8 +16,9 @@ from django.urls import URLPattern, URLResolver, path
 from audit import destinations, exporters, forward_status, forwarders
 from audit.forwarding import registry
 from audit.models import DeadLetter, Forwarder, ForwardState
+from gateway_site.lib.display import visible
 from gateway_site.lib.secrets import Unsealable
-from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, is_operator, visible
+from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, is_operator
 
 _SECRET_NAMES = {"signing_key": "signing key", "authorization": "authorization"}
 

@@ -34,6 +34,7 @@ from guardrails.engine.rules import Policy  # noqa: E402
 from guardrails.presets import PRESETS  # noqa: E402
 from proxy.call import Answer, Call  # noqa: E402
 from proxy.guards import Guards  # noqa: E402
+from proxy.naming import Names  # noqa: E402
 from proxy.stages.guard import guard  # noqa: E402
 from servers.catalogue import Catalogue  # noqa: E402
 from servers.upstream import Upstream  # noqa: E402
@@ -59,7 +60,7 @@ class Side:
         catalogue.replace(catalogue.table(UPSTREAM, False), TOOLS)
         # As much of a worker, a project and a server as the stage asks for.
         self.given: dict[str, Any] = {
-            "state": SimpleNamespace(guards=Guards(), catalogue=catalogue),
+            "state": SimpleNamespace(guards=Guards(), catalogue=catalogue, names=Names()),
             "snapshot": SimpleNamespace(policies=PolicySet(default=policy, digest_key=b"k" * 32)),
             "principal": SimpleNamespace(project_id=1, key=SimpleNamespace(key_id="k")),
             "upstream": UPSTREAM,

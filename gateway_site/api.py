@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from ninja.openapi.docs import Swagger
+from ninja.openapi.docs import ABS_TPL_PATH, Swagger
 
 import audit.api
 import guardrails.api
@@ -47,13 +47,19 @@ def _for_people(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
     return shown
 
 
+class OfflineSwagger(Swagger):
+    """The page as it is without ninja among the apps, but with the files that ninja brings."""
+
+    template_cdn = str(ABS_TPL_PATH / "swagger.html")
+
+
 api = Interface(
     title="Secure MCP Gateway",
     version="1",
     description=_DESCRIPTION,
     urls_namespace="rest",
     auth=_auth,
-    docs=Swagger(settings={"persistAuthorization": False, "validatorUrl": None}),
+    docs=OfflineSwagger(settings={"persistAuthorization": False, "validatorUrl": None}),
     docs_decorator=_for_people,
 )
 for _routes in (*projects.api.ROUTES, *servers.api.ROUTES, *guardrails.api.ROUTES, *audit.api.ROUTES):

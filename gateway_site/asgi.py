@@ -10,6 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
 
 from django.core.asgi import get_asgi_application
 
+from projects.apps import PagesConfig
+
+PagesConfig.is_lazy = True
 _django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -17,11 +20,10 @@ from django.conf import settings
 from django.urls import re_path
 
 from audit import recovery, work
-from audit.tail.consumer import TailConsumer
-from audit.tail.live import LiveConsumer
 from gateway_site import garbage
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
+from gateway_site.pages import LoadedLater, load_addresses
 from projects.rest.problems import problem_of_status
 from proxy import probes
 from proxy.endpoint import Endpoint
@@ -36,17 +38,35 @@ def _on_start() -> None:
         start_embedded_worker()
 
 
+def _load_pages() -> Any:
+    load_addresses()
+    return _django
+
+
+def _load_tail() -> Any:
+    from audit.tail.consumer import TailConsumer
+
+    return TailConsumer.as_asgi()
+
+
+def _load_live() -> Any:
+    from audit.tail.live import LiveConsumer
+
+    return LiveConsumer.as_asgi()
+
+
 def _routes() -> Any:
+    pages = LoadedLater(_load_pages)
     return URLRouter(
         [
             re_path(r"^mcp(?:/.*)?$", Endpoint()),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^livez$", probes.livez),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^readyz$", probes.readyz),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^metrics$", probes.metrics),  # type: ignore[arg-type]  # a raw ASGI application
-            re_path(r"^\.well-known/gateway-audit-keys\.json$", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^\.well-known/gateway-audit-keys\.json$", BoundedBody(pages)),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"^\.well-known/", probes.not_found),  # type: ignore[arg-type]  # a raw ASGI application
-            re_path(r"^api/", BoundedBody(_django, problem_of_status)),  # type: ignore[arg-type]  # a raw ASGI application
-            re_path(r"", BoundedBody(_django)),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^api/", BoundedBody(pages, problem_of_status)),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"", BoundedBody(pages)),  # type: ignore[arg-type]  # a raw ASGI application
         ]
     )
 
@@ -60,8 +80,8 @@ async def _no_socket(scope: Any, receive: Any, send: Any) -> None:
 def _sockets() -> Any:
     return URLRouter(
         [
-            re_path(r"^ws/audit/tail$", TailConsumer.as_asgi()),
-            re_path(r"^ws/live$", LiveConsumer.as_asgi()),
+            re_path(r"^ws/audit/tail$", LoadedLater(_load_tail)),  # type: ignore[arg-type]  # a raw ASGI application
+            re_path(r"^ws/live$", LoadedLater(_load_live)),  # type: ignore[arg-type]  # a raw ASGI application
             re_path(r"", _no_socket),  # type: ignore[arg-type]  # a raw ASGI application
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from gateway_site.env import HERE, choice, env, positive, secret
@@ -37,7 +38,6 @@ INSTALLED_APPS = [
     "servers.apps.ServersConfig",
     "proxy.apps.ProxyConfig",
     "django_prometheus",
-    "ninja",
     # Before the admin, whose templates it replaces; ours in `templates` come before both.
     "unfold.apps.BasicAppConfig",
     "projects.apps.PagesConfig",
@@ -65,10 +65,16 @@ MIDDLEWARE = [
 ROOT_URLCONF = "gateway_site.urls"
 ASGI_APPLICATION = "gateway_site.asgi.application"
 AUTH_USER_MODEL = "projects.User"
+# The page that shows the REST interface. As an app, ninja would be imported by every worker at its start.
+_ninja = find_spec("ninja")
+_NINJA = [Path(_ninja.origin).parent] if _ninja and _ninja.origin else []
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates" if IS_CHECKOUT else BASE_DIR / "gateway_site" / "templates"],
+        "DIRS": [
+            BASE_DIR / "templates" if IS_CHECKOUT else BASE_DIR / "gateway_site" / "templates",
+            *(directory / "templates" for directory in _NINJA),
+        ],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -87,6 +93,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [directory / "static" for directory in _NINJA]
 STATIC_ROOT = GATEWAY_HOME / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 COMPRESSED_DIR = GATEWAY_HOME / "compressed"

@@ -16,6 +16,9 @@ def nothing(request: HttpRequest) -> HttpResponse:
     raise Http404
 
 
+# Those of a worker, which had no use for them until now.
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("setup/<str:token>/", setup_view, name="setup"),

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 
 from audit.naming import is_digest
 from audit.pages.links import link_events_with
+from gateway_site.lib.display import visible
 from gateway_site.lib.secrets import Unsealable
 from guardrails import bench, compiled, services
 from guardrails.config_schemas import config_schemas
@@ -29,7 +30,7 @@ from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail
 from guardrails.presets import PRESETS
 from guardrails.results import Shown, as_shown
 from guardrails.specs import Spec
-from projects.pages import GatewayAdmin, OperatorOnlyAdmin, StackedInline, visible
+from projects.pages import GatewayAdmin, OperatorOnlyAdmin, StackedInline
 from projects.permissions import CONFIG_READ, CONFIG_WRITE
 from projects.scoped_pages import ScopedAdmin, ScopedInline, ScopedReadOnlyAdmin
 from projects.scoping import with_project

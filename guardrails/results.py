@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from gateway_site.lib.display import visible
 from guardrails.bench import Trial
 from guardrails.engine.findings import Blocked, Finding, Report, Rewritten
 from guardrails.engine.segments import Segment
-from projects.pages import visible
 
 _LONGEST = 20_000
 

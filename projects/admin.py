@@ -17,11 +17,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from gateway_site.lib.display import visible
 from projects import jobs, people, services
 from projects.access import Reach
 from projects.dress import Dressed
 from projects.models import ApiKey, Job, Membership, Project, User
-from projects.pages import LinesField, OperatorOnlyAdmin, ServiceForm, is_operator, reach_of, visible
+from projects.pages import LinesField, OperatorOnlyAdmin, ServiceForm, is_operator, reach_of
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL, KEYS_OWN, MEMBERS_WRITE
 from projects.scoped_pages import ScopedAdmin, ScopedReadOnlyAdmin
 from projects.scoping import with_project

@@ -1,5 +1,6 @@
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin import autodiscover
+from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class ProjectsConfig(AppConfig):
@@ -13,7 +14,13 @@ class ProjectsConfig(AppConfig):
         row_security.connect(self)
 
 
-class PagesConfig(AdminConfig):
-    """Django's admin with our own site in it."""
+class PagesConfig(SimpleAdminConfig):
+    """Django's admin with our own site in it. Where that is lazy, gateway_site.urls registers the pages."""
 
     default_site = "projects.site.GatewayAdminSite"
+    is_lazy = False
+
+    def ready(self) -> None:
+        super().ready()
+        if not self.is_lazy:
+            autodiscover()

@@ -76,11 +76,6 @@ def reach_of(request: HttpRequest, action: str) -> access.Reach:
     return access.reach_at(request, action)
 
 
-def visible(text: str) -> str:
-    """With characters that show nothing, or turn the line around, written as \\u escapes."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text)
-
-
 class ServiceForm(ModelForm[M]):
     """A form whose save is a service, tried and taken back beforehand so that a refusal is a form error."""
 

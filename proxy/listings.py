@@ -6,21 +6,18 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-import redis.asyncio
-import structlog
 from django.conf import settings
 
 from gateway_site.lib import jsontext
 from gateway_site.lib.caching import Key, key_of
 from gateway_site.lib.secrets import Unsealable
+from proxy.shared_memory import SharedMemory
 from servers.catalogue import MAX_TOOLS
 
 if TYPE_CHECKING:
     from proxy.call import Call
     from servers.catalogue import Table
 
-logger = structlog.get_logger("proxy.listings")
-_TIMEOUT_SECONDS = 0.25
 _MAX_BYTES = 2 * 2**20
 
 
@@ -31,19 +28,15 @@ class Listings:
     """
 
     def __init__(self) -> None:
-        self._redis: Any = None
+        self._memory = SharedMemory(without="lists are not shared")
         self._forgetting: set[asyncio.Task[None]] = set()
-        if settings.REDIS_URL:
-            self._redis = redis.asyncio.Redis.from_url(
-                settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-            )
 
     async def load(self, call: Call, table: Table) -> bool:
         """Fills a table that this worker has never filled with what another has read. Raises Refusal."""
-        if self._redis is None or not call.modern or table.complete or table.changes:
+        if not self._memory.is_there or not call.modern or table.complete or table.changes:
             return False
         key = _key(call)
-        found = _open(key, await self._ask(lambda r: r.get(_name(key))))
+        found = _open(key, await self._memory.ask(lambda r: r.get(_name(key))))
         if found is None:
             return False
         tools, good_until = found
@@ -55,33 +48,24 @@ class Listings:
         """For as long as the server says, and as we keep lists."""
         ours = float(settings.CACHE_TOOLS_SECONDS)
         seconds = min(ours, good_for if good_for is not None else ours)
-        if self._redis is None or not call.modern or seconds < 1 or len(tools) > MAX_TOOLS:
+        if not self._memory.is_there or not call.modern or seconds < 1 or len(tools) > MAX_TOOLS:
             return
         text = jsontext.encode([tools, time.time() + seconds])
         if len(text) <= _MAX_BYTES:
             key = _key(call)
             sealed = settings.KEYRING.seal(text, _place(key))
-            await self._ask(lambda r: r.set(_name(key), sealed, px=int(seconds * 1000)))
+            await self._memory.ask(lambda r: r.set(_name(key), sealed, px=int(seconds * 1000)))
 
     def forget(self, call: Call) -> None:
         """The server says that its list is another one now."""
-        if self._redis is not None:
+        if self._memory.is_there:
             key = _key(call)
-            task = asyncio.create_task(self._ask(lambda r: r.delete(_name(key))), name="forget-list")
+            task = asyncio.create_task(self._memory.ask(lambda r: r.delete(_name(key))), name="forget-list")
             self._forgetting.add(task)
             task.add_done_callback(self._forgetting.discard)
 
     async def close(self) -> None:
-        if self._redis is not None:
-            await self._redis.aclose()
-
-    async def _ask(self, question: Any) -> Any:
-        try:
-            return await question(self._redis)
-        except (redis.RedisError, OSError) as error:
-            # The server is asked instead.
-            logger.warning("lists are not shared", error=type(error).__name__)
-            return None
+        await self._memory.close()
 
 
 def _key(call: Call) -> Key:

@@ -14,9 +14,10 @@ from audit import payloads
 from audit.models import Event
 from audit.pages.links import links_of
 from audit.payloads import Absent, Erased, Opened
+from gateway_site.lib.display import visible
 from projects.access import Reach
 from projects.models import User
-from projects.pages import reach_of, visible
+from projects.pages import reach_of
 from projects.permissions import CONFIG_WRITE
 
 _MAX_LINES = 50

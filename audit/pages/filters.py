@@ -15,9 +15,9 @@ from audit import saved_filters
 from audit.models import SavedFilter
 from audit.pages import asking
 from audit.pages.asking import Asked, Unanswerable
+from gateway_site.lib.display import visible
 from projects.access import Reach
 from projects.models import Project, User
-from projects.pages import visible
 
 
 def save(request: HttpRequest, reach: Reach, context: dict[str, Any]) -> HttpResponse:

@@ -15,8 +15,8 @@ from audit.models import Event
 from audit.pages import asking, filters
 from audit.pages.asking import Asked, Unanswerable
 from audit.turns import TooMany
+from gateway_site.lib.display import visible
 from projects.access import Reach
-from projects.pages import visible
 
 PER_PAGE = 100
 _BEFORE = "before"

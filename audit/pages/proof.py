@@ -11,8 +11,8 @@ from django.utils.cache import add_never_cache_headers
 from audit.canonical import canonical
 from audit.models import Event
 from audit.verify_event import verify_event
+from gateway_site.lib.display import visible
 from projects.access import Reach
-from projects.pages import visible
 
 
 def show(request: HttpRequest, reach: Reach, context: dict[str, Any], shown: Event) -> HttpResponse:

@@ -70,6 +70,8 @@ class Repetition(TextDetector):
     label: ClassVar[str] = "Repetition and texts made to exhaust"
     version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = ("SPONGE",)
+    # It reads every disguise of a text, which costs more than to remember what was found.
+    cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("min_characters", "integer", "Shorter texts may repeat themselves.", default=2_000),
         Parameter("max_ratio", "integer", "How many times smaller a text may become when compressed.", default=_RATIO),

@@ -44,6 +44,8 @@ class Secrets(TextDetector):
     label: ClassVar[str] = "Passwords, tokens and keys"
     version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
+    # As for the detector of repetition: every disguise is read.
+    cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter(
             "named_values", "boolean",

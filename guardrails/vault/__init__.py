@@ -19,10 +19,9 @@ from django.conf import settings
 
 from guardrails.engine.scan import VaultUnavailable
 from guardrails.vault.memory import MemoryVault
-from guardrails.vault.redis import RedisVault
 from guardrails.vault.sealed import Bounds, Owner
 
-__all__ = ["Bounds", "Issuer", "MemoryVault", "Owner", "RedisVault", "Vault", "VaultUnavailable", "from_settings"]
+__all__ = ["Bounds", "Issuer", "MemoryVault", "Owner", "Vault", "VaultUnavailable", "from_settings"]
 
 
 class Vault(Protocol):
@@ -62,5 +61,8 @@ def from_settings() -> Vault:
     """The vault of this process, as the settings say; make it once."""
     seconds = settings.GUARDRAIL_VAULT_SECONDS
     if settings.REDIS_URL:
+        # Its library is of no use to a worker without a Redis.
+        from guardrails.vault.redis import RedisVault
+
         return RedisVault(settings.KEYRING, settings.REDIS_URL, seconds=seconds)
     return MemoryVault(settings.KEYRING, seconds=seconds)

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any
 
 import orjson
-import redis.asyncio
-import structlog
 from django.conf import settings
 
 from gateway_site.lib.secrets import Unsealable
 from proxy.aggregate.handshake import Kept
+from proxy.shared_memory import SharedMemory
 
-logger = structlog.get_logger("proxy.aggregate")
 _SECONDS = 1800
-_TIMEOUT_SECONDS = 0.25
 
 
 class Shared:
     """A hash for each session. Without an answer in time a worker goes on with what it knows itself."""
 
     def __init__(self) -> None:
-        self._redis: Any = None
-        if settings.REDIS_URL:
-            self._redis = redis.asyncio.Redis.from_url(
-                settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-            )
+        self._memory = SharedMemory(without="sessions are not shared")
 
     @property
     def is_there(self) -> bool:
-        return self._redis is not None
+        return self._memory.is_there
 
     async def standing(self, project: int, session: str) -> tuple[bool, str]:
         """Whether the session was ended, and its log level."""
@@ -39,7 +31,7 @@ class Shared:
         return ended is not None, level.decode() if level is not None else ""
 
     async def find(self, project: int, session: str, server: int, config_hash: str) -> Kept | None:
-        sealed = await self._ask(lambda r: r.hget(_key(project, session), _field(server, config_hash)))
+        sealed = await self._memory.ask(lambda r: r.hget(_key(project, session), _field(server, config_hash)))
         return _open(project, session, sealed)
 
     async def kept(self, project: int, session: str) -> list[tuple[int, str, Kept]]:
@@ -61,12 +53,11 @@ class Shared:
 
     async def end(self, project: int, session: str, seconds: int) -> None:
         """Only that it is over stays."""
-        await self._ask(lambda r: r.delete(_key(project, session)))
+        await self._memory.ask(lambda r: r.delete(_key(project, session)))
         await self._put(_key(project, session), {"ended": "1"}, seconds)
 
     async def close(self) -> None:
-        if self._redis is not None:
-            await self._redis.aclose()
+        await self._memory.close()
 
     async def _read(self, key: str, question: Any) -> Any:
         """Also keeps what is in use; that a session is over is kept for longer anyway."""
@@ -78,7 +69,7 @@ class Shared:
                 found, _ = await pipe.execute()
                 return found
 
-        return await self._ask(read)
+        return await self._memory.ask(read)
 
     async def _put(self, key: str, values: dict[str, str], seconds: int) -> None:
         async def put(client: Any) -> None:
@@ -87,17 +78,7 @@ class Shared:
                 pipe.expire(key, seconds)
                 await pipe.execute()
 
-        await self._ask(put)
-
-    async def _ask(self, question: Any) -> Any:
-        if self._redis is None:
-            return None
-        try:
-            answer: Awaitable[Any] = question(self._redis)
-            return await answer
-        except (redis.RedisError, OSError) as error:
-            logger.warning("sessions are not shared", error=type(error).__name__)
-            return None
+        await self._memory.ask(put)
 
 
 def _key(project: int, session: str) -> str:

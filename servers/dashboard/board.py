@@ -13,10 +13,11 @@ from django.utils.http import urlencode
 
 from audit import figures
 from audit.figures import ANSWERED, ERRORS, REFUSED, Figures, Numbers, Window
+from gateway_site.lib.display import visible
 from projects import opening
 from projects.access import Reach
 from projects.models import Project
-from projects.pages import reach_of, visible
+from projects.pages import reach_of
 from projects.permissions import AUDIT_READ, CONFIG_READ
 from servers.dashboard import health, steps
 from servers.dashboard.health import ServerHealth

@@ -16,10 +16,11 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from audit import figures
+from gateway_site.lib.display import visible
 from projects.access import Reach
 from projects.models import Job
 from projects.opening import opens
-from projects.pages import reach_of, visible
+from projects.pages import reach_of
 from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE
 from projects.scoping import with_project
 from servers import discovery, services, trying

@@ -26,7 +26,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from gateway_site.lib.secrets import Keyring
 from guardrails import vault as vaults
 from guardrails.tokens import find_tokens, make_token, restore, tokens_in
-from guardrails.vault import Bounds, Issuer, MemoryVault, Owner, RedisVault, Vault, VaultUnavailable
+from guardrails.vault import Bounds, Issuer, MemoryVault, Owner, Vault, VaultUnavailable
+from guardrails.vault.redis import RedisVault
 from guardrails.vault.sealed import MAX_VALUE_BYTES, OwnerKeys
 
 round_trip = pytest.mark.claim("guardrails.token-round-trip")
