@@ -13,6 +13,7 @@ from django.db.backends.signals import connection_created
 from django.test import Client
 from django.urls import path
 
+from audit.recorder import record
 from projects import row_security, services
 from projects.models import Membership, Project, User
 from projects.scoping import NoActiveProject, TenantModel, unscoped, with_project, within
@@ -96,6 +97,16 @@ def test_raw_sql_within_projects_writes_only_theirs(cast: Cast, ordinary_role: N
                 cursor.execute(statement, [cast.globex.pk, cast.bob.pk])
     with unscoped("the test looks"):
         assert Membership.objects.get(user=cast.mallory).role == "owner"
+
+
+@needs_postgresql
+def test_raw_sql_within_projects_reads_only_their_log_and_may_add_to_any(cast: Cast, ordinary_role: None) -> None:
+    """What concerns no project is recorded too, whoever does it."""
+    with within([cast.acme.pk]):
+        record("test.made", subject="x")
+        record("test.made", subject="x", project_ref=cast.globex.pk)
+        assert {row[0] for row in raw("SELECT project_ref FROM audit_event")} == {cast.acme.pk}
+    assert {None, cast.acme.pk, cast.globex.pk} <= {row[0] for row in raw("SELECT project_ref FROM audit_event")}
 
 
 @needs_postgresql
