@@ -198,7 +198,7 @@ class WhyForm(Dressed, forms.Form):
     """Who asks for what, by names that are typed or chosen."""
 
     project = forms.ModelChoiceField(Project.objects.all(), to_field_name="slug")
-    key = forms.CharField(required=False, max_length=20, help_text="Its visible id, as in mgw_<id>.")
+    key = forms.CharField(required=False, max_length=20, help_text="Its visible id: mgw_ and ten characters.")
     user = forms.CharField(
         required=False, max_length=254, label="or person", help_text="A member, as with a key that has no limits."
     )

@@ -102,8 +102,8 @@ def _addresses() -> Iterator[tuple[str, str]]:
     yield from ((path, "") for path in _of_servers())
     for model, page in dict(admin.site._registry).items():
         label = f"{model._meta.app_label}_{model._meta.model_name}"
-        # Of the log the newest line, which is of the call.
-        row = model._default_manager.order_by("-pk" if model is Event else "pk").first()
+        rows = model._default_manager.order_by("pk")
+        row = (rows.filter(kind="mcp.call.outcome") if model is Event else rows).first()
         for pattern in page.get_urls():
             named = pattern.name if isinstance(pattern, URLPattern) else None
             for arguments in ([], [row.pk] if row is not None else None):
