@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from django.conf import settings
@@ -14,10 +14,12 @@ from ninja import Query
 from pydantic import Field
 
 from audit import browsing, erasure, exports, forward_api, logs, payloads, retention, verification
-from audit.browsing import Cursor, Question, TooWide, in_time
+from audit.browsing import TooWide, in_time
 from audit.export_forms import names
 from audit.export_views import NoFile, archive
+from audit.forward_api import check_may_export
 from audit.models import Checkpoint, Event, Export, ExportSchedule
+from audit.question import Cursor, Question
 from audit.rest_schemas import (
     CheckpointOut,
     DamageOut,
@@ -44,7 +46,7 @@ from projects.access import Reach
 from projects.permissions import AUDIT_EXPORT, AUDIT_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE
 from projects.rest.paging import Page, Paging, opened, page, sealed
 from projects.rest.problems import Problem
-from projects.rest.requests import RestRequest
+from projects.rest.requests import RestRequest, made_at
 from projects.rest.routes import Routes
 from projects.rest.rows import as_uuid, one
 from projects.rest.schemas import Moment
@@ -224,7 +226,7 @@ def list_exports(request: RestRequest, project: str, filters: Query[Paging]) -> 
 def request_export(request: RestRequest, project: str, body: ExportIn) -> ExportOut:
     """A worker makes it; it has a file when its state is ready."""
     export = exports.request_export(project=request.project, form=body.form, filters=body.filters())
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/exports/{export.uid}"
+    made_at(request, "projects", project, "exports", export.uid)
     return ExportOut.of(export)
 
 
@@ -243,19 +245,13 @@ def delete_export(request: RestRequest, project: str, export: str) -> None:
 def download_export(request: RestRequest, project: str, export: str) -> StreamingHttpResponse:
     """The archive, until it expires; each download is on record."""
     try:
-        return archive(one(_exports(), uid=as_uuid(export)))
+        return archive(request, one(_exports(), uid=as_uuid(export)))
     except NoFile as error:
         raise Problem({409: "conflict", 410: "gone"}.get(error.status, "unavailable")) from error
 
 
 def _schedules() -> QuerySet[ExportSchedule]:
     return ExportSchedule.objects.select_related("project")
-
-
-def _check_may_export(request: RestRequest) -> None:
-    """A token may be for less than its user's role, and must not send away what it may not take. Raises Problem."""
-    if not request.auth.may(AUDIT_EXPORT, request.project):
-        raise Problem("forbidden", action=AUDIT_EXPORT)
 
 
 @export_routes.get("/projects/{project}/export-schedules", CONFIG_WRITE, Page[ScheduleOut])
@@ -266,10 +262,10 @@ def list_export_schedules(request: RestRequest, project: str, filters: Query[Pag
 @export_routes.post("/projects/{project}/export-schedules", CONFIG_WRITE, ScheduleOut)
 def create_export_schedule(request: RestRequest, project: str, body: ScheduleIn) -> ScheduleOut:
     """Exports that are made by themselves; the first holds everything so far. Asks for `audit.export` too."""
-    _check_may_export(request)
+    check_may_export(request)
     schedule = ExportSchedule(project=request.project, **body.fields())
     row = exports.schedule_export(schedule=schedule, secret=body.secret)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/export-schedules/{row.uid}"
+    made_at(request, "projects", project, "export-schedules", row.uid)
     return ScheduleOut.of(row)
 
 
@@ -281,7 +277,7 @@ def read_export_schedule(request: RestRequest, project: str, schedule: str) -> S
 @export_routes.patch("/projects/{project}/export-schedules/{schedule}", CONFIG_WRITE, ScheduleOut)
 def update_export_schedule(request: RestRequest, project: str, schedule: str, body: ScheduleChanges) -> ScheduleOut:
     """Without a `secret` the stored one stays, unless it would go to another place. Asks for `audit.export` too."""
-    _check_may_export(request)
+    check_may_export(request)
     row = one(_schedules(), uid=as_uuid(schedule))
     for name, value in body.fields().items():
         setattr(row, name, value)
@@ -303,10 +299,10 @@ def read_health(request: RestRequest) -> Health:
     connection.ensure_connection()
     cache, unsealed = _cache(), unsealed_seconds()
     is_well = cache != "down" and unsealed < _DEGRADED_SECONDS
-    return Health(status="ok" if is_well else "degraded", database="ok", cache=cache, unsealed_seconds=unsealed)  # type: ignore[arg-type]  # one of three
+    return Health(status="ok" if is_well else "degraded", database="ok", cache=cache, unsealed_seconds=unsealed)
 
 
-def _cache() -> str:
+def _cache() -> Literal["ok", "down", "memory"]:
     if not settings.REDIS_URL:
         return "memory"
     import redis

@@ -8,10 +8,9 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_migrate
 
-        from projects import row_security
-
         # Checks and kinds of jobs register themselves.
-        from audit import append_only, checks, export_work, listeners, verification  # noqa: F401
+        from audit import append_only, checks, export_work, listeners, verification  # noqa: F401  they register
+        from projects import row_security
 
         listeners.connect()
         # The others have no text of a call in them, but for terms, whose search by how words begin would then walk

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from functools import partial
 from typing import IO
 
 from django.contrib.auth.decorators import login_required
+from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -30,7 +32,7 @@ def download(request: HttpRequest, uid: uuid.UUID) -> HttpResponseBase:
     if export is None or not reach_of(request, AUDIT_EXPORT).has(export.project_id):
         raise Http404("There is no such export.")
     try:
-        return archive(export)
+        return archive(request, export)
     except NoFile as error:
         return _say(str(error), error.status)
 
@@ -43,7 +45,7 @@ class NoFile(Exception):
         self.status = status
 
 
-def archive(export: Export) -> StreamingHttpResponse:
+def archive(request: HttpRequest, export: Export) -> StreamingHttpResponse:
     """The file, for who was found to be allowed; put on record. Raises NoFile."""
     if export.state in (Export.State.WAITING, Export.State.FAILED):
         is_waiting = export.state == Export.State.WAITING
@@ -61,11 +63,11 @@ def archive(export: Export) -> StreamingHttpResponse:
     except BaseException:
         file.close()
         raise
-    return _answer(export, file)
+    return _answer(export, _BlocksBesideTheLoop(file) if isinstance(request, ASGIRequest) else _Blocks(file))
 
 
-def _answer(export: Export, file: IO[bytes]) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_Blocks(file), content_type="application/zip")
+def _answer(export: Export, blocks: Iterable[bytes] | AsyncIterable[bytes]) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(blocks, content_type="application/zip")
     response["Content-Length"] = str(export.size)
     response["Content-Disposition"] = f'attachment; filename="{export.file_name}"'
     response["Cache-Control"] = "no-store"
@@ -78,11 +80,18 @@ def _say(text: str, status: int) -> HttpResponse:
     return response
 
 
-class _Blocks:
-    """The file in blocks, read beside the event loop: a slow reader keeps neither a thread nor the memory."""
+class _Closing:
+    """A file that Django closes when the answer is over, however it ended."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _BlocksBesideTheLoop(_Closing):
+    """The file in blocks, read beside the event loop: a slow reader keeps neither a thread nor the memory."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -91,6 +100,9 @@ class _Blocks:
         finally:
             self._file.close()
 
-    def close(self) -> None:
-        """Django calls it when the answer is over, however it ended."""
-        self._file.close()
+
+class _Blocks(_Closing):
+    """The same where there is no event loop, as under WSGI."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(partial(self._file.read, _BLOCK), b"")

@@ -22,14 +22,14 @@ from audit.forward_schemas import (
 )
 from audit.models import DeadLetter, Forwarder
 from projects.permissions import AUDIT_EXPORT, GATEWAY_READ, GATEWAY_WRITE
-from projects.rest.etags import check_match
+from projects.rest.etags import matching
 from projects.rest.paging import Page, Paging, page
 from projects.rest.places import place_of
 from projects.rest.problems import Problem
 from projects.rest.references import pk_of
-from projects.rest.requests import RestRequest
+from projects.rest.requests import RestRequest, made_at
 from projects.rest.routes import Routes
-from projects.rest.rows import as_uuid, locked, one
+from projects.rest.rows import as_uuid, one
 
 routes = Routes("forwarders")
 
@@ -51,10 +51,10 @@ def list_forwarders(request: RestRequest, project: str, filters: Query[Paging]) 
 @routes.post("/projects/{project}/forwarders", GATEWAY_WRITE, IssuedForwarder, tagged=True)
 def create_forwarder(request: RestRequest, project: str, body: ForwarderIn) -> IssuedForwarder:
     """The key that signs what it sends is in this answer and nowhere else. Asks for `audit.export` too."""
-    _check_may_export(request)
+    check_may_export(request)
     fields = {**body.model_dump(), "format": body.format or ""}
     row, key = forwarders.create_forwarder(project=request.project, **fields)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/forwarders/{row.uid}"
+    made_at(request, "projects", project, "forwarders", row.uid)
     return _issued(request, row, key)
 
 
@@ -71,7 +71,7 @@ def update_forwarder(request: RestRequest, project: str, forwarder: str, body: F
 
     Asks for `audit.export` too.
     """
-    _check_may_export(request)
+    check_may_export(request)
     with transaction.atomic():
         row, changes, key = _matching(request, forwarder), body.given(), ""
         if changes:
@@ -114,7 +114,7 @@ def resend_dead_letters(request: RestRequest, project: str, forwarder: str, body
     return Resent(dead_letters=forwarders.resend(forwarder=row, only=only))
 
 
-def _check_may_export(request: RestRequest) -> None:
+def check_may_export(request: RestRequest) -> None:
     """A token may be for less than its user may, and must not send away what it may not take. Raises Problem."""
     if not request.auth.may(AUDIT_EXPORT, request.project):
         raise Problem("forbidden", action=AUDIT_EXPORT)
@@ -134,10 +134,7 @@ def _issued(request: RestRequest, row: Forwarder, key: str) -> IssuedForwarder:
 
 
 def _matching(request: RestRequest, forwarder: str) -> Forwarder:
-    """The row, held until the end of the transaction. Raises Problem when it is another than the caller has seen."""
-    row = one(locked(_forwarders()), uid=as_uuid(forwarder))
-    check_match(request, forwarder_etag(row))
-    return row
+    return matching(request, _forwarders(), forwarder_etag, uid=as_uuid(forwarder))
 
 
 ROUTES = (routes,)

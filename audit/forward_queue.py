@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
@@ -141,9 +141,25 @@ def waiting(**chosen: Any) -> QuerySet[ForwardPosition]:
 # --- what comes next ------------------------------------------------------------------------------------
 
 
-def next_position(state_id: int, after: int) -> ForwardPosition | None:
-    """The next log with something to send after the log `after`, round and round, so that none waits for another."""
+def goals_of(state_ids: Collection[int]) -> dict[int, int]:
+    """By the number of a position that something waits behind: the last seal of its log by now."""
+    ends: dict[int, int] = {}
+    goals: dict[int, int] = {}
+    for position in waiting(state_id__in=state_ids):
+        ref = position.project_ref
+        goals[position.pk] = ends[ref] if ref in ends else ends.setdefault(ref, logs.head_of(ref).seq)
+    return goals
+
+
+def next_position(state_id: int, after: int, goals: Mapping[int, int] | None = None) -> ForwardPosition | None:
+    """The next log with something to send after the log `after`, round and round, so that none waits for another.
+
+    With goals, only where they are not reached yet.
+    """
     found: QuerySet[ForwardPosition] = waiting(state_id=state_id).order_by("project_ref")
+    if goals is not None:
+        reached = ForwardPosition.objects.filter(state_id=state_id).values_list("pk", "seq")
+        found = found.filter(pk__in=[pk for pk, seq in reached if seq < goals.get(pk, 0)])
     return found.filter(project_ref__gt=after).first() or found.first()
 
 

@@ -80,7 +80,7 @@ class ForwarderOut(Shown):
 
     @classmethod
     def of(cls, row: Forwarder) -> ForwarderOut:
-        return cls(**_fields(row))
+        return cls.read(row, **_more_of(row))
 
 
 class IssuedForwarder(ForwarderOut):
@@ -94,22 +94,18 @@ class IssuedForwarder(ForwarderOut):
 
     @classmethod
     def with_key(cls, row: Forwarder, key: str) -> IssuedForwarder:
-        return cls(**_fields(row), signing_key=key)
+        return cls.read(row, **_more_of(row), signing_key=key)
 
 
-def _fields(row: Forwarder) -> dict[str, Any]:
-    names = ("name", "kind", "format", "address", "ca_bundle", "enabled", "created_at")
+def _more_of(row: Forwarder) -> dict[str, Any]:
+    """What stands under another name in the row, or elsewhere."""
     try:
         secrets = row.secrets
         held: dict[str, bool | None] = {name: name in secrets for name in ("authorization", "signing_key")}
     except Unsealable:
         held = {"authorization": None, "signing_key": None}
-    standing = standing_of(state_of(row))
-    return {
-        "id": str(row.uid), **{name: getattr(row, name) for name in names},
-        **{f"has_{name}": value for name, value in held.items()},
-        "standing": StandingOut(**{name: getattr(standing, name) for name in StandingOut.model_fields}),
-    }  # fmt: skip
+    standing = StandingOut.read(standing_of(state_of(row)))
+    return {"id": str(row.uid), "standing": standing, **{f"has_{name}": value for name, value in held.items()}}
 
 
 def forwarder_etag(row: Forwarder) -> str:
@@ -126,7 +122,7 @@ class ForwarderTest(Shown):
 
     @classmethod
     def of(cls, tried: Tried) -> ForwarderTest:
-        return cls(taken=tried.taken, text=tried.text)
+        return cls.read(tried)
 
 
 class DeadLetterOut(Shown):
@@ -142,10 +138,8 @@ class DeadLetterOut(Shown):
 
     @classmethod
     def of(cls, row: DeadLetter) -> DeadLetterOut:
-        return cls(
-            id=reference(LETTER, row.pk, row.project_ref), first_seq=row.first, last_seq=row.last, reason=row.reason,
-            attempts=row.attempts, at=row.at, is_wanted=row.is_wanted,
-        )  # fmt: skip
+        name = reference(LETTER, row.pk, row.project_ref)
+        return cls.read(row, id=name, first_seq=row.first, last_seq=row.last)
 
 
 class Resending(Given):

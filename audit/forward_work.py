@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections import Counter as Counted
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -98,12 +98,16 @@ def _in_turn() -> list[tuple[int, int | None, int]]:
 
 
 def send_all(state_ids: Collection[int]) -> int:
-    """Sends here what waits for these forwarders, however lately their receivers failed. How many events."""
+    """Sends here what waits for these forwarders, however lately their receivers failed. How many events.
+
+    What is sealed meanwhile is left to the next turn, else this would not end while the log is written.
+    """
     begin_settings()
+    goals = forward_queue.goals_of(state_ids)
     taken = 0
     tried: set[int] = set()
     while (state := due(at_once=True).filter(pk__in=set(state_ids) - tried).first()) is not None:
-        sent = take_turn(state.pk)
+        sent = take_turn(state.pk, goals)
         taken += sent
         if not sent:
             tried.add(state.pk)
@@ -148,10 +152,11 @@ def _run(state_id: int) -> None:
         close_old_connections()
 
 
-def take_turn(state_id: int) -> int:
+def take_turn(state_id: int, goals: Mapping[int, int] | None = None) -> int:
     """Sends for one forwarder until nothing is left, its receiver fails, or time is over. How many events were taken.
 
-    0 also when another has the lease. Raises django.db.Error.
+    With goals (forward_queue.goals_of) it ends when they are reached. 0 also when another has the lease. Raises
+    django.db.Error.
     """
     owner = forward_queue.claim(state_id)
     if owner is None:
@@ -159,14 +164,16 @@ def take_turn(state_id: int) -> int:
     try:
         known = _known(state_id)
         with acting_as(_WORKER), asyncio.Runner() as runner:
-            return 0 if known is None else _send(state_id, owner, known, runner)
+            return 0 if known is None else _send(state_id, owner, known, runner, goals)
     except LeaseLost:
         return 0
     finally:
         forward_queue.give_back(state_id, owner)
 
 
-def _send(state_id: int, owner: str, known: Forwarder | Destination, runner: asyncio.Runner) -> int:
+def _send(
+    state_id: int, owner: str, known: Forwarder | Destination, runner: asyncio.Runner, goals: Mapping[int, int] | None
+) -> int:
     """Raises LeaseLost."""
     name = name_of(known) if isinstance(known, Forwarder) else name_of_setting(known)
     try:
@@ -176,7 +183,7 @@ def _send(state_id: int, owner: str, known: Forwarder | Destination, runner: asy
         fault = "not installed" if isinstance(error, KeyError) else "its secrets do not open"
         forward_queue.settle_failed(state_id, owner, None, fault, 0.0, name)
         return 0
-    return _Turn(state_id, owner, to, name, runner).run(transport)
+    return _Turn(state_id, owner, to, name, runner, goals).run(transport)
 
 
 def _known(state_id: int) -> Forwarder | Destination | None:
@@ -206,8 +213,12 @@ def open_transport(destination: Destination) -> Transport:
 class _Turn:
     """One forwarder's sending, for as long as it has the lease."""
 
-    def __init__(self, state_id: int, owner: str, to: Destination, name: Name, runner: asyncio.Runner) -> None:
+    def __init__(
+        self, state_id: int, owner: str, to: Destination, name: Name, runner: asyncio.Runner,
+        goals: Mapping[int, int] | None,
+    ) -> None:  # fmt: skip
         self._state_id, self._owner, self._to, self._name, self._runner = state_id, owner, to, name, runner
+        self._goals = goals
         self._most = forward_queue.BATCH
         self._log = -1
         self.taken = 0
@@ -227,7 +238,7 @@ class _Turn:
         """The lease is renewed before each, and what was changed meanwhile ends it."""
         while True:
             forward_queue.renew(self._state_id, self._owner)
-            position = forward_queue.next_position(self._state_id, self._log)
+            position = forward_queue.next_position(self._state_id, self._log, self._goals)
             if position is not None:
                 self._log = position.project_ref
                 yield forward_queue.read_next(position, self._to.format, self._most)

@@ -205,9 +205,7 @@ class ExportOut(Shown):
 
     @classmethod
     def of(cls, row: Export) -> ExportOut:
-        names = set(cls.model_fields) - {"id", "schedule"}
-        schedule = row.schedule.uid if row.schedule else None
-        return cls(id=row.uid, schedule=schedule, **{name: getattr(row, name) for name in names})
+        return cls.read(row, id=row.uid, schedule=row.schedule.uid if row.schedule else None)
 
 
 class ScheduleFilters(Given):
@@ -267,8 +265,7 @@ class ScheduleOut(Shown):
 
     @classmethod
     def of(cls, row: ExportSchedule) -> ScheduleOut:
-        names = set(cls.model_fields) - {"id", "has_secret"}
-        return cls(id=row.uid, has_secret=bool(row.sealed), **{name: getattr(row, name) for name in names})
+        return cls.read(row, id=row.uid, has_secret=bool(row.sealed))
 
 
 class FormOut(Shown):

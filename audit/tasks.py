@@ -5,42 +5,27 @@ Retention is such a long job, and runs beside the others.
 
 from __future__ import annotations
 
-from celery import shared_task
+from collections.abc import Callable
 
 from audit import exports, forward_work, partitions, recovery, work
+from gateway_site.lib.tasks import task
 
 
-@shared_task(name="audit.seal")  # type: ignore[untyped-decorator]  # Celery has no types
-def seal() -> int:
-    return work.attempt(work.seal)
+def _attempt(name: str, upkeep: Callable[[], int]) -> Callable[[], int]:
+    """A task that does it once, and leaves to the next turn what fails."""
+
+    @task(name)
+    def run() -> int:
+        return work.attempt(upkeep)
+
+    return run
 
 
-@shared_task(name="audit.close_interrupted")  # type: ignore[untyped-decorator]  # Celery has no types
-def close_interrupted() -> int:
-    return work.attempt(recovery.close_interrupted)
-
-
-@shared_task(name="audit.prepare_partitions")  # type: ignore[untyped-decorator]  # Celery has no types
-def prepare_partitions() -> int:
-    return work.attempt(partitions.prepare)
-
-
-@shared_task(name="audit.prune_exports")  # type: ignore[untyped-decorator]  # Celery has no types
-def prune_exports() -> int:
-    return work.attempt(exports.prune)
-
-
-@shared_task(name="audit.begin_due_exports")  # type: ignore[untyped-decorator]  # Celery has no types
-def begin_due_exports() -> int:
-    return work.attempt(exports.begin_due)
-
-
-@shared_task(name="audit.forward")  # type: ignore[untyped-decorator]  # Celery has no types
-def forward() -> int:
-    """Only starts threads, so that the sealing after it in the queue never waits for a receiver."""
-    return work.attempt(forward_work.start_due)
-
-
-@shared_task(name="audit.retain")  # type: ignore[untyped-decorator]  # Celery has no types
-def retain() -> int:
-    return work.attempt(work.retain)
+seal = _attempt("audit.seal", work.seal)
+close_interrupted = _attempt("audit.close_interrupted", recovery.close_interrupted)
+prepare_partitions = _attempt("audit.prepare_partitions", partitions.prepare)
+prune_exports = _attempt("audit.prune_exports", exports.prune)
+begin_due_exports = _attempt("audit.begin_due_exports", exports.begin_due)
+# Only starts threads, so that the sealing after it in the queue never waits for a receiver.
+forward = _attempt("audit.forward", forward_work.start_due)
+retain = _attempt("audit.retain", work.retain)

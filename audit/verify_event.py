@@ -52,7 +52,7 @@ class Finding:
 
 
 def verify_event(event: Event) -> Finding:
-    """Of an event as it was read. Raises django.db.Error."""
+    """Of an event as it was read. Raises Event.DoesNotExist when it was dropped since then, and django.db.Error."""
     found = Finding()
     with one_state():
         _verify(event, found)
@@ -61,8 +61,10 @@ def verify_event(event: Event) -> Finding:
 
 def _verify(event: Event, found: Finding) -> None:
     row = _row(event.ord)
+    if row is None:
+        raise Event.DoesNotExist
     seal = Seal.objects.filter(event_id=event.id).first()
-    if row is None or seal is None:
+    if seal is None:
         found.add("Sealed", None, "", "It has no seal yet; that takes about a second.")
         _look_for_overdue(event, found)
         return

@@ -27,17 +27,17 @@ import django
 django.setup()
 
 # What uses models can be imported only now.
-from bench.echo import TOOLS  # noqa: E402
-from gateway_site.lib.jsontext import encode  # noqa: E402
-from guardrails.compiled import PolicySet  # noqa: E402
-from guardrails.engine.rules import Policy  # noqa: E402
-from guardrails.presets import PRESETS  # noqa: E402
-from proxy.call import Answer, Call  # noqa: E402
-from proxy.guards import Guards  # noqa: E402
-from proxy.naming import Names  # noqa: E402
-from proxy.stages.guard import guard  # noqa: E402
-from servers.catalogue import Catalogue  # noqa: E402
-from servers.upstream import Upstream  # noqa: E402
+from bench.echo import TOOLS
+from gateway_site.lib.jsontext import encode
+from guardrails.compiled import PolicySet
+from guardrails.engine.rules import Policy
+from guardrails.presets import PRESETS
+from proxy.call import Answer, Call
+from proxy.guards import Guards
+from proxy.naming import Names
+from proxy.stages.guard import guard
+from servers.catalogue import Catalogue
+from servers.upstream import Upstream
 
 _ROUNDS, _CALLS = 15, 40
 Arguments = Callable[[int], dict[str, Any]]

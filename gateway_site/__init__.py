@@ -1,1 +1,5 @@
 """The composition root: settings, routes, servers and the command that runs everything."""
+
+from gateway_site.lib.imports import import_structlog
+
+import_structlog()

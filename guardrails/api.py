@@ -35,16 +35,15 @@ from guardrails.rest_schemas import (
     Sample,
     TrialOut,
     policy_etag,
-    policy_fields,
 )
 from guardrails.specs import Spec, spec_of
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE
-from projects.rest.etags import check_match
+from projects.rest.etags import matching
 from projects.rest.paging import Page, Paging, Search, page
 from projects.rest.places import place_of
-from projects.rest.requests import RestRequest
+from projects.rest.requests import RestRequest, made_at
 from projects.rest.routes import Routes
-from projects.rest.rows import as_uuid, by_reference, locked, one
+from projects.rest.rows import as_uuid, by_reference, narrowed, one
 
 policy_routes = Routes("policies")
 guardrail_routes = Routes("guardrails")
@@ -62,8 +61,7 @@ def _policies() -> QuerySet[Policy]:
 @policy_routes.get("/projects/{project}/policies", CONFIG_READ, Page[PolicyOut])
 def list_policies(request: RestRequest, project: str, filters: Query[Search]) -> Page[PolicyOut]:
     """`search` is in the slug."""
-    rows = _policies().filter(slug__icontains=filters.search) if filters.search else _policies()
-    return page(request, filters, rows, PolicyOut.of, ("slug",))
+    return page(request, filters, narrowed(_policies(), slug__icontains=filters.search), PolicyOut.of, ("slug",))
 
 
 @policy_routes.post("/projects/{project}/policies", CONFIG_WRITE, PolicyWhole, tagged=True)
@@ -72,7 +70,7 @@ def create_policy(request: RestRequest, project: str, body: PolicyIn) -> PolicyW
     specs = [each.spec() for each in body.guardrails] if given else services.preset(body.preset)
     fields = body.model_dump(exclude={"guardrails", "preset"})
     row = services.create_policy(project=request.project, guardrails=specs, **fields)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/policies/{row.slug}"
+    made_at(request, "projects", project, "policies", row.slug)
     return _tagged(request, row)
 
 
@@ -114,7 +112,7 @@ def list_policy_versions(
 def read_policy_version(request: RestRequest, project: str, policy: str, version: str) -> PolicyVersionWhole:
     rows = PolicyVersion.objects.filter(slug=one(_policies(), slug=policy).slug)
     row = one(rows, version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1)
-    return PolicyVersionWhole(**PolicyVersionOut.of(row).model_dump(), content=row.content)
+    return PolicyVersionWhole.read(row)
 
 
 @policy_routes.post("/projects/{project}/policies/{policy}/roll-back", CONFIG_WRITE, PolicyWhole, 200, tagged=True)
@@ -126,14 +124,11 @@ def roll_back_policy(request: RestRequest, project: str, policy: str, body: Roll
 def _tagged(request: RestRequest, row: Policy) -> PolicyWhole:
     request.answer_headers["ETag"] = policy_etag(row)
     rules = Guardrail.objects.filter(policy=row).order_by("order", "id")
-    return PolicyWhole(**policy_fields(row), guardrails=[GuardrailOut.of(each) for each in rules])
+    return PolicyWhole.read(row, guardrails=[GuardrailOut.of(each) for each in rules])
 
 
 def _matching(request: RestRequest, slug: str) -> Policy:
-    """The row, held until the end of the transaction. Raises Problem when it is another than the caller has seen."""
-    row = one(locked(_policies()), slug=slug)
-    check_match(request, policy_etag(row))
-    return row
+    return matching(request, _policies(), policy_etag, slug=slug)
 
 
 # --- what can be checked, and trying it -------------------------------------------------------------------
@@ -147,9 +142,9 @@ def list_detectors(request: RestRequest) -> Detectors:
 
 
 def _detector(cls: Any, is_provider: bool) -> DetectorOut:
-    return DetectorOut(
-        name=cls.name, label=cls.label, is_provider=is_provider, directions=list(cls.directions),
-        categories=list(cls.categories), parameters=[ParameterOut.of(each) for each in cls.parameters],
+    return DetectorOut.read(
+        cls, is_provider=is_provider, directions=list(cls.directions), categories=list(cls.categories),
+        parameters=[ParameterOut.of(each) for each in cls.parameters],
     )  # fmt: skip
 
 
@@ -165,10 +160,9 @@ def _preset(name: str, policy: Compiled) -> PresetOut:
 
 
 def _preset_rule(spec: Spec) -> GuardrailOut:
-    names = ("detector", "action", "threshold", "on_error", "timeout", "enabled")
-    return GuardrailOut(
-        id="", secrets=[], directions=list(spec.directions), config=dict(spec.config),  # type: ignore[arg-type]  # directions
-        categories=list(spec.categories), **{name: getattr(spec, name) for name in names},
+    return GuardrailOut.read(
+        spec, id="", secrets=[], directions=list(spec.directions), config=dict(spec.config),
+        categories=list(spec.categories),
     )  # fmt: skip
 
 
@@ -204,7 +198,7 @@ def list_floor(request: RestRequest, filters: Query[Paging]) -> Page[FloorOut]:
 @floor_routes.post("/floor", GATEWAY_WRITE, FloorOut)
 def create_floor_guardrail(request: RestRequest, body: FloorIn) -> FloorOut:
     row = services.save_floor_guardrail(spec=body.spec(), order=body.order)
-    request.answer_headers["Location"] = f"/api/v1/floor/{row.uid}"
+    made_at(request, "floor", row.uid)
     return FloorOut.of_floor(row)
 
 
@@ -243,7 +237,7 @@ def _exceptions() -> QuerySet[FindingException]:
 @exception_routes.get("/projects/{project}/exceptions", CONFIG_READ, Page[ExceptionOut])
 def list_exceptions(request: RestRequest, project: str, filters: Query[ExceptionFilters]) -> Page[ExceptionOut]:
     """The newest first."""
-    rows = _exceptions().filter(detector=filters.detector) if filters.detector else _exceptions()
+    rows = narrowed(_exceptions(), detector=filters.detector)
     return page(request, filters, rows, ExceptionOut.from_row, ("-pk",))
 
 
@@ -256,7 +250,7 @@ def create_exception(request: RestRequest, project: str, body: ExceptionIn) -> E
         raise ValidationError({"server": f"The project has no server {body.server}."})
     row = services.add_exception(project=request.project, server_ref=number, server=body.server or "", **fields)
     shown = ExceptionOut.from_row(row)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/exceptions/{shown.id}"
+    made_at(request, "projects", project, "exceptions", shown.id)
     return shown
 
 

@@ -74,16 +74,14 @@ class GuardrailOut(Shown):
 
     @classmethod
     def of(cls, row: Check) -> GuardrailOut:
-        return cls(**check_fields(row))
+        return cls.read(row, id=str(row.uid), secrets=_secret_names(row))
 
 
-def check_fields(row: Check) -> dict[str, Any]:
+def _secret_names(row: Check) -> list[str] | None:
     try:
-        secrets: list[str] | None = sorted(row.secrets)
+        return sorted(row.secrets)
     except Unsealable:
-        secrets = None
-    names = ("detector", "directions", "action", "threshold", "config", "categories", "on_error", "timeout", "enabled")
-    return {"id": str(row.uid), "secrets": secrets, **{name: getattr(row, name) for name in names}}
+        return None
 
 
 class FloorIn(GuardrailIn):
@@ -95,7 +93,7 @@ class FloorOut(GuardrailOut):
 
     @classmethod
     def of_floor(cls, row: FloorGuardrail) -> FloorOut:
-        return cls(**check_fields(row), order=row.order)
+        return cls.read(row, id=str(row.uid), secrets=_secret_names(row))
 
 
 class PolicyChanges(Given):
@@ -129,15 +127,11 @@ class PolicyOut(Shown):
 
     @classmethod
     def of(cls, row: Policy) -> PolicyOut:
-        return cls(**policy_fields(row))
+        return cls.read(row)
 
 
 class PolicyWhole(PolicyOut):
     guardrails: list[GuardrailOut]
-
-
-def policy_fields(row: Policy) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in PolicyOut.model_fields}
 
 
 def policy_etag(row: Policy) -> str:
@@ -153,7 +147,7 @@ class PolicyVersionOut(Shown):
 
     @classmethod
     def of(cls, row: PolicyVersion) -> PolicyVersionOut:
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+        return cls.read(row)
 
 
 class PolicyVersionWhole(PolicyVersionOut):
@@ -213,10 +207,8 @@ class TrialOut(Shown):
         report = trial.report
         return cls(
             outcome=_outcome(trial), let_through=json.dumps(trial.value) if trial.value is not None else None,
-            findings=[FindingOut(**{name: getattr(each, name) for name in FindingOut.model_fields})
-                      for each in report.findings],
-            failures=[FailureOut(rule=each.rule, detector=each.detector, cause=each.cause, on_error=each.on_error)
-                      for each in report.failures],
+            findings=[FindingOut.read(each) for each in report.findings],
+            failures=[FailureOut.read(each) for each in report.failures],
             characters_seen=report.coverage.seen, characters_total=report.coverage.total,
             milliseconds=report.milliseconds,
         )  # fmt: skip
@@ -239,8 +231,7 @@ class ParameterOut(Shown):
 
     @classmethod
     def of(cls, parameter: Parameter) -> ParameterOut:
-        names = ("name", "type", "help", "default", "required", "secret")
-        return cls(choices=list(parameter.choices), **{name: getattr(parameter, name) for name in names})
+        return cls.read(parameter, choices=list(parameter.choices))
 
 
 class DetectorOut(Shown):
@@ -297,8 +288,5 @@ class ExceptionOut(Shown):
 
     @classmethod
     def from_row(cls, row: FindingException) -> ExceptionOut:
-        names = ("detector", "category", "tool", "server", "reason", "created_by", "created_at", "expires_at")
-        return cls(
-            id=reference("exception", row.pk, row.project_id), of="a value" if row.text_digest else "a place",
-            **{name: getattr(row, name) for name in names},
-        )  # fmt: skip
+        what = "a value" if row.text_digest else "a place"
+        return cls.read(row, id=reference("exception", row.pk, row.project_id), of=what)

@@ -22,9 +22,9 @@ from projects.permissions import (
 )
 from projects.rest.paging import Page, Paging, Search, page
 from projects.rest.problems import Problem
-from projects.rest.requests import RestRequest
+from projects.rest.requests import RestRequest, made_at
 from projects.rest.routes import Routes
-from projects.rest.rows import by_reference, locked, one
+from projects.rest.rows import by_reference, locked, narrowed, one
 from projects.schemas import (
     IssuedKey,
     JobOut,
@@ -80,7 +80,7 @@ def list_projects(request: RestRequest, filters: Query[Search]) -> Page[ProjectO
 @project_routes.post("/projects", GATEWAY_WRITE, ProjectOut)
 def create_project(request: RestRequest, body: ProjectIn) -> ProjectOut:
     project = services.create_project(slug=body.slug, name=body.name)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project.slug}"
+    made_at(request, "projects", project.slug)
     return ProjectOut.of(project)
 
 
@@ -110,15 +110,14 @@ def delete_project(request: RestRequest, project: str) -> None:
 @person_routes.get("/users", GATEWAY_READ, Page[PersonOut])
 def list_users(request: RestRequest, filters: Query[Search]) -> Page[PersonOut]:
     """`search` is in the e-mail address."""
-    rows = User.objects.filter(email__icontains=filters.search) if filters.search else User.objects.all()
-    return page(request, filters, rows, PersonOut.of)
+    return page(request, filters, narrowed(User.objects.all(), email__icontains=filters.search), PersonOut.of)
 
 
 @person_routes.post("/users", GATEWAY_WRITE, PersonOut)
 def create_user(request: RestRequest, body: PersonIn) -> PersonOut:
     """Without a password: an operator sets one in the browser."""
     person = PersonOut.of(people.create_person(email=body.email, is_superuser=body.is_operator))
-    request.answer_headers["Location"] = f"/api/v1/users/{person.id}"
+    made_at(request, "users", person.id)
     return person
 
 
@@ -168,11 +167,8 @@ def _members() -> QuerySet[Membership]:
 
 @member_routes.get("/projects/{project}/members", CONFIG_READ, Page[MemberOut])
 def list_members(request: RestRequest, project: str, filters: Query[MemberFilters]) -> Page[MemberOut]:
-    rows = _members()
-    if filters.email:
-        rows = rows.filter(user__email=filters.email.lower())
-    if filters.search:
-        rows = rows.filter(user__email__icontains=filters.search)
+    email = filters.email.lower() if filters.email else None
+    rows = narrowed(_members(), user__email=email, user__email__icontains=filters.search)
     return page(request, filters, rows, MemberOut.of)
 
 
@@ -182,7 +178,7 @@ def add_member(request: RestRequest, project: str, body: MemberIn) -> MemberOut:
     with transaction.atomic():
         row = services.set_member(project=request.project, user=people.person_of(body.email), role=body.role)
     member = MemberOut.of(row)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/members/{member.id}"
+    made_at(request, "projects", project, "members", member.id)
     return member
 
 
@@ -225,11 +221,8 @@ def _keys(request: RestRequest) -> QuerySet[ApiKey]:
 @key_routes.get("/projects/{project}/keys", KEYS_OWN, Page[KeyOut])
 def list_keys(request: RestRequest, project: str, filters: Query[KeyFilters]) -> Page[KeyOut]:
     """One's own, or all for who may see them. `live` are neither disabled nor revoked."""
-    rows = _keys(request)
-    if filters.user:
-        rows = rows.filter(user__email=filters.user.lower())
-    if filters.label:
-        rows = rows.filter(label=filters.label)
+    user = filters.user.lower() if filters.user else None
+    rows = narrowed(_keys(request), user__email=user, label=filters.label)
     if filters.live is not None:
         is_live = Q(disabled_at=None, revoked_at=None)
         rows = rows.filter(is_live) if filters.live else rows.exclude(is_live)
@@ -241,7 +234,7 @@ def issue_key(request: RestRequest, project: str, body: KeyIn) -> IssuedKey:
     """The key is in this answer and nowhere else."""
     fields = body.model_dump(exclude={"user"})
     key, text = services.issue_key(project=request.project, user=_holder(request, body.user), **fields)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/keys/{key.key_id}"
+    made_at(request, "projects", project, "keys", key.key_id)
     return IssuedKey.with_text(key, text)
 
 
@@ -272,7 +265,7 @@ def rotate_key(request: RestRequest, project: str, key_id: str, body: KeyRotatio
     """A successor with the same rights; the old key goes on for the overlap."""
     overlap = timedelta(hours=body.overlap_hours)
     key, text = services.rotate_key(key=one(_keys(request), key_id=key_id), overlap=overlap)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/keys/{key.key_id}"
+    made_at(request, "projects", project, "keys", key.key_id)
     return IssuedKey.with_text(key, text)
 
 
@@ -312,11 +305,7 @@ class JobFilters(Paging):
 @job_routes.get("/projects/{project}/jobs", CONFIG_READ, Page[JobOut])
 def list_jobs(request: RestRequest, project: str, filters: Query[JobFilters]) -> Page[JobOut]:
     """Background work, the newest first."""
-    rows = Job.objects.all()
-    if filters.kind:
-        rows = rows.filter(kind=filters.kind)
-    if filters.state:
-        rows = rows.filter(state=filters.state)
+    rows = narrowed(Job.objects.all(), kind=filters.kind, state=filters.state)
     return page(request, filters, rows, JobOut.of, ("-pk",))
 
 

@@ -2,6 +2,8 @@
 
 A noun is a subclass of NounCommand in the app that owns it; its verbs are methods under `@verb`. What a verb returns is
 shown: a list as a table, an object line by line, a text as it is; with --json each as one JSON document.
+Verbs of different nouns look alike and are written out all the same: each has its own words for people and its own
+arguments, and what it does is one call of a service.
 """
 
 from __future__ import annotations

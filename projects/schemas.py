@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -30,10 +30,8 @@ class TokenOut(Shown):
 
     @classmethod
     def of(cls, token: AdminToken, actions: frozenset[str]) -> TokenOut:
-        return cls(
-            token_id=token.token_id, label=token.label, user=token.user.email,
-            project=token.project.slug if token.project else None, actions=sorted(actions), expires_at=token.expires_at,
-        )  # fmt: skip
+        project = token.project.slug if token.project else None
+        return cls.read(token, user=token.user.email, project=project, actions=sorted(actions))
 
 
 class ProjectIn(Given):
@@ -60,7 +58,7 @@ class ProjectOut(Shown):
 
     @classmethod
     def of(cls, row: Project) -> ProjectOut:
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+        return cls.read(row)
 
 
 class PersonIn(Given):
@@ -87,10 +85,7 @@ class PersonOut(Shown):
 
     @classmethod
     def of(cls, row: User) -> PersonOut:
-        return cls(
-            id=reference("user", row.pk), email=row.email, first_name=row.first_name, last_name=row.last_name,
-            is_active=row.is_active, is_operator=row.is_superuser, last_login=row.last_login,
-        )  # fmt: skip
+        return cls.read(row, id=reference("user", row.pk), is_operator=row.is_superuser)
 
 
 class MemberIn(Given):
@@ -111,10 +106,8 @@ class MemberOut(Shown):
 
     @classmethod
     def of(cls, row: Membership) -> MemberOut:
-        return cls(
-            id=reference("member", row.pk, row.project_id), project=row.project.slug, email=row.user.email,
-            role=row.role, created_at=row.created_at,  # type: ignore[arg-type]  # one of the roles
-        )  # fmt: skip
+        name = reference("member", row.pk, row.project_id)
+        return cls.read(row, id=name, project=row.project.slug, email=row.user.email)
 
 
 class KeyChanges(Given):
@@ -155,7 +148,7 @@ class KeyOut(Shown):
 
     @classmethod
     def of(cls, row: ApiKey) -> KeyOut:
-        return cls(**_key_fields(row))
+        return cls.read(row, user=row.user.email)
 
 
 class IssuedKey(KeyOut):
@@ -169,13 +162,7 @@ class IssuedKey(KeyOut):
 
     @classmethod
     def with_text(cls, row: ApiKey, text: str) -> IssuedKey:
-        return cls(**_key_fields(row), key=text)
-
-
-def _key_fields(row: ApiKey) -> dict[str, Any]:
-    names = ("key_id", "label", "servers", "tools", "surface", "networks", "expires_at", "disabled_at", "revoked_at",
-             "last_used_at", "created_at")  # fmt: skip
-    return {"user": row.user.email, **{name: getattr(row, name) for name in names}}
+        return cls.read(row, user=row.user.email, key=text)
 
 
 class Progress(Shown):
@@ -202,10 +189,5 @@ class JobOut(Shown):
 
     @classmethod
     def of(cls, row: Job) -> JobOut:
-        names = ("kind", "label", "state", "error", "attempts", "requested_by", "run_after", "created_at",
-                 "started_at", "finished_at")  # fmt: skip
         progress = Progress(done=row.progress_done, total=row.progress_total, text=row.progress_text)
-        return cls(
-            id=reference("job", row.pk, row.project_id), progress=progress,
-            **{name: getattr(row, name) for name in names},
-        )  # fmt: skip
+        return cls.read(row, id=reference("job", row.pk, row.project_id), progress=progress)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from celery import shared_task
-
+from gateway_site.lib.tasks import task
 from projects import jobs, work
 from projects.rest import once
 
 
-@shared_task(name="projects.run_due_jobs")  # type: ignore[untyped-decorator]  # Celery has no types
+@task("projects.run_due_jobs")
 def run_due_jobs() -> int:
     """Does the jobs that are due. Losing the task loses nothing: the next turn finds the rows."""
     return work.take_turn()
 
 
-@shared_task(name="projects.prune_jobs")  # type: ignore[untyped-decorator]  # Celery has no types
+@task("projects.prune_jobs")
 def prune_jobs() -> int:
     return jobs.prune()
 
 
-@shared_task(name="projects.prune_answers")  # type: ignore[untyped-decorator]  # Celery has no types
+@task("projects.prune_answers")
 def prune_answers() -> int:
     return once.prune()

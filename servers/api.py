@@ -14,12 +14,12 @@ from pydantic import BaseModel, Field
 from guardrails.models import Policy
 from projects.models import ApiKey, Membership, Project, User
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE, KEYS_ALL
-from projects.rest.etags import check_match
+from projects.rest.etags import matching
 from projects.rest.paging import Page, Paging, Search, page
 from projects.rest.places import place_of
-from projects.rest.requests import RestRequest
+from projects.rest.requests import RestRequest, made_at
 from projects.rest.routes import Routes
-from projects.rest.rows import by_reference, locked, one
+from projects.rest.rows import by_reference, locked, narrowed, one
 from projects.schemas import JobOut
 from servers import evidence, freshness, overlaying, review, services, trying
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, ToolVersion
@@ -74,16 +74,14 @@ _ACTS = {"approve": review.approve, "reject": review.reject, "roll-back": review
 
 @template_routes.get("/templates", GATEWAY_READ, Page[TemplateOut])
 def list_templates(request: RestRequest, filters: Query[Search]) -> Page[TemplateOut]:
-    rows = CommandTemplate.objects.all()
-    if filters.search:
-        rows = rows.filter(slug__icontains=filters.search)
+    rows = narrowed(CommandTemplate.objects.all(), slug__icontains=filters.search)
     return page(request, filters, rows, TemplateOut.of, ("slug",))
 
 
 @template_routes.post("/templates", GATEWAY_WRITE, TemplateOut)
 def create_template(request: RestRequest, body: TemplateIn) -> TemplateOut:
     template = services.save_template(template=CommandTemplate(**body.model_dump()))
-    request.answer_headers["Location"] = f"/api/v1/templates/{template.slug}"
+    made_at(request, "templates", template.slug)
     return TemplateOut.of(template)
 
 
@@ -128,8 +126,7 @@ def _servers() -> QuerySet[Server]:
 @server_routes.get("/projects/{project}/servers", CONFIG_READ, Page[ServerOut])
 def list_servers(request: RestRequest, project: str, filters: Query[Search]) -> Page[ServerOut]:
     """`search` is in the slug."""
-    rows = _servers().filter(slug__icontains=filters.search) if filters.search else _servers()
-    return page(request, filters, rows, ServerOut.of, ("slug",))
+    return page(request, filters, narrowed(_servers(), slug__icontains=filters.search), ServerOut.of, ("slug",))
 
 
 @server_routes.post("/projects/{project}/servers", CONFIG_WRITE, ServerOut, tagged=True)
@@ -138,7 +135,7 @@ def create_server(request: RestRequest, project: str, body: ServerIn) -> ServerO
     fields = body.model_dump(exclude={"headers", "params"})
     row = services.new_server(project=request.project, **_resolved(fields))
     row = services.save_server(server=row, headers=body.headers, params=body.params)
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/servers/{row.slug}"
+    made_at(request, "projects", project, "servers", row.slug)
     return _tagged(request, row)
 
 
@@ -196,10 +193,7 @@ def _tagged(request: RestRequest, row: Server) -> ServerOut:
 
 
 def _matching(request: RestRequest, slug: str) -> Server:
-    """The row, held until the end of the transaction. Raises Problem when it is another than the caller has seen."""
-    row = one(locked(_servers()), slug=slug)
-    check_match(request, server_etag(row, ServerOut.of(row)))
-    return row
+    return matching(request, _servers(), lambda row: server_etag(row, ServerOut.of(row)), slug=slug)
 
 
 def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
@@ -237,15 +231,10 @@ def _tools() -> QuerySet[Tool]:
 @tool_routes.get("/projects/{project}/tools", CONFIG_READ, Page[ToolOut])
 def list_tools(request: RestRequest, project: str, filters: Query[ToolFilters]) -> Page[ToolOut]:
     """Tools, prompts, resources and resource templates. `search` is in the name."""
-    rows = _tools().defer("definition")
-    if filters.server:
-        rows = rows.filter(server__slug=filters.server)
-    if filters.kind:
-        rows = rows.filter(kind=filters.kind)
-    if filters.state:
-        rows = rows.filter(state=filters.state)
-    if filters.search:
-        rows = rows.filter(name__icontains=filters.search)
+    rows = narrowed(
+        _tools().defer("definition"), server__slug=filters.server, kind=filters.kind, state=filters.state,
+        name__icontains=filters.search,
+    )  # fmt: skip
     return page(request, filters, rows, ToolOut.of)
 
 
@@ -300,15 +289,14 @@ def _grants() -> QuerySet[Grant]:
 @right_routes.get("/projects/{project}/grants", CONFIG_READ, Page[GrantOut])
 def list_grants(request: RestRequest, project: str, filters: Query[GrantFilters]) -> Page[GrantOut]:
     """Rules of one server and of all. Deny wins, and what nothing allows is denied."""
-    rows = _grants().filter(server__slug=filters.server) if filters.server else _grants()
-    return page(request, filters, rows, GrantOut.of)
+    return page(request, filters, narrowed(_grants(), server__slug=filters.server), GrantOut.of)
 
 
 @right_routes.post("/projects/{project}/grants", CONFIG_WRITE, GrantOut)
 def create_grant(request: RestRequest, project: str, body: GrantChanges) -> GrantOut:
     fields = _with_server(body.model_dump())
     grant = GrantOut.of(services.save_grant(grant=Grant(project=request.project, **fields)))
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/grants/{grant.id}"
+    made_at(request, "projects", project, "grants", grant.id)
     return grant
 
 
@@ -363,8 +351,7 @@ def why(request: RestRequest, project: str, question: Query[Question]) -> WhyOut
     reply = services.why(
         project=request.project, who=who, server=question.server, kind=question.kind, name=question.name
     )
-    usable = [UsableOut(kind=each.kind, name=each.name) for each in reply.usable]  # type: ignore[arg-type]  # one of the kinds
-    return WhyOut(allowed=reply.decision.allowed, code=reply.decision.code, why=reply.decision.why, usable=usable)
+    return WhyOut.read(reply.decision, usable=[UsableOut.read(each) for each in reply.usable])
 
 
 def _who(key: str | None, email: str | None) -> ApiKey | User:
@@ -396,11 +383,7 @@ def _overlays() -> QuerySet[Overlay]:
 
 @overlay_routes.get("/projects/{project}/overlays", CONFIG_READ, Page[OverlayOut])
 def list_overlays(request: RestRequest, project: str, filters: Query[OverlayFilters]) -> Page[OverlayOut]:
-    rows = _overlays()
-    if filters.server:
-        rows = rows.filter(server__slug=filters.server)
-    if filters.tool:
-        rows = rows.filter(tool=filters.tool)
+    rows = narrowed(_overlays(), server__slug=filters.server, tool=filters.tool)
     return page(request, filters, rows, OverlayOut.of)
 
 
@@ -408,7 +391,7 @@ def list_overlays(request: RestRequest, project: str, filters: Query[OverlayFilt
 def create_overlay(request: RestRequest, project: str, body: OverlayIn) -> OverlayOut:
     row = Overlay(project=request.project, **_with_server(body.model_dump()))
     overlay = OverlayOut.of(services.save_overlay(overlay=row))
-    request.answer_headers["Location"] = f"/api/v1/projects/{project}/overlays/{overlay.id}"
+    made_at(request, "projects", project, "overlays", overlay.id)
     return overlay
 
 

@@ -6,6 +6,7 @@ the wire. A database may spell its numbers in another way, so that digests are t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -14,8 +15,6 @@ from typing import Any
 
 import orjson
 import re2
-from mcp.shared.inbound import find_invalid_x_mcp_header
-from mcp_types import Prompt, Resource, ResourceTemplate, Tool
 from pydantic import BaseModel, ValidationError
 
 from gateway_site.lib import jsontext
@@ -42,12 +41,12 @@ _RE2.max_mem = 2**20
 _RE2.log_errors = False
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 
-# By kind: the member that names it, how long that may be, and the protocol's own model of it.
-_KINDS: dict[str, tuple[str, int, type[BaseModel]]] = {
-    "tool": ("name", _MAX_NAME, Tool),
-    "prompt": ("name", _MAX_NAME, Prompt),
-    "resource": ("uri", _MAX_ADDRESS, Resource),
-    "template": ("uriTemplate", _MAX_ADDRESS, ResourceTemplate),
+# By kind: the member that names it, and how long that may be.
+_KINDS = {
+    "tool": ("name", _MAX_NAME),
+    "prompt": ("name", _MAX_NAME),
+    "resource": ("uri", _MAX_ADDRESS),
+    "template": ("uriTemplate", _MAX_ADDRESS),
 }
 _SCHEMAS = ("inputSchema", "outputSchema")
 
@@ -146,7 +145,7 @@ def problems(kind: str, definition: Any) -> tuple[str, ...]:
 
 
 def _name_problems(kind: str, definition: Mapping[str, Any]) -> Iterator[str]:
-    member, longest, _ = _KINDS[kind]
+    member, longest = _KINDS[kind]
     name = definition.get(member)
     if not isinstance(name, str) or not 1 <= len(name) <= longest:
         yield f"“{member}” must be a text of 1 to {longest} characters."
@@ -154,11 +153,20 @@ def _name_problems(kind: str, definition: Mapping[str, Any]) -> Iterator[str]:
         yield f"“{member}” holds characters that show nothing: {quoted(name)}"
 
 
+@functools.cache
+def _models() -> dict[str, type[BaseModel]]:
+    """The protocol's own, by kind."""
+    # Importing its library takes as long as most commands take, which look at no definition.
+    from mcp_types import Prompt, Resource, ResourceTemplate, Tool
+
+    return {"tool": Tool, "prompt": Prompt, "resource": Resource, "template": ResourceTemplate}
+
+
 def _shape_problems(kind: str, definition: Mapping[str, Any]) -> Iterator[str]:
     """One member of the wrong type makes a client refuse the whole list that it stands in."""
-    member, _, model = _KINDS[kind]
+    member, _ = _KINDS[kind]
     try:
-        model.model_validate(definition, strict=True, by_name=False, by_alias=True)
+        _models()[kind].model_validate(definition, strict=True, by_name=False, by_alias=True)
     except ValidationError as error:
         # A word that is not known may be one of a later revision, which clients of that revision understand.
         errors = [each for each in error.errors(include_input=False, include_url=False)
@@ -176,6 +184,8 @@ def _schema_problems(member: str, definition: Mapping[str, Any]) -> Iterator[str
     if member == "inputSchema":
         if schema.get("type") != "object":
             yield "The type of “inputSchema” must be “object”."
+        from mcp.shared.inbound import find_invalid_x_mcp_header
+
         reason = find_invalid_x_mcp_header(schema)
         if reason:
             yield f"“inputSchema” gives an argument a header that is not valid: {quoted(reason)}"

@@ -26,7 +26,7 @@ from guardrails.specs import Spec
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import with_project
 from servers import review
-from servers.declared import (
+from servers.declaration import (
     DeclaredApproval,
     DeclaredException,
     DeclaredGrant,

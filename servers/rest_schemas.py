@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -58,7 +58,7 @@ class TemplateOut(Shown):
 
     @classmethod
     def of(cls, row: CommandTemplate) -> TemplateOut:
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+        return cls.read(row)
 
 
 class TemplateSlots(Shown):
@@ -69,7 +69,7 @@ class TemplateSlots(Shown):
 
     @classmethod
     def of(cls, row: CommandTemplate) -> TemplateSlots:
-        return cls(slug=row.slug, params=row.params)
+        return cls.read(row)
 
 
 # --- servers ----------------------------------------------------------------------------------------------
@@ -124,13 +124,10 @@ class ServerOut(Shown):
 
     @classmethod
     def of(cls, row: Server) -> ServerOut:
-        names = ("slug", "transport", "url", "params", "timeout_seconds", "enabled", "argument_kinds",
-                 "restore_tokens", "discovery_seconds", "review", "created_at")  # fmt: skip
-        return cls(
-            template=row.template.slug if row.template else None, secrets=_secret_names(row),
+        return cls.read(
+            row, template=row.template.slug if row.template else None, secrets=_secret_names(row),
             input_policy=row.input_policy.slug if row.input_policy else None,
             output_policy=row.output_policy.slug if row.output_policy else None,
-            **{name: getattr(row, name) for name in names},
         )  # fmt: skip
 
 
@@ -182,25 +179,15 @@ class ToolOut(Shown):
     last_seen_at: datetime
 
     @classmethod
-    def of(cls, row: Tool) -> ToolOut:
-        return cls(**_tool_fields(row))
+    def of(cls, row: Tool) -> Self:
+        return cls.read(
+            row, id=reference("tool", row.pk, row.project_id), server=row.server.slug,
+            in_modern=bool(row.modern_digest), in_legacy=bool(row.legacy_digest),
+        )  # fmt: skip
 
 
 class ToolWhole(ToolOut):
     definition: dict[str, Any]
-
-    @classmethod
-    def of(cls, row: Tool) -> ToolWhole:
-        return cls(**_tool_fields(row), definition=row.definition)
-
-
-def _tool_fields(row: Tool) -> dict[str, Any]:
-    names = ("kind", "name", "state", "digest", "first_seen_at", "last_seen_at")
-    return {
-        "id": reference("tool", row.pk, row.project_id), "server": row.server.slug,
-        "in_modern": bool(row.modern_digest), "in_legacy": bool(row.legacy_digest),
-        **{name: getattr(row, name) for name in names},
-    }  # fmt: skip
 
 
 class VersionOut(Shown):
@@ -219,11 +206,7 @@ class VersionOut(Shown):
 
     @classmethod
     def of(cls, row: ToolVersion) -> VersionOut:
-        return cls(**_version_fields(row))
-
-
-def _version_fields(row: ToolVersion) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in VersionOut.model_fields}
+        return cls.read(row)
 
 
 class NoteOut(Shown):
@@ -243,10 +226,8 @@ class VersionWhole(VersionOut):
 
     @classmethod
     def with_evidence(cls, row: ToolVersion, before: ToolVersion | None, notes: tuple[Note, ...]) -> VersionWhole:
-        return cls(
-            **_version_fields(row), definition=row.definition, approved_before=before.definition if before else None,
-            notes=[NoteOut(code=each.code, text=each.text, pointer=each.pointer) for each in notes],
-        )  # fmt: skip
+        definition = before.definition if before else None
+        return cls.read(row, approved_before=definition, notes=[NoteOut.read(each) for each in notes])
 
 
 class Decision(Given):
@@ -292,11 +273,8 @@ class GrantOut(Shown):
 
     @classmethod
     def of(cls, row: Grant) -> GrantOut:
-        names = ("effect", "pattern", "role", "reason", "created_at")
-        return cls(
-            id=reference("grant", row.pk, row.project_id), server=row.server.slug if row.server else None,
-            **{name: getattr(row, name) for name in names},
-        )  # fmt: skip
+        server = row.server.slug if row.server else None
+        return cls.read(row, id=reference("grant", row.pk, row.project_id), server=server)
 
 
 class Rules(Given):
@@ -359,11 +337,7 @@ class OverlayOut(Shown):
 
     @classmethod
     def of(cls, row: Overlay) -> OverlayOut:
-        names = ("tool", *OverlayChanges.model_fields)
-        return cls(
-            id=reference("overlay", row.pk, row.project_id), server=row.server.slug,
-            **{name: getattr(row, name) for name in names},
-        )  # fmt: skip
+        return cls.read(row, id=reference("overlay", row.pk, row.project_id), server=row.server.slug)
 
 
 class Laid(Shown):

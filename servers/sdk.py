@@ -7,9 +7,8 @@ entries that do not conform, while the digest of a definition must cover what th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -35,6 +34,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from gateway_site.lib import jsontext
+from servers.steps import Step, Watch, watch_nothing
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
 
 CLIENT = Implementation(name="secure-mcp-gateway", version="1")
@@ -53,27 +53,6 @@ _NOT_ITS_ANSWER = frozenset({401, 403, 407, 429, 502, 503, 504})
 _GOODBYE_SECONDS = 2.0
 _Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 _Outgoing = MemoryObjectReceiveStream[SessionMessage]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One message to the server and what came of it.
-
-    `status` is that of HTTP, 0 when there was none; `trouble` a kind of UpstreamError or "refused", "" when it was
-    answered.
-    """
-
-    method: str
-    milliseconds: float
-    status: int
-    trouble: str
-
-
-Watch = Callable[[Step], None]
-
-
-def watch_nothing(step: Step) -> None:
-    """For who does not look on."""
 
 
 @asynccontextmanager

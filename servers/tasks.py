@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from celery import shared_task
-
+from gateway_site.lib.tasks import task
 from servers import reading
 
 
-@shared_task(name="servers.ask_due")  # type: ignore[untyped-decorator]  # Celery has no types
+@task("servers.ask_due")
 def ask_due() -> int:
     """Asks for the jobs that read servers whose time has come."""
     return reading.ask_due()

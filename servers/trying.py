@@ -9,10 +9,10 @@ from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
 
 from audit.recorder import record
-from servers.discovery import Discovered, discover
+from servers.discovery import Discovered
 from servers.models import Server
 from servers.resolve import upstream_of
-from servers.sdk import Step
+from servers.steps import Step
 from servers.upstream import UpstreamError
 
 _MAX_STEPS = 200
@@ -38,6 +38,9 @@ def try_server(*, server: Server) -> Trial:
         raise ValidationError("The server's template is switched off, or its secrets do not open.")
     record("server.tried", project_ref=server.project_id, project=server.project.slug, subject=server.slug,
            server_ref=server.pk, server=server.slug)  # fmt: skip
+    # Late, as in servers.discovery.
+    from servers.conversation import discover
+
     started = time.perf_counter()
     steps: list[Step] = []
 

@@ -429,6 +429,7 @@ _OURS: list[tuple[str, str, str]] = [
     ("faults.database-down", "Without its database the gateway refuses in time and recovers by itself.", "README.md"),
     ("supervisor.ends", "The gateway ends as a whole within its time, children too.", "README.md"),
     # structure
+    ("settings.documented", "Each variable that the settings read is in the README, and no other.", "README.md"),
     ("plugins.registry", "A plug-in is one file that registers itself by name.", "servers/README.md"),
     ("layers.contracts", "Imports go down only, and each door is the only one.", "pyproject.toml"),
     ("claims.complete", "Every promise has a test, and every file of tests a promise.", "tests/claims.py"),

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ import pytest
 import redis
 
 ROOT = Path(__file__).resolve().parents[1]
+# The processes of one run share it.
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)[:12]
 
 
 @contextmanager
@@ -47,13 +49,17 @@ def own_database(migrated: bool = True) -> Iterator[str]:
 
 @functools.cache
 def _migrated_on(server: str) -> str:
-    """The name of a database that has been migrated once, and of which the others are copies."""
-    name = f"mcpgw_model_{os.getpid()}_{uuid.uuid4().hex[:6]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    atexit.register(_drop, server, name)
-    with tempfile.TemporaryDirectory(prefix="mcpgw-") as home:
-        _migrate({"GATEWAY_HOME": home, "DATABASE_URL": _at(server, name)})
+    """The name of a database that has been migrated once in this run, and of which the others are copies."""
+    name = f"mcpgw_model_{RUN}"
+
+    def make() -> None:
+        _drop(server, name)
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        with tempfile.TemporaryDirectory(prefix="mcpgw-") as home:
+            migrate({"GATEWAY_HOME": home, "DATABASE_URL": _at(server, name)})
+
+    once_in_a_run("database", make, functools.partial(_drop, server, name))
     return name
 
 
@@ -65,10 +71,37 @@ def _drop(server: str, name: str) -> None:
 @functools.cache
 def migrated_file() -> Path:
     """A file of SQLite that has all tables and no rows, to be copied."""
-    home = tempfile.mkdtemp(prefix="mcpgw-model-")
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    _migrate({"GATEWAY_HOME": home})
-    return Path(home) / "gateway.sqlite3"
+    home = Path(tempfile.gettempdir()) / f"mcpgw-model-{RUN}"
+
+    def make() -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        migrate({"GATEWAY_HOME": str(home)})
+
+    once_in_a_run("file", make, functools.partial(shutil.rmtree, home, ignore_errors=True))
+    return home / "gateway.sqlite3"
+
+
+def once_in_a_run(what: str, make: Callable[[], None], drop: Callable[[], None]) -> None:
+    """Made by the first of the run's processes, while the others wait for it, and dropped by the last."""
+    path = Path(tempfile.gettempdir()) / f"mcpgw-model-{RUN}-{what}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if not os.read(descriptor, 1):
+        make()
+        os.write(descriptor, b"made")
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    def leave() -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        drop()
+        path.unlink(missing_ok=True)
+
+    atexit.register(leave)
 
 
 def is_migrated(url: str) -> bool:
@@ -77,7 +110,7 @@ def is_migrated(url: str) -> bool:
         return bool(row and row[0])
 
 
-def _migrate(environment: Mapping[str, str]) -> None:
+def migrate(environment: Mapping[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, capture_output=True, text=True,
         env={"PATH": os.environ["PATH"], "GATEWAY_LOG_LEVEL": "ERROR", **environment}, timeout=120,

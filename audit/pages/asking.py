@@ -10,8 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from audit import browsing
-from audit.browsing import FILTERS, Question
 from audit.models import Event, Term
+from audit.question import FILTERS, Question, codes_of, has_value, has_words, known_logs
 from projects.access import Reach, slugs_of
 
 MAX_PROJECTS = 500
@@ -82,7 +82,7 @@ def project_of(text: str, reach: Reach) -> int | None:
         return 0
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
-    former = Term.objects.filter(project_ref__in=browsing.known_logs(), column="project", word="", value=text)
+    former = Term.objects.filter(project_ref__in=known_logs(), column="project", word="", value=text)
     return former.values_list("project_ref", flat=True).first() or -1
 
 
@@ -124,11 +124,11 @@ def matcher(question: Question, reach: Callable[[], Reach]) -> Callable[[Event],
             return False
         if question.project is not None and (event.project_ref or 0) != question.project:
             return False
-        if any(not browsing.has_value(event, name, value) for name, value in question.equal.items()):
+        if any(not has_value(event, name, value) for name, value in question.equal.items()):
             return False
-        if question.finding and question.finding not in browsing.codes_of(event):
+        if question.finding and question.finding not in codes_of(event):
             return False
-        return not words or browsing.has_words(event, words)
+        return not words or has_words(event, words)
 
     return belongs
 

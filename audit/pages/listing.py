@@ -10,10 +10,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from audit import browsing
-from audit.browsing import Cursor, Page, TooWide
+from audit.browsing import Page, TooWide
 from audit.models import Event
 from audit.pages import asking, filters
 from audit.pages.asking import Asked, Unanswerable
+from audit.question import Cursor
 from audit.turns import TooMany
 from gateway_site.lib.display import visible
 from projects.access import Reach

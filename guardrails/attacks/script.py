@@ -6,9 +6,18 @@ from guardrails.attacks.marks import Mark, Reach
 
 XSS = "XSS"
 
-_EVENT = r"on(?:error|load|click|dblclick|mouse\w+|key\w+|focus\w*|blur|toggle|start|begin|end|finish|bounce|animation\w+|transition\w+|pointer\w+|touch\w+|wheel|copy|cut|paste|drag\w*|drop|submit|reset|select\w*|change|input|invalid|resize|scroll\w*|unload|beforeunload|pageshow|hashchange|popstate|message|readystatechange|canplay\w*|play\w*|loadstart|progress|filterchange|propertychange|contextmenu|cuechange|show|open|page\w+|repeat|search|activate|beforescriptexecute)"  # noqa: E501
+_EVENT = (
+    r"on(?:error|load|click|dblclick|mouse\w+|key\w+|focus\w*|blur|toggle|start|begin|end|finish|bounce|"
+    r"animation\w+|transition\w+|pointer\w+|touch\w+|wheel|copy|cut|paste|drag\w*|drop|submit|reset|select\w*|"
+    r"change|input|invalid|resize|scroll\w*|unload|beforeunload|pageshow|hashchange|popstate|message|"
+    r"readystatechange|canplay\w*|play\w*|loadstart|progress|filterchange|propertychange|contextmenu|cuechange|show|"
+    r"open|page\w+|repeat|search|activate|beforescriptexecute)"
+)
 _SCHEME = r"(?:j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t|v\s*b\s*s\s*c\s*r\s*i\s*p\s*t|livescript|mocha|jscript)"
-_CALL = r"(?:alert|prompt|confirm|eval|print|atob|setTimeout|setInterval|Function|import|fetch|expression|document\.(?:write|cookie|location|domain)|window\.|location\b|self\[|top\[|String\.fromCharCode)"  # noqa: E501
+_CALL = (
+    r"(?:alert|prompt|confirm|eval|print|atob|setTimeout|setInterval|Function|import|fetch|expression|"
+    r"document\.(?:write|cookie|location|domain)|window\.|location\b|self\[|top\[|String\.fromCharCode)"
+)
 
 MARKS = (
     Mark(XSS, 0.85, Reach.WHOLE, r"<\s*/?\s*script\b|<script|%3cscript|&lt;script|\\x3cscript|\\u003cscript"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -153,11 +154,15 @@ class Scores:
             kind.setdefault(row.source, []).append(float(logit))  # type: ignore[attr-defined]  # a dict of ours
 
 
+def _is_kept(is_out: Callable[[Row], bool], row: Row) -> bool:
+    return not is_out(row)
+
+
 def score_left_out(data: Data, left_out: Sequence[Callable[[Row], bool]]) -> Scores:
     """One model for each predicate, which is true for the rows that it is not trained on and that it scores."""
     scores = Scores()
     for is_out in left_out:
-        model = train(assemble(data, lambda row, is_out=is_out: not is_out(row)))  # type: ignore[misc]  # a default argument
+        model = train(assemble(data, partial(_is_kept, is_out)))
         out = [row for row in data.rows if is_out(row)]
         scores.note(model, (row for row in out if row.label == 1), scores.attacks)
         scores.note(model, (row for row in out if row.label == 0), scores.harmless)
@@ -185,22 +190,23 @@ def report(title: str, scores: Scores) -> None:
 
 
 def in_folds(data: Data) -> Scores:
-    return score_left_out(data, [lambda row, fold=fold: fold_of(row) == fold for fold in range(FOLDS)])  # type: ignore[misc]
+    return score_left_out(data, [partial(_is_in_fold, fold) for fold in range(FOLDS)])
+
+
+def _is_in_fold(fold: int, row: Row) -> bool:
+    return fold_of(row) == fold
 
 
 def without_families(data: Data) -> Scores:
     """Sources are spread over the folds, so that each is scored by a model that knows none of it."""
     families = sorted({family(row) for row in data.rows if row.label == 1 and row.may_train})
-    return score_left_out(
-        data,
-        [
-            lambda row, fold=fold: (  # type: ignore[misc]  # a default argument
-                fold_of(row) == fold if row.package or not row.may_train or family(row) not in families
-                else families.index(family(row)) % FOLDS == fold
-            )
-            for fold in range(FOLDS)
-        ],
-    )  # fmt: skip
+
+    def is_in(fold: int, row: Row) -> bool:
+        if row.package or not row.may_train or family(row) not in families:
+            return fold_of(row) == fold
+        return families.index(family(row)) % FOLDS == fold
+
+    return score_left_out(data, [partial(is_in, fold) for fold in range(FOLDS)])
 
 
 def main() -> None:

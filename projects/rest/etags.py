@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
 
 from projects.rest.problems import Fault, Problem
 from projects.rest.requests import RestRequest
+from projects.rest.rows import locked, one
 from projects.rest.writing import write
 
+M = TypeVar("M", bound=Model)
 HEADER = "If-Match"
 # What clients usually send; a list of tags is taken too.
 PATTERN = r'^(?:\*|"[!#-~]{0,200}")$'
@@ -21,8 +26,14 @@ def etag_of(*parts: Any) -> str:
     return f'"{hashlib.sha256(write(parts)).hexdigest()[:32]}"'
 
 
-def check_match(request: RestRequest, etag: str) -> None:
-    """For who holds the row until the end of the transaction. Raises Problem."""
+def matching(request: RestRequest, rows: QuerySet[M], etag: Callable[[M], str], **place: Any) -> M:
+    """The row, held until the end of the transaction. Raises Problem when it is another than the caller has seen."""
+    row = one(locked(rows), **place)
+    _check_match(request, etag(row))
+    return row
+
+
+def _check_match(request: RestRequest, etag: str) -> None:
     given = request.headers.get(HEADER)
     if given is None:
         raise Problem("precondition-required")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +12,7 @@ from django.http.response import HttpResponseBase
 
 from projects.rest import problems
 from projects.rest.problems import MEDIA_TYPE, Problem
-from projects.rest.requests import ROOT
+from projects.rest.requests import ROOT, RestRequest
 
 logger = structlog.get_logger("projects.rest")
 # Read in the browser, by who is signed in.
@@ -25,13 +26,15 @@ class RestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(ROOT):
             return self.get_response(request)
-        request.request_id, request.answer_headers = os.urandom(16).hex(), {}  # type: ignore[attr-defined]  # a RestRequest
-        response = self._answer(request)
-        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        # What it becomes by these two.
+        ours = cast(RestRequest, request)
+        ours.request_id, ours.answer_headers = os.urandom(16).hex(), {}
+        response = self._answer(ours)
+        response["X-Request-ID"] = ours.request_id
         response["Cache-Control"] = "no-store"
         return response
 
-    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+    def _answer(self, request: RestRequest) -> HttpResponseBase:
         if request.path not in PAGES:
             # A browser's session opens nothing here, so that no page of another site can act with it.
             request.META.pop("HTTP_COOKIE", None)
@@ -42,7 +45,7 @@ class RestMiddleware:
         response = self.get_response(request)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(MEDIA_TYPE):
             response = _as_problem(response)
-        for name, value in request.answer_headers.items():  # type: ignore[attr-defined]
+        for name, value in request.answer_headers.items():
             response.setdefault(name, value)
         return response
 

@@ -21,3 +21,8 @@ class RestRequest(HttpRequest):
         request_id: str
         # Sent with the answer.
         answer_headers: dict[str, str]
+
+
+def made_at(request: RestRequest, *place: object) -> None:
+    """Says where it is that was made, by the parts of its address (RFC 9110 section 15.3.2)."""
+    request.answer_headers["Location"] = "/".join([f"{ROOT}v1", *map(str, place)])

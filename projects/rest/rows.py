@@ -37,6 +37,11 @@ def by_reference(rows: QuerySet[M], kind: str, text: str, project_id: int = 0) -
     return one(rows, pk=pk)
 
 
+def narrowed(rows: QuerySet[M], **wanted: Any) -> QuerySet[M]:
+    """Those that have what is wanted; None and an empty text want nothing."""
+    return rows.filter(**{lookup: value for lookup, value in wanted.items() if value not in (None, "")})
+
+
 def locked(rows: QuerySet[M]) -> QuerySet[M]:
     """Nobody else's until the end of the transaction."""
     return rows.select_for_update(of=("self",))

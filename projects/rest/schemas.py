@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
@@ -27,6 +27,11 @@ class Shown(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def read(cls, row: object, **given: Any) -> Self:
+        """Of a row: what is not given has the same name there."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields if name not in given}, **given)
 
 
 def _is_moment(value: Any) -> Any:

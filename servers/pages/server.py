@@ -30,7 +30,7 @@ from servers.dashboard.health import read_in_words, state_in_words
 from servers.dashboard.numbers import CALL, Figure, Log, few_of
 from servers.models import Grant, Overlay, Server, State, Tool, Transport
 from servers.pages.finding import context_of, may_write, server_of, trail
-from servers.sdk import Step
+from servers.steps import Step
 from servers.texts import quoted
 from servers.trying import Trial
 

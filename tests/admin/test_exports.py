@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import StreamingHttpResponse
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -86,6 +88,21 @@ class TestADownload:
             event = Event.objects.filter(kind="audit.export_downloaded").latest("ord")
             assert (event.actor, event.subject, event.project_ref) == (user.email, str(ready.uid), cast.acme.pk)
         assert Event.objects.filter(kind="audit.export_downloaded").count() == 4
+
+    @pytest.mark.asyncio
+    async def test_is_the_same_under_asgi_where_it_is_read_beside_the_event_loop(
+        self, cast: Cast, ready: Export
+    ) -> None:
+        client = AsyncClient()
+        await client.aforce_login(cast.ada)
+        response = await client.get(address(ready.uid))
+        assert isinstance(response, StreamingHttpResponse)
+        assert response.is_async
+        content = b"".join([part async for part in response])
+        assert content == archive(ready).read_bytes()
+        assert response["Content-Length"] == str(len(content))
+        # Of the thread that what blocks is done in.
+        await sync_to_async(connections.close_all)()
 
     @pytest.mark.claim("exports.isolated")
     def test_of_anothers_answers_as_one_that_never_was(self, cast: Cast, ready: Export) -> None:

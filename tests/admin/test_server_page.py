@@ -17,7 +17,7 @@ from servers.discovery import Discovered, EraFound
 from servers.models import Overlay, Server, State, Tool, ToolVersion
 from servers.pages.schema_rows import rows_of
 from servers.review import Listed
-from servers.sdk import Step
+from servers.steps import Step
 from servers.trying import Trial
 from tests.admin.conftest import HOSTILE
 from tests.admin.people import People, two_tenants_of_every_role

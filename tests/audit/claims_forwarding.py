@@ -5,6 +5,7 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("formats.cef", "Whatever an event holds, its CEF line is one line that a strict parser reads back.", "CEF:0"),
     ("formats.syslog", "Whatever an event holds, its syslog line is one valid message of RFC 5424.", "RFC 5424"),
     ("forward.in-order", "Sealed events arrive at least once and in their order, after a kill too.", _PAGE),
+    ("forward.at-once", "What is sent by hand ends with what was sealed when it began.", _PAGE),
     ("forward.retried", "What a receiver does not take now is sent again, later each time.", _PAGE),
     ("forward.dead-letters", "What is refused for good or failed for too long is listed and can be resent.", _PAGE),
     ("forward.apart", "A receiver that hangs delays neither another's lines nor the sealing.", _PAGE),

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from audit import browsing, storage, terms
-from audit.browsing import Cursor, Question, TooWide
+from audit.browsing import TooWide
 from audit.entry import Entry, new_id, now
 from audit.indexing import Indexer
 from audit.models import Event, FindingMark, IndexState, Term
+from audit.question import FILTERS, Cursor, Question
 from audit.sealed import walk_along_indexes
 from projects.access import Reach
 from tests.audit.sealing import index_all
@@ -108,7 +110,7 @@ def test_each_filter_finds_its_own_alone_and_with_others() -> None:
         "subject": "tell_time", "actor": "bob@acme.test", "actor_id": "mgw0000002", "policy_version": 5,
         "upstream_status": 502, "rpc_code": -32602,
     }  # fmt: skip
-    assert set(others) == set(browsing.FILTERS)
+    assert set(others) == set(FILTERS)
     for name, value in others.items():
         other = write(**{name: value})
         foreign = write(**{name: value, "project_ref": 2})
@@ -120,6 +122,23 @@ def test_each_filter_finds_its_own_alone_and_with_others() -> None:
     assert ask(**others) == every
     assert ask(**{**others, "subject": "search_documents"}) == []
     assert len(ask(decision="ok", kind="mcp.call.outcome")) == 3 + len(others) - 2
+
+
+@pytest.mark.claim("browse.filters")
+@pytest.mark.django_db
+def test_filters_over_many_logs_look_only_where_the_values_have_been_and_miss_nothing_that_is_new() -> None:
+    there = write(2, project_ref=1, server="docs") + write(2, project_ref=2, server="docs")
+    write(2, project_ref=3, server="clock")
+    index_all()
+    logs = Reach(projects=frozenset({1, 2, 3}))
+    with CaptureQueriesContext(connection) as asked:
+        assert sorted(ask(logs, server="docs")) == sorted(there)
+    [walked] = [each["sql"] for each in asked if "UNION ALL" in each["sql"]]
+    assert walked.count("UNION ALL") == 1, "two of the three logs"
+    # While the index is behind, every log is looked into.
+    IndexState.objects.update(checkpoint_id=0)
+    there += write(1, project_ref=3, server="docs")
+    assert sorted(ask(logs, server="docs")) == sorted(there)
 
 
 @pytest.mark.claim("browse.search")
@@ -214,7 +233,7 @@ def test_every_walk_follows_an_index() -> None:
         "actor_id": "x", "policy_version": 9, "upstream_status": 502, "rpc_code": 1,
     }  # fmt: skip
     for name, value in rare.items():
-        plan = explained(lambda name=name, value=value: ask(**{name: value}))  # type: ignore[misc]
+        plan = explained(partial(ask, **{name: value}))
         assert f"event_{name}" in plan or f"{name}_at" in plan, (name, plan)
 
 

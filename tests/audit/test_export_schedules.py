@@ -337,7 +337,7 @@ class TestTheSecretOfABucket:
             assert SECRET not in str(list(ExportSchedule.objects.values()))
         other.sealed = one.sealed
         with pytest.raises(Exception, match="does not open"):
-            other.secret  # noqa: B018
+            other.secret  # noqa: B018  opened here
 
     def test_is_in_no_event_export_or_text(self, acme: Project, bucket: Bucket) -> None:
         schedule = to_bucket(acme, bucket, secret=SECRET)

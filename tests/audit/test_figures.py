@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit import browsing, figures, storage
-from audit.browsing import Question
 from audit.entry import Entry, new_id, now
 from audit.figures import WINDOWS, Counting
 from audit.indexing import Indexer
 from audit.models import CallFigure, IndexState
+from audit.question import Question
 from projects.access import Reach
 from tests.audit.sealing import index_all
 

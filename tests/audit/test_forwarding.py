@@ -132,6 +132,33 @@ def test_what_is_sealed_arrives_in_its_order_and_once_while_nothing_fails(
     assert kinds() == []
 
 
+@claim("forward.at-once")
+def test_what_is_sent_at_once_ends_with_what_was_sealed_when_it_began(
+    cast: Cast, receiver: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a log that is written all the time it would else never end; here each batch brings as much as it takes."""
+    monkeypatch.setattr(forward_queue, "BATCH", 5)
+    forwarder = forwarder_to(receiver.url, cast.acme)
+    sent = some(14, cast.acme)
+    grown: list[str] = []
+    settle = forward_queue.settle_taken
+
+    def settle_and_grow(*given: Any) -> None:
+        settle(*given)
+        if len(grown) < 100:
+            grown.extend(some(5, cast.acme, start=1000 + len(grown)))
+
+    monkeypatch.setattr(forward_queue, "settle_taken", settle_and_grow)
+    out = StringIO()
+    call_command("audit", "forward", "--now", stdout=out)
+    assert subjects(receiver.taken) == ["siem", *sent]
+    assert len(grown) == 15, "three batches"
+    assert "15 waiting" in out.getvalue()
+    monkeypatch.undo()
+    assert turn(forwarder) == 15
+    assert tools(receiver.taken) == [*sent, *grown]
+
+
 @claim("forward.in-order")
 def test_a_forwarder_can_begin_with_the_logs_first_event(cast: Cast, receiver: Hook) -> None:
     seal_all()

@@ -19,11 +19,13 @@ from audit.canonical import canonical
 from audit.carried import SealedPayload, carrying, insert_payloads
 from audit.entry import now
 from audit.exporters import proof
-from audit.models import Checkpoint, Event, Payload, Retention, Seal
+from audit.indexing import forget_marks
+from audit.models import Checkpoint, Event, FindingMark, Payload, Retention, Seal
 from audit.verify import verify
+from audit.verify_event import verify_event
 from audit.verify_export import verify_export
 from audit.walk import Report
-from tests.audit.sealing import entry, execute, make_log, retained_log, seal_all, tenant, write
+from tests.audit.sealing import entry, execute, index_all, make_log, retained_log, seal_all, tenant, write
 from tests.audit.test_append_only import documented_statements, on_postgresql
 from tests.conftest import log_may_change
 
@@ -134,6 +136,71 @@ def test_payloads_go_with_their_events() -> None:
     assert [(each.kind, each.project_ref, each.seq) for each in look().damages] == [("payload_changed", 2, 1)]
     Payload.objects.filter(project_ref=2).update(ciphertext=b"", nonce=b"")
     assert look().is_intact
+
+
+@pytest.mark.claim("audit.retention")
+def test_what_the_search_keeps_of_findings_goes_with_their_events_and_no_other() -> None:
+    months(3, 5)
+    index_all()
+    marked = {ref: at_of_marks(ref) for ref in (0, 1, 2)}
+    assert all({at.month for at in each} == {3, 5} for each in marked.values())
+    tenant(1, "acme", MAY)
+    assert retention.retain().events == 5
+    assert at_of_marks(1) == [at for at in marked[1] if at.month == 5]
+    assert (at_of_marks(0), at_of_marks(2)) == (marked[0], marked[2])
+    # Where the events were dropped before a crash, the next turn still finds what is left of them.
+    gone = FindingMark(project_ref=1, code="pii/email", at=at(3), event_ord=1)
+    there = Event.objects.filter(project_ref=1, kind="mcp.call.outcome").earliest("ord")
+    kept = FindingMark(project_ref=1, code="another", at=there.at, event_ord=there.ord)
+    young = FindingMark(project_ref=1, code="not seen yet", at=JUNE, event_ord=10**9)
+    FindingMark.objects.bulk_create([gone, kept, young])
+    forget_marks(1, JUNE)
+    assert set(codes_of_marks(1)) == {"pii", "pii/email", "another", "not seen yet"}
+    assert at(3) not in at_of_marks(1)
+
+
+def at_of_marks(ref: int) -> list[datetime]:
+    return list(FindingMark.objects.filter(project_ref=ref).order_by("at", "code").values_list("at", flat=True))
+
+
+def codes_of_marks(ref: int) -> list[str]:
+    return list(FindingMark.objects.filter(project_ref=ref).values_list("code", flat=True))
+
+
+@pytest.mark.claim("audit.retention")
+@pytest.mark.claim("browse.verify")
+def test_one_event_is_verified_when_what_came_before_it_was_dropped_and_never_the_dropped_one() -> None:
+    months(3, 4, 5)
+    dropped = Event.objects.filter(project_ref=1).earliest("ord")
+    assert verify_event(dropped).result == "intact"
+    tenant(1, "acme", MAY)
+    assert retention.retain().events == 10
+    with pytest.raises(Event.DoesNotExist):
+        verify_event(dropped)
+    # Put in again, it is what it was and stands where it stood, and is not of the log any more.
+    with transaction.atomic():
+        storage.insert([entry(0, id=dropped.id, at=dropped.at, project_ref=1, project="acme")])
+        found = verify_event(Event.objects.get(id=dropped.id))
+        assert (found.result, found.proof) == ("tampered", None)
+        transaction.set_rollback(True)
+    first, last = (Event.objects.filter(project_ref=1).order_by(order)[0] for order in ("ord", "-ord"))
+    assert last.kind == "audit.retained"
+    for event in (first, last, Event.objects.filter(project_ref=2).earliest("ord")):
+        found = verify_event(event)
+        assert (found.result, [step.name for step in found.steps if not step.ok]) == ("intact", [])
+        assert verify_audit.verify_proof(json.loads(canonical(found.proof)), signing.public_keys()) == []
+    # The first that is left follows from the checkpoint that the retention left, and from nothing else.
+    for statement in (
+        "DELETE FROM audit_checkpoint WHERE project_ref = 1 AND size = 10",
+        "UPDATE audit_retention SET statement = 'of nobody' WHERE project_ref = 1",
+    ):
+        with transaction.atomic():
+            with log_may_change():
+                execute(statement)
+            found = verify_event(first)
+            assert (found.result, found.proof) == ("tampered", None), statement
+            transaction.set_rollback(True)
+    assert verify_event(first).result == "intact"
 
 
 @pytest.mark.claim("audit.retention")

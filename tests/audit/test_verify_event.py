@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_every_edit_of_what_an_event_stands_on_is_found() -> None:
     for name, (statement, steps) in EDITS.items():
         statement = statement.format(ord=event.ord, other=digest, ref=1, next=seal.seq + 1, before=seal.seq - 1,
                                      checkpoint=row.id)  # fmt: skip
-        found = _undone(lambda statement=statement: _after(statement, event.ord))  # type: ignore[misc]
+        found = _undone(partial(_after, statement, event.ord))
         assert (found.result, failed(found)) == ("tampered", steps), name
         assert found.proof is None, name
     assert verify_event(event).result == "intact"

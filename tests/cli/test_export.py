@@ -26,7 +26,7 @@ from guardrails.models import FindingException, FloorGuardrail, Guardrail, Polic
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import TenantModel, unscoped, with_project
-from servers import declared, exporting, offers, review, services
+from servers import declaration, declared, exporting, offers, review, services
 from servers.models import CommandTemplate, Grant, Overlay, Server, ToolVersion
 from servers.review import Listed
 
@@ -535,11 +535,11 @@ LEFT_OUT = {
     ("Server", "discovery_error"): "learnt from the server",
 }
 DECLARED: dict[type[Model], type[BaseModel]] = {
-    Project: declared.DeclaredProject, Membership: declared.DeclaredMember, ApiKey: declared.DeclaredKey,
-    Server: declared.DeclaredServer, Grant: declared.DeclaredGrant, Overlay: declared.DeclaredOverlay,
-    CommandTemplate: declared.DeclaredTemplate, Policy: declared.DeclaredPolicy,
-    Guardrail: declared.DeclaredGuardrail, FindingException: declared.DeclaredException,
-    FloorGuardrail: declared.DeclaredGuardrail, Forwarder: DeclaredForwarder, ExportSchedule: DeclaredSchedule,
+    Project: declaration.DeclaredProject, Membership: declaration.DeclaredMember, ApiKey: declaration.DeclaredKey,
+    Server: declaration.DeclaredServer, Grant: declaration.DeclaredGrant, Overlay: declaration.DeclaredOverlay,
+    CommandTemplate: declaration.DeclaredTemplate, Policy: declaration.DeclaredPolicy,
+    Guardrail: declaration.DeclaredGuardrail, FindingException: declaration.DeclaredException,
+    FloorGuardrail: declaration.DeclaredGuardrail, Forwarder: DeclaredForwarder, ExportSchedule: DeclaredSchedule,
     SavedFilter: DeclaredFilter,
 }  # fmt: skip
 # Rows of projects that no declaration has.

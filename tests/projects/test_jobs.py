@@ -311,7 +311,7 @@ class TestAWorker:
     def test_tries_again_less_and_less_often_and_at_last_not_at_all(
         self, cast: Cast, handler: list[Callable[[Lease], None]]
     ) -> None:
-        handler.append(lambda lease: 1 / 0)  # type: ignore[arg-type]
+        handler.append(lambda lease: 1 / 0)  # type: ignore[arg-type]  # it never comes to give a number back
         job, waits = ask(cast.acme), []
         for _ in range(4):
             work.run(claim())

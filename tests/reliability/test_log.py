@@ -297,7 +297,6 @@ def test_sealers_and_the_database_are_killed_and_nothing_acknowledged_is_missing
 
     with ExitStack() as stack:
         stack.enter_context(server)
-        assert manage("migrate", "-v", "0").returncode == 0
         running = [start_sealer(stack) for _ in range(2)]
         with Writing(server.url) as writing:
             for number in range(ROUNDS):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +286,7 @@ def until_refused(place: Place, name: str, in_a_row: int) -> None:
     while refused < in_a_row:
         assert time.monotonic() < deadline, "the store still takes events"
         number += 1
-        reply, seconds = timed(lambda number=number: client.call(f"{name} {number}"))  # type: ignore[misc]
+        reply, seconds = timed(partial(client.call, f"{name} {number}"))
         if reply.status == 200 and "error" not in reply.message:
             refused = 0
             continue

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from servers import demo, discovery, sdk
-from servers.discovery import Discovered, discover
+from servers import conversation, demo, sdk
+from servers.conversation import discover
+from servers.discovery import Discovered
 from servers.upstream import Upstream, UpstreamError
 from tests.servers.lister import EVERYTHING, SILENCE, Lister, Message, introduced, paged, tool
 
@@ -66,7 +67,7 @@ class TestEras:
     def test_that_are_never_answered_are_left_out(
         self, lister: Lister, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(discovery, "_INTRODUCTION_SECONDS", 0.3)
+        monkeypatch.setattr(conversation, "_INTRODUCTION_SECONDS", 0.3)
         lister.modern = {"server/discover": SILENCE}
         assert set(find(lister).eras) == {"legacy"}
 
@@ -186,7 +187,7 @@ class TestLimits:
     def test_a_list_without_an_end_is_left_and_not_taken_for_whole(
         self, lister: Lister, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(discovery, "MAX_PAGES", 5)
+        monkeypatch.setattr(conversation, "MAX_PAGES", 5)
         lister.modern = introduced("modern") | {
             "tools/list": lambda message: {"tools": [tool(f"t{len(lister.seen)}")], "nextCursor": "again"}
         }
@@ -200,8 +201,8 @@ class TestLimits:
     ) -> None:
         many = [tool(f"tool_{number}") for number in range(10)]
         lister.modern = introduced("modern") | {"tools/list": paged("tools", *([each] for each in many))}
-        monkeypatch.setattr(discovery, limit, value)
-        monkeypatch.setattr(discovery, "open_session", _with_room(sdk.open_session))
+        monkeypatch.setattr(conversation, limit, value)
+        monkeypatch.setattr(conversation, "open_session", _with_room(sdk.open_session))
         found = find(lister)
         assert 0 < len(found.eras["modern"].entries) < 10
         assert "tool" not in found.eras["modern"].whole
@@ -209,7 +210,7 @@ class TestLimits:
     def test_an_answer_that_is_too_large_is_not_read(
         self, lister: Lister, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(discovery, "MAX_LIST_BYTES", 2_000)
+        monkeypatch.setattr(conversation, "MAX_LIST_BYTES", 2_000)
         lister.modern = introduced("modern") | {"tools/list": {"tools": [tool("x", description="x" * 3_000)]}}
         assert failure(lister).kind == "too_large"
 
@@ -223,7 +224,7 @@ class TestLimits:
     def test_a_server_that_never_answers_ends_in_time(
         self, lister: Lister, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(discovery, "_INTRODUCTION_SECONDS", 0.3)
+        monkeypatch.setattr(conversation, "_INTRODUCTION_SECONDS", 0.3)
         lister.modern = {"server/discover": SILENCE}
         lister.legacy = {"initialize": SILENCE}
         started = time.monotonic()
@@ -234,7 +235,7 @@ class TestLimits:
     def test_a_list_that_never_comes_ends_in_time(
         self, lister: Lister, monkeypatch: pytest.MonkeyPatch, limit: str
     ) -> None:
-        monkeypatch.setattr(discovery, limit, 0.5)
+        monkeypatch.setattr(conversation, limit, 0.5)
         lister.legacy = introduced("legacy") | {"tools/list": SILENCE}
         started = time.monotonic()
         assert failure(lister).kind == "timeout"

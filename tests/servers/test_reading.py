@@ -112,7 +112,7 @@ class TestAReading:
         lease = jobs.claim()
         assert lease is not None
         reports: list[tuple[int, int, str]] = []
-        lease.report = lambda done, total, text="": reports.append((done, total, text))  # type: ignore[method-assign]
+        lease.report = lambda done, total, text="": reports.append((done, total, text))  # type: ignore[method-assign]  # overheard
         work.run(lease)
         assert reports == [(0, 8, "legacy tools, 0 so far"), (4, 8, "modern tools, 0 so far"),
                            (1, 1, "legacy 1, modern 1")]  # fmt: skip
@@ -157,7 +157,7 @@ class TestAReading:
             other.modern = introduced("modern") | {"tools/list": {"tools": [tool("of_the_other")]}}
             other.legacy = None
             # What is reported last is said between the reading and the storing.
-            lease.report = lambda done, total, text="": _move(server, other.url, total)  # type: ignore[method-assign]
+            lease.report = lambda done, total, text="": _move(server, other.url, total)  # type: ignore[method-assign]  # when it is asked
             work.run(lease)
             assert offered(server) == {}
             assert work_off() == 1
@@ -237,7 +237,7 @@ class TestTrouble:
     def test_that_nobody_foresaw_is_the_server_s_too(
         self, cast: Cast, lister: Lister, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("servers.discovery.Connections", lambda: 1 / 0)
+        monkeypatch.setattr("servers.conversation.Connections", lambda: 1 / 0)
         server = cast.server(url=lister.url)
         work_off()
         assert stored(server).discovery_error == "invalid: ZeroDivisionError"

@@ -38,8 +38,9 @@ def test_what_was_asked_for_by_its_own_uri_is_answered_with_it() -> None:
     assert result({"contents": [{"uri": "file:///given"}, {"uri": OWN}]}) == {
         "contents": [{"uri": "file:///given"}, {"uri": SHOWN}]
     }
-    error = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "No", "data": {"uri": OWN}}}
-    assert translate(error, WORDS) == {**error, "error": {**error["error"], "data": {"uri": SHOWN}}}  # type: ignore[dict-item]
+    said = {"code": -32602, "message": "No", "data": {"uri": OWN}}
+    error = {"jsonrpc": "2.0", "id": 1, "error": said}
+    assert translate(error, WORDS) == {**error, "error": {**said, "data": {"uri": SHOWN}}}
 
 
 def test_tasks_have_the_name_by_which_they_can_be_asked_for() -> None:

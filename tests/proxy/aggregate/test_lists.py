@@ -120,7 +120,7 @@ def test_a_client_sees_the_list_of_its_era_where_the_server_has_given_one() -> N
 @pytest.mark.claim("aggregate.one-down")
 def test_servers_that_do_not_answer_are_named() -> None:
     asker = Asker(snapshot({"a": [offered("x")], "b": [offered("x")], "new": []}), failing=(2,))
-    asker.held.rights.offers["new"] = Offer(3)  # type: ignore[index]
+    asker.held.rights.offers["new"] = Offer(3)  # type: ignore[index]  # a mapping that only its maker may change
     assert asker.names() == ["a__x", "b__x"]
     assert asker.result()["_meta"]["securemcp/unavailable"] == ["b", "new"]
 

@@ -46,7 +46,7 @@ async def test_a_call_that_arrives_right_after_a_kill_is_served() -> None:
             [entry] = await stage.children()
             os.kill(entry["pid"], signal.SIGKILL)
             # The kernel needs a moment to make it a zombie; from then on nobody may be given a dead child.
-            os.waitid(os.P_PID, entry["pid"], os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+            os.waitid(os.P_PID, entry["pid"], os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222  for as long as a kill takes
             assert (await stage.call(url, "echo", text="x"))[0] == 200
 
 
