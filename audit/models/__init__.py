@@ -22,5 +22,6 @@ from audit.models.upkeep import AnchorPosition, CallFigure, FindingMark, IndexSt
 __all__ = [
     "BROWSED", "COMMON", "NUMBERS", "AnchorPosition", "CallFigure", "Checkpoint", "DeadLetter", "Event", "Export",
     "ExportSchedule", "FindingMark", "ForwardPosition", "ForwardState", "Forwarder", "IndexState", "Line",
-    "LineQuerySet", "Payload", "ReadOnlyLog", "Retention", "SavedFilter", "Seal", "SealerState", "SubjectKey", "Term", "Writer",
+    "LineQuerySet", "Payload", "ReadOnlyLog", "Retention", "SavedFilter", "Seal", "SealerState", "SubjectKey", "Term",
+    "Writer",
 ]  # fmt: skip
