@@ -1,4 +1,4 @@
-"""Follows the sealed log, checkpoint by checkpoint, and keeps what it is searched by: terms, and marks of findings.
+"""Follows the sealed log, checkpoint by checkpoint, and keeps what it is searched by, and how many calls ended how.
 
 It is no part of what the data plane waits for, nor of the proof: what is lost here is made again from the log.
 """
@@ -13,7 +13,7 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
-from audit import terms
+from audit import figures, terms
 from audit.models import Checkpoint, Event, FindingMark, IndexState, Term
 
 _CHECKPOINTS = 500
@@ -21,7 +21,7 @@ _EVENTS = 5_000
 _IN_ONE_QUESTION = 500
 _TURN_SECONDS = 10.0
 _MAX_KNOWN = 200_000
-_COLUMNS = ("project_ref", "ord", "at", "detail", *terms.NAMED)
+_COLUMNS = ("project_ref", "ord", "at", "detail", "duration_us", *terms.NAMED)
 
 _Known = set[tuple[int, str, str]]
 _Range = tuple[int, int, int]
@@ -32,12 +32,14 @@ class Indexer:
 
     def __init__(self) -> None:
         self._known: _Known = set()
+        self._figures = figures.Counting()
 
     def take_turn(self) -> int:
         """Until nothing is left to be done or the turn is over. How many events. Raises django.db.Error."""
         until, done = time.monotonic() + _TURN_SECONDS, 0
         while time.monotonic() < until and (count := self._follow()):
             done += count
+        self._figures.forget_old()
         return done
 
     def _follow(self) -> int:
@@ -59,18 +61,23 @@ class Indexer:
 
     def _index(self, ranges: list[_Range], new: _Known) -> int:
         marks: list[FindingMark] = []
-        rows = _events(ranges)
+        counted: list[dict[str, Any]] = []
+        rows, numbers = _events(ranges)
         for row in rows:
             event = dict(zip(_COLUMNS, row, strict=True))
             # SQLite has no time zones; what it holds is UTC.
             at = event["at"] if event["at"].tzinfo else event["at"].replace(tzinfo=UTC)
             project_ref = event["project_ref"] or 0
+            if event["ord"] in numbers:
+                # Those of later seals come again, and are counted then.
+                counted.append({**event, "at": at, "project_ref": project_ref})
             new.update((project_ref, name, event[name]) for name in terms.NAMED if event[name])
             for code in _codes(event["detail"]):
                 new.add((project_ref, terms.FINDING, code))
                 marks.append(FindingMark(project_ref=project_ref, code=code, at=at, event_ord=event["ord"]))
         _insert_terms(new - self._known)
         FindingMark.objects.bulk_create(marks, batch_size=1_000, ignore_conflicts=True)
+        self._figures.add(counted)
         return len(rows)
 
 
@@ -113,20 +120,21 @@ def _size_before(project_ref: int, number: int) -> int:
     return before.values_list("size", flat=True).first() or 0
 
 
-def _events(ranges: list[_Range]) -> list[tuple[Any, ...]]:
-    """Those under these seals, and sometimes a few that come under later ones."""
+def _events(ranges: list[_Range]) -> tuple[list[tuple[Any, ...]], set[int]]:
+    """Those under these seals, and sometimes a few that come under later ones; and the numbers of the first."""
     numbers = sorted(number for each in ranges for number in _numbers(*each))
     if not numbers:
-        return []
+        return [], set()
     # They mostly stand together, and then one walk finds them.
     found = _select("ord BETWEEN %s AND %s", [numbers[0], numbers[-1]], 2 * len(numbers))
     if len(found) < 2 * len(numbers):
-        return found
-    return [
+        return found, set(numbers)
+    found = [
         row
         for start in range(0, len(numbers), _IN_ONE_QUESTION)
         for row in _select(*_among(numbers[start : start + _IN_ONE_QUESTION]), _IN_ONE_QUESTION)
     ]
+    return found, set(numbers)
 
 
 def _numbers(project_ref: int, first: int, last: int) -> list[int]:

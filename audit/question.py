@@ -19,6 +19,8 @@ FILTERS = (
     "kind", "decision", "reason", "server", "method", "subject", "actor", "actor_id", "policy_version",
     "upstream_status", "rpc_code",
 )  # fmt: skip
+# Of these a filter may name several values, with commas between them, which no value has.
+LISTED = ("decision",)
 
 
 class Cursor(NamedTuple):
@@ -81,8 +83,15 @@ def digest_of(ref: int, text: str) -> str:
     return digest_name(ring.project_digest_key(ref) if ref else ring.gateway_digest_key(), text)
 
 
+def listed(value: str | int) -> list[str]:
+    """The values of a filter that may have several."""
+    return [part.strip() for part in str(value).split(",")]
+
+
 def has_value(event: Event, name: str, value: str | int) -> bool:
     held = getattr(event, name)
+    if name in LISTED:
+        return held in listed(value)
     return held == value or (name == "subject" and held == digest_of(event.project_ref or 0, str(value)))
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit import terms
 from audit.models import COMMON, NUMBERS
-from audit.question import Cursor, Question
+from audit.question import LISTED, Cursor, Question, listed
 from audit.ways import Walk
 
 SHOWN = (
@@ -121,13 +121,16 @@ def _add_projects(where: _Where, table: str, refs: tuple[int, ...]) -> None:
 
 
 def _add_equal(where: _Where, name: str, value: Any) -> None:
+    if name in LISTED and "," in value:
+        _add_one_of(where, name, tuple(listed(value)))
+        return
     is_bare = isinstance(value, uuid.UUID) and not connection.features.has_native_uuid_field
     where.add(f"event.{name} = %s", value.hex if is_bare else value)
     common = COMMON.get(name)
     if connection.vendor == "sqlite" and common and value not in common:
         # It walks along a partial index only where a statement repeats the index's condition word for word.
-        listed = f"event.{name} IN ({', '.join(map(repr, common))})"
-        where.add(f"NOT ({listed} AND event.{name} IS NOT NULL)" if name in NUMBERS else f"NOT ({listed})")
+        common_ones = f"event.{name} IN ({', '.join(map(repr, common))})"
+        where.add(f"NOT ({common_ones} AND event.{name} IS NOT NULL)" if name in NUMBERS else f"NOT ({common_ones})")
 
 
 def _add_any(where: _Where, alternatives: Iterable[tuple[str, tuple[str, ...]]]) -> None:

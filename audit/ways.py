@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from django.db import connection
 
 from audit import narrowing, terms
 from audit.models import Term
-from audit.question import Question, digest_of, known_logs, refs_of
+from audit.question import LISTED, Question, digest_of, known_logs, listed, refs_of
 
 # As many walks are merged into one page; beyond them one walk looks at each event of the window.
 MAX_WALKS = 60
@@ -71,13 +72,24 @@ def _known_values(walk: Walk) -> Iterator[tuple[str, str]]:
 
 
 def _of_log(question: Question, ref: int) -> list[Walk]:
-    """One, or two where a subject is looked for: as it is, and as the log has it when it was not to be written down."""
-    walk = Walk((ref,), tuple(question.equal.items()), question.finding)
-    subject = question.equal.get("subject")
-    if subject is None:
-        return [walk]
-    digest = {**question.equal, "subject": digest_of(ref, str(subject))}
-    return [walk, replace(walk, equal=tuple(digest.items()))]
+    """One for each value of a list. A subject is looked for as it is, and as the log has what was not to be written."""
+    return [
+        Walk((ref,), tuple({**question.equal, **subject, **one_of_each}.items()), question.finding)
+        for one_of_each in _each_listed(question.equal) for subject in _spellings(question.equal, ref)
+    ]  # fmt: skip
+
+
+def _each_listed(equal: Mapping[str, str | int]) -> list[dict[str, str | int]]:
+    """What is listed with commas, one by one, so that each has its way along an index."""
+    names = [name for name in LISTED if name in equal]
+    values = product(*(dict.fromkeys(listed(equal[name])) for name in names))
+    return [dict(zip(names, each, strict=True)) for each in values]
+
+
+def _spellings(equal: Mapping[str, str | int], ref: int) -> list[dict[str, str | int]]:
+    if "subject" not in equal:
+        return [{}]
+    return [{}, {"subject": digest_of(ref, str(equal["subject"]))}]
 
 
 def _walks_of_text(question: Question, refs: list[int]) -> tuple[list[Walk], bool]:

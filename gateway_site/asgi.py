@@ -49,6 +49,12 @@ def _load_tail() -> Any:
     return TailConsumer.as_asgi()
 
 
+def _load_live() -> Any:
+    from audit.tail.live import LiveConsumer
+
+    return LiveConsumer.as_asgi()
+
+
 def _route(pattern: str, application: Any) -> URLPattern:
     """Of a raw ASGI application; Django's types know views only."""
     made: URLPattern = re_path(pattern, application)
@@ -81,6 +87,7 @@ def _sockets() -> Any:
     return URLRouter(
         [
             _route(r"^ws/audit/tail$", LoadedLater(_load_tail)),
+            _route(r"^ws/live$", LoadedLater(_load_live)),
             _route(r"", _no_socket),
         ]
     )

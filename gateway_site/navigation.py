@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from projects.navigation import Entry, Group
 from projects.pages import reach_of
-from projects.permissions import AUDIT_READ, CONFIG_READ, KEYS_ALL
+from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE, KEYS_ALL, MCP_CALL
 from servers.review_pages import number_waiting
 
 
@@ -24,10 +24,13 @@ def everyone(request: HttpRequest) -> bool:
 GROUPS = (
     Group("Overview", (
         Entry("Dashboard", "dashboard", "admin:index", may=everyone),
+        Entry("Get started", "rocket_launch", "servers-start", may=may(CONFIG_READ)),
     )),
     Group("Servers & tools", (
         Entry("Servers", "dns", "admin:servers_server_changelist"),
-        Entry("Tools", "build", "admin:servers_tool_changelist", badge=number_waiting),
+        Entry("Tools", "build", "admin:servers_tool_changelist"),
+        Entry("Waiting for review", "rate_review", "servers-inbox", may=may(CONFIG_WRITE), badge=number_waiting),
+        Entry("Playground", "play_circle", "playground", may=may(MCP_CALL)),
         Entry("Rules", "rule", "admin:servers_grant_changelist"),
         Entry("Why, or why not?", "help", "admin:servers_grant_why", may=may(KEYS_ALL)),
         Entry("Overlays", "layers", "admin:servers_overlay_changelist"),

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from audit.export_views import download as download_export
@@ -25,6 +25,8 @@ urlpatterns = [
     path("setup/<str:token>/", setup_view, name="setup"),
     path("invite/<str:token>/", accept_invitation, name="invite"),
     path("admin/audit/export/<uuid:uid>/download/", download_export, name="audit-export-download"),
+    path("admin/", include("servers.urls")),
+    path("admin/", include("proxy.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     re_path("^api/", nothing),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -23,13 +23,14 @@ from audit.pages.links import link_events_with
 from gateway_site.lib.display import visible
 from gateway_site.lib.secrets import Unsealable
 from guardrails import bench, compiled, services
+from guardrails.config_schemas import config_schemas
 from guardrails.engine.rules import Policy as Compiled
 from guardrails.forms import BenchForm, FindingExceptionForm, FloorForm, GuardrailForm, PolicyForm
 from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail, Policy, PolicyVersion
 from guardrails.presets import PRESETS
 from guardrails.results import Shown, as_shown
 from guardrails.specs import Spec
-from projects.pages import OperatorOnlyAdmin, StackedInline
+from projects.pages import GatewayAdmin, OperatorOnlyAdmin, StackedInline
 from projects.permissions import CONFIG_READ, CONFIG_WRITE
 from projects.scoped_pages import ScopedAdmin, ScopedInline, ScopedReadOnlyAdmin
 from projects.scoping import with_project
@@ -41,6 +42,7 @@ else:
     # Takes no type argument at run time.
     GuardrailsFormSet = BaseInlineFormSet
 
+M = TypeVar("M", bound=Model)
 _UNREADABLE = "The stored secrets do not open with this gateway's key ring; give them again, or delete the guardrail."
 
 
@@ -84,8 +86,17 @@ class GuardrailInline(ScopedInline, StackedInline[Guardrail, Policy]):
         return _secret_names(row)
 
 
+class WithConfigForms(GatewayAdmin[M]):
+    """Pages on which each configuration has the form that its detector declares."""
+
+    change_form_template = "admin/guardrails/change_form.html"
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        return super().render_change_form(request, {**context, "config_schemas": config_schemas()}, *args, **options)
+
+
 @admin.register(Policy)
-class PolicyAdmin(ScopedAdmin[Policy]):
+class PolicyAdmin(WithConfigForms[Policy], ScopedAdmin[Policy]):
     reads, writes = CONFIG_READ, CONFIG_WRITE
     form = PolicyForm
     inlines = (GuardrailInline,)
@@ -190,7 +201,7 @@ class PolicyVersionAdmin(ScopedReadOnlyAdmin[PolicyVersion]):
 
 
 @admin.register(FloorGuardrail)
-class FloorGuardrailAdmin(OperatorOnlyAdmin[FloorGuardrail]):
+class FloorGuardrailAdmin(WithConfigForms[FloorGuardrail], OperatorOnlyAdmin[FloorGuardrail]):
     form = FloorForm
     list_display = ("detector", "order", "enabled", "where", "action", "threshold", "on_error")
     list_filter = ("enabled", "action")

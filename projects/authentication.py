@@ -23,6 +23,8 @@ from projects import permissions
 from projects.models import ApiKey, Membership
 
 _DUMMY_DIGEST = bytes(32)
+# Begins what a person without a key is called by; no key's id looks so.
+_PERSON = "user:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class KeyRecord:
     networks: tuple[IPv4Network | IPv6Network, ...]
     expires_at: float | None
     surface: str = ApiKey.Surface.NATIVE
+
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody who has signed in calls by themselves, and no key."""
+        return self.key_id.startswith(_PERSON)
 
     @property
     def unrestricted(self) -> bool:
@@ -117,8 +124,21 @@ class Principal:
     key: KeyRecord
 
     @property
+    def actor(self) -> tuple[str, str]:
+        """Kind and id, as the log has them."""
+        return ("user", str(self.key.user_id)) if self.key.is_person else ("key", self.key.key_id)
+
+    @property
     def may_call(self) -> bool:
         return permissions.allows(self.key.role, permissions.MCP_CALL)
+
+
+def as_person(project_id: int, user_id: int, email: str, role: str) -> KeyRecord:
+    """A member as if with a key for everything. No such key exists, and nothing can be opened with it."""
+    return KeyRecord(
+        key_id=f"{_PERSON}{user_id}", label="without limits", project_id=project_id, user_id=user_id, user=email,
+        role=role, pepper_id="", digest=b"", servers=("*",), tools=("*",), networks=(), expires_at=None,
+    )  # fmt: skip
 
 
 def load_keys(project_id: int) -> dict[str, KeyRecord]:

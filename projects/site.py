@@ -44,7 +44,7 @@ class SignInForm(Dressed, AdminAuthenticationForm):
 
 class GatewayAdminSite(AdminSite):
     site_header = site_title = "Secure MCP Gateway"
-    index_title = "Administration"
+    index_title = "Dashboard"
     login_form = SignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -181,6 +181,17 @@ class Snapshots:
             project_id = await self._find_project(key_id)
             if project_id is None:
                 return None
+        return await self._of_project(project_id)
+
+    async def for_project(self, project_id: int) -> Snapshot | None:
+        """For who comes without a key; None when the project is gone. Raises Refusal when none can be had."""
+        if self._version is None:
+            await self._await_first_poll()
+        if not self.is_confirmed():
+            raise Refusal("configuration_stale")
+        return await self._of_project(project_id)
+
+    async def _of_project(self, project_id: int) -> Snapshot | None:
         snapshot = self._projects.get(project_id)
         if snapshot is not None and not snapshot.is_expired():
             _counts.hit()

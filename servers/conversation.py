@@ -19,6 +19,7 @@ from servers.offers import LEGACY, MODERN
 from servers.review import MAX_NAME, Listed
 from servers.schemas import MAX_SCHEMA_BYTES
 from servers.sdk import LISTS, Wire, open_session
+from servers.steps import Watch, watch_nothing
 from servers.upstream import Connections, Upstream, UpstreamError
 
 # Kind, the capability that offers it, the method that lists it, the member that names it.
@@ -48,25 +49,25 @@ def _tell_nobody(done: int, total: int, text: str) -> None:
     """For who needs no progress."""
 
 
-async def discover(upstream: Upstream, tell: Tell = _tell_nobody) -> Discovered:
+async def discover(upstream: Upstream, tell: Tell = _tell_nobody, watch: Watch = watch_nothing) -> Discovered:
     """Everything that the server lists, within limits. Raises UpstreamError, and what `tell` raises."""
     connections = Connections()
     try:
         async with asyncio.timeout(_SECONDS):
-            return await _discover(connections, upstream, tell)
+            return await _discover(connections, upstream, tell, watch)
     except TimeoutError as error:
         raise UpstreamError("timeout", "the lists did not end in time") from error
     finally:
         await connections.close()
 
 
-async def _discover(connections: Connections, upstream: Upstream, tell: Tell) -> Discovered:
+async def _discover(connections: Connections, upstream: Upstream, tell: Tell, watch: Watch) -> Discovered:
     found: dict[str, EraFound] = {}
     problems: list[UpstreamError] = []
     # The older first: a server that only starts now has longer to answer it than the SDK gives the newer one.
     for place, (era, introduce) in enumerate(((LEGACY, _initialize), (MODERN, _ask_what_it_is))):
         try:
-            found[era] = await _converse(connections, upstream, introduce, _Progress(tell, era, place))
+            found[era] = await _converse(connections, upstream, introduce, _Progress(tell, era, place), watch)
         except _NotIntroduced as error:
             # A server may take the other era's greeting as badly as it likes.
             problems += [error.problem] if error.problem is not None else []
@@ -79,12 +80,12 @@ Introduce = Callable[[ClientSession, Wire], Awaitable[EraFound]]
 
 
 async def _converse(
-    connections: Connections, upstream: Upstream, introduce: Introduce, progress: _Progress
+    connections: Connections, upstream: Upstream, introduce: Introduce, progress: _Progress, watch: Watch
 ) -> EraFound:
     """Raises _NotIntroduced, and UpstreamError for what goes wrong after that."""
     problem: Exception | None = None
     async with open_session(
-        connections, upstream, seconds=_ANSWER_SECONDS, limit=MAX_LIST_BYTES
+        connections, upstream, seconds=_ANSWER_SECONDS, limit=MAX_LIST_BYTES, watch=watch
     ) as (session, wire):
         try:
             about = await _meet(session, wire, introduce)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from projects.authentication import KeyRecord, Principal, is_expired, load_keys
+from projects.authentication import Principal, as_person, is_expired, load_keys
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import with_project
 from servers import resolve, rights
@@ -73,8 +73,4 @@ def _principal_of_user(project: Project, user: User) -> Principal | str:
     membership = Membership.objects.filter(user=user, user__is_active=True).first()
     if membership is None:
         return f"{user} is no active member of the project."
-    record = KeyRecord(
-        key_id="", label="without limits", project_id=project.pk, user_id=user.pk, user=user.email,
-        role=membership.role, pepper_id="", digest=b"", servers=("*",), tools=("*",), networks=(), expires_at=None,
-    )  # fmt: skip
-    return Principal(project.pk, record)
+    return Principal(project.pk, as_person(project.pk, user.pk, user.email, membership.role))

@@ -212,6 +212,10 @@ class Tool(TenantModel):
     class Meta:
         ordering = ["server_id", "kind", "name"]
         constraints = [models.UniqueConstraint(fields=["server", "kind", "name"], name="one_definition_per_name")]
+        # Counted on every first page, among all that projects ever listed.
+        indexes = [
+            models.Index(fields=["project", "server"], condition=models.Q(state=State.WAITING), name="tool_waiting")
+        ]
 
     def __str__(self) -> str:
         return f"{self.server}: {visible(self.name)}"

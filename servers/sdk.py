@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from typing import Any
 
 import anyio
@@ -33,6 +34,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from gateway_site.lib import jsontext
+from servers.steps import Step, Watch, watch_nothing
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
 
 CLIENT = Implementation(name="secure-mcp-gateway", version="1")
@@ -55,13 +57,13 @@ _Outgoing = MemoryObjectReceiveStream[SessionMessage]
 
 @asynccontextmanager
 async def open_session(
-    connections: Connections, upstream: Upstream, *, seconds: float, limit: int
+    connections: Connections, upstream: Upstream, *, seconds: float, limit: int, watch: Watch = watch_nothing
 ) -> AsyncIterator[tuple[ClientSession, Wire]]:
     """A session that has not introduced itself. `seconds` bound each answer, `limit` its bytes.
 
     What is raised inside comes out in an ExceptionGroup, as from every task group.
     """
-    wire = Wire(connections, upstream, limit)
+    wire = Wire(connections, upstream, limit, watch)
     incoming, session_reads = anyio.create_memory_object_stream[SessionMessage | Exception](16)
     session_writes, outgoing = anyio.create_memory_object_stream[SessionMessage](16)
     carrying = asyncio.create_task(wire.carry(outgoing, incoming))
@@ -90,12 +92,15 @@ class Wire:
     `failure` says why the server could not be asked at all, `status` what the newest answer came with.
     """
 
-    def __init__(self, connections: Connections, upstream: Upstream, limit: int) -> None:
+    def __init__(
+        self, connections: Connections, upstream: Upstream, limit: int, watch: Watch = watch_nothing
+    ) -> None:
         self.failure: UpstreamError | None = None
         self.status = 0
         self._connections = connections
         self._upstream = upstream
         self._limit = limit
+        self._watch = watch
         self._headers: dict[str, str] = {}
         self._results: dict[str, dict[str, Any]] = {}
 
@@ -133,15 +138,24 @@ class Wire:
 
     async def _tell(self, message: Any, headers: dict[str, str]) -> None:
         """What gets no answer. That it did not arrive shows with the next request."""
-        with suppress(UpstreamError):
-            (await self._post(message, headers)).close()
+        began, status, trouble = perf_counter(), 0, ""
+        try:
+            exchange = await self._post(message, headers)
+            status = exchange.status
+            exchange.close()
+        except UpstreamError as error:
+            trouble = error.kind
+        self._watch(Step(getattr(message, "method", ""), _since(began), status, trouble))
 
     async def _ask(self, request: JSONRPCRequest, headers: dict[str, str], incoming: _Incoming) -> None:
+        began, trouble = perf_counter(), ""
         try:
             answer = await self._answer(request, headers, incoming)
+            trouble = "refused" if isinstance(answer, JSONRPCError) else ""
         except UpstreamError as error:
-            self.failure = error
+            self.failure, trouble, self.status = error, error.kind, error.status or 0
             answer = _refusal(request.id, INTERNAL_ERROR)
+        self._watch(Step(request.method, _since(began), self.status, trouble))
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await incoming.send(SessionMessage(answer))
 
@@ -210,6 +224,11 @@ def outline(method: str, result: dict[str, Any]) -> dict[str, Any]:
         cursor = result.get("nextCursor")
         return {LISTS[method]: [], **({"nextCursor": cursor} if isinstance(cursor, str) else {}), **_COMPLETE}
     return result
+
+
+def _since(began: float) -> float:
+    """Milliseconds."""
+    return round((perf_counter() - began) * 1000, 1)
 
 
 def _refusal(request_id: RequestId, code: int, data: Any = None) -> JSONRPCError:

@@ -12,16 +12,20 @@ from audit.recorder import record
 from servers.discovery import Discovered
 from servers.models import Server
 from servers.resolve import upstream_of
+from servers.steps import Step
 from servers.upstream import UpstreamError
+
+_MAX_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`error` is a kind of UpstreamError, "" when the server answered."""
+    """`error` is a kind of UpstreamError, "" when the server answered. `steps` are the messages in their order."""
 
     error: str
     milliseconds: float
     found: Discovered = field(default_factory=lambda: Discovered({}))
+    steps: tuple[Step, ...] = ()
 
 
 def try_server(*, server: Server) -> Trial:
@@ -38,9 +42,15 @@ def try_server(*, server: Server) -> Trial:
     from servers.conversation import discover
 
     started = time.perf_counter()
+    steps: list[Step] = []
+
+    def watch(step: Step) -> None:
+        if len(steps) < _MAX_STEPS:
+            steps.append(step)
+
     error, found = "", Discovered({})
     try:
-        found = async_to_sync(discover)(upstream)
+        found = async_to_sync(discover)(upstream, watch=watch)
     except UpstreamError as trouble:
         error = trouble.kind
-    return Trial(error, round((time.perf_counter() - started) * 1000, 1), found)
+    return Trial(error, round((time.perf_counter() - started) * 1000, 1), found, tuple(steps))

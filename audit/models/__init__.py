@@ -17,10 +17,11 @@ from audit.models.log import (
     Seal,
 )
 from audit.models.payloads import Payload, SubjectKey
-from audit.models.upkeep import AnchorPosition, FindingMark, IndexState, SealerState, Term, Writer
+from audit.models.upkeep import AnchorPosition, CallFigure, FindingMark, IndexState, SealerState, Term, Writer
 
 __all__ = [
-    "BROWSED", "COMMON", "NUMBERS", "AnchorPosition", "Checkpoint", "DeadLetter", "Event", "Export", "ExportSchedule",
-    "FindingMark", "ForwardPosition", "ForwardState", "Forwarder", "IndexState", "Line", "LineQuerySet", "Payload",
-    "ReadOnlyLog", "Retention", "SavedFilter", "Seal", "SealerState", "SubjectKey", "Term", "Writer",
+    "BROWSED", "COMMON", "NUMBERS", "AnchorPosition", "CallFigure", "Checkpoint", "DeadLetter", "Event", "Export",
+    "ExportSchedule", "FindingMark", "ForwardPosition", "ForwardState", "Forwarder", "IndexState", "Line",
+    "LineQuerySet", "Payload", "ReadOnlyLog", "Retention", "SavedFilter", "Seal", "SealerState", "SubjectKey", "Term",
+    "Writer",
 ]  # fmt: skip

@@ -85,8 +85,47 @@ class FindingMark(models.Model):
         return f"{self.project_ref} {self.code}"
 
 
+class CallFigure(models.Model):
+    """How many calls of a project ended how, in one minute, hour or day (UTC); `at` is its beginning.
+
+    Of all calls, of a server, of a tool, or of those, at a server too, that took so long; `subject` is then the number
+    of the class of durations (audit.figures). Made from the sealed log like terms, and kept for days.
+    """
+
+    class Span(models.TextChoices):
+        MINUTE = "m"
+        HOUR = "h"
+        DAY = "d"
+
+    class Level(models.TextChoices):
+        ALL = "a"
+        SERVER = "s"
+        TOOL = "t"
+        TOOK = "d"
+        SERVER_TOOK = "e"
+
+    pk = models.CompositePrimaryKey("project_ref", "span", "level", "at", "server", "subject")
+    project_ref = models.BigIntegerField()
+    span = models.CharField(max_length=1, choices=Span.choices)
+    level = models.CharField(max_length=1, choices=Level.choices)
+    at = models.DateTimeField()
+    server = models.CharField(max_length=63)
+    subject = models.CharField(max_length=512)
+    calls = models.BigIntegerField()
+    refused = models.BigIntegerField()
+    blocked_in = models.BigIntegerField()
+    blocked_out = models.BigIntegerField()
+    errors = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["span", "level", "at"], name="figure_age")]
+
+    def __str__(self) -> str:
+        return f"{self.project_ref} {self.level}{self.span} {self.server} {self.subject}".strip()
+
+
 class IndexState(models.Model):
-    """How far the sealed log is in terms and marks: all up to this checkpoint, in one row."""
+    """How far the sealed log is in terms, marks and figures: all up to this checkpoint, in one row."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     checkpoint_id = models.BigIntegerField(default=0)

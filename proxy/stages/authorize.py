@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gateway_site.lib import tracing
-from projects.authentication import Principal, is_expired
+from projects.authentication import KeyRecord, Principal, is_expired
 from proxy import protocol
 from proxy.aggregate.meta import names
 from proxy.call import Answer, Call, Event
@@ -124,7 +124,7 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
     """Whether an open call would be let in again under the project's newest configuration."""
     if snapshot is None or not snapshot.enabled:
         return False
-    key = snapshot.keys.get(call.principal.key.key_id)
+    key = _newest_key(call, snapshot)
     if key is None or is_expired(key) or not key.allows_address(call.address):
         return False
     if call.is_whole:
@@ -139,6 +139,14 @@ def still_allowed(call: Call, snapshot: Snapshot | None) -> bool:
     return _stays(snapshot, principal, call.upstream.slug, *call.subject) and _may_go_on_listening(
         call, snapshot, principal
     )
+
+
+def _newest_key(call: Call, snapshot: Snapshot) -> KeyRecord | None:
+    """Of a person only the call itself knows the role: whatever was changed of members or keys ends it."""
+    key = call.principal.key
+    if key.is_person:
+        return key if snapshot.keys_version == call.snapshot.keys_version else None
+    return snapshot.keys.get(key.key_id)
 
 
 def _stays(snapshot: Snapshot, principal: Principal, server: str, kind: str, name: str) -> bool:

@@ -192,16 +192,16 @@ def _intent(call: Call) -> Entry:
 
 
 def _entry(call: Call, kind: str, **fields: Any) -> Entry:
-    key = call.principal.key
+    actor_kind, actor_id = call.principal.actor
     return Entry(
         id=new_id(),
         at=now(),
         kind=kind,
         project_ref=call.principal.project_id,
         project=call.snapshot.slug,
-        actor_kind="key",
-        actor_id=key.key_id,
-        actor=key.user,
+        actor_kind=actor_kind,
+        actor_id=actor_id,
+        actor=call.principal.key.user,
         call_id=call.call_id,
         request_id=call.request_id,
         trace_id=call.trace_id,

@@ -111,5 +111,5 @@ def test_nobody_is_shown_the_way_to_what_they_may_not_open(staff: User) -> None:
 def test_a_number_stands_beside_what_waits(pages: Client, stored: Stored) -> None:
     page = pages.get(reverse("admin:index"))
     badges = {item["title"]: item["badge"] for group in page.context["sidebar_navigation"] for item in group["items"]}
-    assert badges["Tools"] == "1"
-    assert {badge for title, badge in badges.items() if title != "Tools"} == {""}
+    assert badges["Waiting for review"] == "1"
+    assert {badge for title, badge in badges.items() if title != "Waiting for review"} == {""}

@@ -16,7 +16,7 @@ from gateway_site.lib.actor import Actor, acting_as
 from projects import services
 from projects.models import ApiKey, Job, Project, User
 from projects.scoping import unscoped
-from servers.models import Server, State, ToolVersion
+from servers.models import Server, State, Tool, ToolVersion
 from tests.admin.rows import Stored, store
 from tests.browser import hostile
 from tests.browser.signing import session_of
@@ -101,6 +101,7 @@ def _addresses() -> Iterator[tuple[str, str]]:
         yield reverse(f"admin:{name}"), ""
     for name in _OUTSIDE:
         yield reverse(name), ""
+    yield from ((path, "") for path in _of_servers())
     for model, page in dict(admin.site._registry).items():
         label = f"{model._meta.app_label}_{model._meta.model_name}"
         rows = model._default_manager.order_by("pk")
@@ -111,6 +112,21 @@ def _addresses() -> Iterator[tuple[str, str]]:
                 address = _path(f"admin:{called}", arguments) if called and arguments is not None else None
                 if address is not None:
                     yield address, label
+
+
+def _of_servers() -> Iterator[str]:
+    """Pages that are more than a table."""
+    tool = Tool.objects.select_related("server__project").order_by("pk")[0]
+    server = [tool.server.project.slug, tool.server.slug]
+    named: dict[str, list[Any]] = {
+        "servers-inbox": [], "servers-start": [], "playground": [], "servers-start-server": server[:1],
+        "servers-start-key": server[:1], "servers-start-reading": server, "servers-caches": server[:1],
+        "servers-server": server, "servers-tool": [*server, tool.pk],
+    }  # fmt: skip
+    for name, arguments in named.items():
+        yield reverse(name, args=arguments)
+    for name in ("admin:index", "playground"):
+        yield f"{reverse(name)}?project={server[0]}"
 
 
 def _path(name: str, arguments: list[Any]) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gateway_site.lib import tracing
-from gateway_site.lib.jsontext import encode
+from gateway_site.lib.jsontext import decode, encode
 from projects.authentication import Principal
 from proxy.aggregate.about import plain_info
 from proxy.aggregate.bridge import own_id
@@ -63,7 +63,7 @@ async def run(outer: Call, passage: Passage, run_call: CallNext, wanted: Wanted)
         with tracing.span("mcp tools/call"):
             _confirm(inner)
             await _lead(inner, wanted)
-            return _judge(inner, *await _ask(inner, run_call))
+            return _judge(inner, *await answer_of(inner, run_call))
     except Refusal as refusal:
         REFUSALS.labels(refusal.kind, KINDS[refusal.kind].fault).inc()
         return _refused(inner, wanted, refusal)
@@ -129,10 +129,13 @@ def _find(inner: Call, wanted: Wanted) -> str | None:
     return None
 
 
-async def _ask(inner: Call, run_call: CallNext) -> tuple[Message, int]:
+async def answer_of(inner: Call, run_call: CallNext) -> tuple[Message, int]:
     """The answer in the words of the address of all, and the bytes that it is long. Raises Refusal."""
     answer = await run_call(inner)
     message = answer.message if answer.events is None else await _last(inner, answer.events)
+    if message is None and answer.body:
+        # Lists of all servers are kept as bytes.
+        message = decode(answer.body)
     translated = inner.aggregate.translate(inner, message) if message is not None and inner.aggregate else None
     if translated is None:
         raise Refusal("upstream_unavailable", reason="no answer")

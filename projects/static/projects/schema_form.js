@@ -1,0 +1,198 @@
+"use strict";
+// A form made from a JSON Schema: each part is an element and a way to read it. Texts of servers are text nodes only.
+const gatewayForm = (() => {
+  const MAX_DEPTH = 6;
+  const NOTHING = Symbol("not given");
+  let number = 0;
+
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === false || value === undefined || value === null) continue;
+      if (name === "class") made.className = value; else made.setAttribute(name, value === true ? "" : value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  function isObject(value) { return typeof value === "object" && value !== null && !Array.isArray(value); }
+
+  // Follows references inside of the schema; what leads nowhere or in a circle is any value.
+  function resolve(schema, root) {
+    let found = schema;
+    for (let hops = 0; isObject(found) && typeof found.$ref === "string" && hops < 10; hops += 1) {
+      if (!found.$ref.startsWith("#/")) return {};
+      let place = root;
+      for (const part of found.$ref.slice(2).split("/")) {
+        const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+        place = isObject(place) && Object.hasOwn(place, name) ? place[name] : undefined;
+      }
+      found = place;
+    }
+    if (!isObject(found) || typeof found.$ref === "string") return {};
+    for (const word of ["anyOf", "oneOf", "allOf"]) {
+      const others = Array.isArray(found[word]) ? found[word].filter((each) => isObject(each) && each.type !== "null") : [];
+      if (others.length === 1) {
+        const { [word]: _, ...rest } = found;
+        return resolve({ ...others[0], ...rest }, root);
+      }
+    }
+    return found;
+  }
+
+  function typeOf(schema) {
+    const said = Array.isArray(schema.type) ? schema.type.filter((each) => each !== "null") : [schema.type];
+    if (said.length === 1 && typeof said[0] === "string") return said[0];
+    if (isObject(schema.properties)) return "object";
+    return "";
+  }
+
+  function labelled(name, schema, isRequired, control) {
+    const id = control.id || (control.id = `gw-field-${number += 1}`);
+    const label = element("label", { for: id });
+    label.append(name + (isRequired ? " *" : ""));
+    const box = element("div", { class: "form-part" }, label, control);
+    if (typeof schema.description === "string" && schema.description) {
+      box.append(element("p", { class: "help hostile" }, schema.description));
+    }
+    return box;
+  }
+
+  function text(name, schema, isRequired) {
+    const isLong = (schema.maxLength || 0) > 200 || /text|body|content|query|statement|message/i.test(name);
+    const control = isLong ? element("textarea", { class: "input", rows: 3 }) : element("input", { class: "input", type: "text" });
+    control.value = typeof schema.default === "string" ? schema.default : "";
+    return {
+      element: labelled(name, schema, isRequired, control),
+      read: () => (control.value === "" && !isRequired ? NOTHING : control.value),
+      write: (value) => { control.value = typeof value === "string" ? value : JSON.stringify(value); },
+    };
+  }
+
+  function numeric(name, schema, isRequired, isWhole) {
+    const control = element("input", {
+      class: "input", type: "number", step: isWhole ? 1 : "any", min: schema.minimum, max: schema.maximum, required: isRequired,
+    });
+    if (typeof schema.default === "number") control.value = schema.default;
+    return {
+      element: labelled(name, schema, isRequired, control),
+      read: () => (control.value === "" ? NOTHING : Number(control.value)),
+      write: (value) => { control.value = value; },
+    };
+  }
+
+  function choice(name, schema, isRequired, values) {
+    const control = element("select", { class: "input" });
+    if (!isRequired) control.append(element("option", { value: "" }, "not given"));
+    values.forEach((value, place) => {
+      control.append(element("option", { value: String(place) }, typeof value === "string" ? value : JSON.stringify(value)));
+    });
+    const choose = (value) => {
+      const place = values.findIndex((each) => JSON.stringify(each) === JSON.stringify(value));
+      if (place >= 0) control.value = String(place);
+    };
+    if (schema.default !== undefined) choose(schema.default);
+    return {
+      element: labelled(name, schema, isRequired, control),
+      read: () => (control.value === "" ? NOTHING : values[Number(control.value)]),
+      write: choose,
+    };
+  }
+
+  function raw(name, schema, isRequired) {
+    const control = element("textarea", { class: "input code-field", rows: 3, spellcheck: "false", placeholder: "JSON" });
+    if (schema.default !== undefined) control.value = JSON.stringify(schema.default);
+    return {
+      element: labelled(`${name} (JSON)`, schema, isRequired, control),
+      read: () => {
+        if (control.value.trim() === "") return NOTHING;
+        try { return JSON.parse(control.value); } catch { throw new Error(`${name} is not JSON`); }
+      },
+      write: (value) => { control.value = JSON.stringify(value, null, 2); },
+    };
+  }
+
+  function list(name, schema, isRequired, root, depth) {
+    const rows = element("div");
+    const parts = [];
+    const add = element("button", { class: "button button-small", type: "button" }, "Add one");
+    const box = element("fieldset", { class: "form-group" }, element("legend", {}, name + (isRequired ? " *" : "")), rows, add);
+    if (typeof schema.description === "string") box.prepend(element("p", { class: "help hostile" }, schema.description));
+    function append(value) {
+      const part = build(`${name} ${parts.length + 1}`, schema.items, true, root, depth + 1);
+      const drop = element("button", { class: "button button-small", type: "button", "aria-label": `Take ${name} ${parts.length + 1} away` }, "Take it away");
+      const row = element("div", {}, part.element, drop);
+      drop.addEventListener("click", () => { row.remove(); parts.splice(parts.indexOf(part), 1); });
+      if (value !== undefined) part.write(value);
+      parts.push(part);
+      rows.append(row);
+    }
+    add.addEventListener("click", () => append());
+    return {
+      element: box,
+      read: () => {
+        const values = parts.map((part) => part.read()).filter((value) => value !== NOTHING);
+        return values.length || isRequired ? values : NOTHING;
+      },
+      write: (values) => {
+        rows.replaceChildren();
+        parts.length = 0;
+        if (Array.isArray(values)) values.forEach(append);
+      },
+    };
+  }
+
+  function group(name, schema, isRequired, root, depth) {
+    const members = new Map();
+    const required = new Set(Array.isArray(schema.required) ? schema.required : []);
+    const box = depth ? element("fieldset", { class: "form-group" }, element("legend", {}, name + (isRequired ? " *" : ""))) : element("div");
+    for (const [member, inner] of Object.entries(isObject(schema.properties) ? schema.properties : {})) {
+      const part = build(member, inner, required.has(member), root, depth + 1);
+      members.set(member, part);
+      box.append(part.element);
+    }
+    let rest = null;
+    if (!members.size && depth) {
+      rest = raw(name, {}, isRequired);
+      box.append(rest.element);
+    }
+    return {
+      element: box,
+      read: () => {
+        if (rest) return rest.read();
+        const values = [];
+        for (const [member, part] of members) {
+          const value = part.read();
+          if (value !== NOTHING) values.push([member, value]);
+        }
+        // Own members whatever they are called.
+        return values.length || isRequired || !depth ? Object.fromEntries(values) : NOTHING;
+      },
+      write: (value) => {
+        if (rest) { rest.write(value); return; }
+        for (const [member, part] of members) if (isObject(value) && Object.hasOwn(value, member)) part.write(value[member]);
+      },
+    };
+  }
+
+  function build(name, schemaGiven, isRequired, root, depth) {
+    const schema = resolve(schemaGiven, root);
+    if (depth > MAX_DEPTH) return raw(name, schema, isRequired);
+    if (schema.const !== undefined) return choice(name, schema, isRequired, [schema.const]);
+    if (Array.isArray(schema.enum) && schema.enum.length) return choice(name, schema, isRequired, schema.enum);
+    switch (typeOf(schema)) {
+      case "string": return text(name, schema, isRequired);
+      case "integer": return numeric(name, schema, isRequired, true);
+      case "number": return numeric(name, schema, isRequired, false);
+      case "boolean": return choice(name, schema, isRequired, [true, false]);
+      case "array": return isObject(schema.items) ? list(name, schema, isRequired, root, depth) : raw(name, schema, isRequired);
+      case "object": return group(name, schema, isRequired, root, depth);
+      default: return raw(name, schema, isRequired);
+    }
+  }
+
+  // The form of a tool's arguments: `{element, read, write}`; `read` throws Error with words for people.
+  function of(schema) { return build("arguments", isObject(schema) ? schema : { type: "object" }, true, schema, 0); }
+
+  return { of, element };
+})();

@@ -1,0 +1,129 @@
+"""The playground's page and what it asks for: which tools a person may call, and a call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.contrib import admin
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+
+from gateway_site.lib import jsontext
+from projects import opening
+from projects.access import Reach
+from projects.authentication import as_person
+from projects.models import Membership, Project, User
+from projects.opening import opens, person_of
+from projects.pages import reach_of
+from projects.permissions import AUDIT_READ, CONFIG_WRITE, MCP_CALL
+from projects.scoping import with_project
+from proxy.playground.calling import Asker, Listed, Played, call_tool, list_tools
+from proxy.playground.telling import told
+
+_NOT_A_MEMBER = "You are no member of this project. Whoever operates the gateway may make itself one, and then call."
+_MAX_NAME = 500
+
+
+@opens(MCP_CALL)
+@never_cache
+def show(request: HttpRequest, reach: Reach) -> HttpResponse:
+    project = opening.chosen_project(request, reach)
+    context = {
+        **admin.site.each_context(request), "title": "Playground", "trail": [], "project": project,
+        "projects": list(opening.offered(reach).values()), "server": request.GET.get("server", "")[:63],
+        "tool": request.GET.get("tool", "")[:_MAX_NAME],
+        "is_member": project is not None and _member(project, person_of(request)) is not None,
+        "not_a_member": _NOT_A_MEMBER,
+    }  # fmt: skip
+    return render(request, "admin/proxy/playground.html", context)
+
+
+@opens(MCP_CALL)
+@never_cache
+def tools(request: HttpRequest, reach: Reach) -> HttpResponse:
+    """`{"tools": [...], "trouble": text}`: exactly what the person may call, as a client would see it."""
+    project = opening.project_of(reach, request.GET.get("project", ""))
+    asker = _asker(request, project)
+    if asker is None:
+        return JsonResponse({"tools": [], "trouble": _NOT_A_MEMBER})
+    listed: Listed = _in_loop(list_tools, asker)
+    return JsonResponse({"tools": [_tool(*each) for each in listed.tools], "trouble": listed.trouble})
+
+
+def _tool(entry: dict[str, Any], server: str, name: str) -> dict[str, Any]:
+    return {
+        "name": entry["name"], "server": server, "tool": name, "title": _text(entry.get("title")),
+        "description": _text(entry.get("description")), "schema": entry.get("inputSchema"),
+    }  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+@opens(MCP_CALL)
+@never_cache
+def run(request: HttpRequest, reach: Reach) -> HttpResponse:
+    """Takes `{"project", "name", "arguments"}` and gives what proxy.playground.telling says. 400 for another body."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        asked = jsontext.decode(request.body)
+    except ValueError:
+        return JsonResponse({"trouble": "That is not JSON."}, status=400)
+    name, arguments = (asked.get("name"), asked.get("arguments")) if isinstance(asked, dict) else (None, None)
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME or not isinstance(arguments, dict):
+        return JsonResponse({"trouble": "Name a tool, and give its arguments as an object."}, status=400)
+    project = opening.project_of(reach, str(asked.get("project", "")))
+    asker = _asker(request, project)
+    if asker is None:
+        raise Http404
+    played: Played = _in_loop(call_tool, asker, name, arguments)
+    return JsonResponse({**told(played), **_links(request, project, played, name)})
+
+
+def _links(request: HttpRequest, project: Project, played: Played, name: str) -> dict[str, str]:
+    """To the event and to the reasons, for whom these are open."""
+    links = {"log": "", "why": ""}
+    call = played.call
+    if call is not None and call.call_id is not None and reach_of(request, AUDIT_READ).has(project.pk):
+        asked = urlencode({"project": project.slug, "q": str(call.call_id)})
+        links["log"] = f"{reverse('admin:audit_event_changelist')}?{asked}"
+    if reach_of(request, CONFIG_WRITE).has(project.pk):
+        asked = urlencode({"project": project.slug, "server": call.upstream.slug if call is not None else "",
+                           "user": person_of(request).email, "kind": "tool"})  # fmt: skip
+        links["why"] = f"{reverse('admin:servers_grant_why')}?{asked}"
+    return links
+
+
+def _member(project: Project, person: User) -> Membership | None:
+    with with_project(project.pk):
+        return Membership.objects.filter(user=person, user__is_active=True).first()
+
+
+def _asker(request: HttpRequest, project: Project) -> Asker | None:
+    """None for who is no member: rules speak of the roles of members."""
+    person = person_of(request)
+    member = _member(project, person)
+    if member is None:
+        return None
+    try:
+        address = ip_address(request.META.get("REMOTE_ADDR", ""))
+    except ValueError:
+        address = None
+    record = replace(as_person(project.pk, person.pk, person.email, member.role), label="playground")
+    return Asker(record, address)
+
+
+def _in_loop(work: Any, *given: Any) -> Any:
+    """Where the data plane lives. No connection is held meanwhile: a server may take its time."""
+    if not connection.in_atomic_block:
+        connection.close()
+    return async_to_sync(work)(*given)

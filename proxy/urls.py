@@ -1,0 +1,13 @@
+"""Addresses of the playground, below the admin's."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from proxy.playground import pages
+
+urlpatterns = [
+    path("playground/", pages.show, name="playground"),
+    path("playground/tools/", pages.tools, name="playground-tools"),
+    path("playground/run/", pages.run, name="playground-run"),
+]

@@ -1,0 +1,45 @@
+"""What is promised of the pages that are more than a table."""
+
+CLAIMS = [
+    (
+        "pages.readers",
+        "Each page opens to whoever's role has its action in the project, and is to everybody else an unknown address.",
+        "servers/README.md",
+    ),
+    ("pages.markup", "What servers and callers say is text on every page.", "servers/README.md"),
+    (
+        "pages.dashboard",
+        "The first page says how calls of the chosen project ended, how its servers are, and what to do next; each "
+        "number leads to the log filtered to exactly that.",
+        "servers/README.md",
+    ),
+    (
+        "pages.server",
+        "A server's page tries the connection by the real handshake and shows each step, and how far its reading is.",
+        "servers/README.md",
+    ),
+    ("pages.tool", "A tool's page shows what it takes, and who may use it and why.", "servers/README.md"),
+    (
+        "pages.inbox",
+        "What waits for review in all of a person's projects is on one page; decisions are about what was shown.",
+        "servers/README.md",
+    ),
+    ("pages.caches", "Caches are shown and dropped in the browser.", "servers/README.md"),
+    (
+        "pages.start",
+        "From signing in, a project, a server with its tools, a key and the first call are a few forms apart.",
+        "servers/README.md",
+    ),
+    (
+        "pages.kits",
+        "With a key come settings for each client, shown once; the page says when the first call has come.",
+        "projects/README.md",
+    ),
+    (
+        "pages.playground",
+        "A call from the playground takes the way of every call, as the person who makes it.",
+        "proxy/README.md",
+    ),
+    ("pages.live", "Pages are told when what they show has changed, and ask by themselves where they are not.",
+     "audit/README.md"),
+]  # fmt: skip
