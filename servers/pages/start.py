@@ -19,6 +19,7 @@ from projects.opening import opens, person_of, project_of
 from projects.pages import is_operator, reach_of
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL, KEYS_OWN
 from projects.scoping import with_project
+from projects.signin.again import recently_verified
 from projects.snippets import connections
 from servers.models import CommandTemplate, Server
 from servers.pages.finding import context_of, may_write, server_of, trail
@@ -86,6 +87,7 @@ def reading(request: HttpRequest, reach: Reach, project: str, server: str) -> Ht
 
 
 @opens(KEYS_OWN)
+@recently_verified
 @never_cache
 def issue_key(request: HttpRequest, reach: Reach, project: str) -> HttpResponse:
     """The secret is in this one answer: no redirect, so nothing has to remember it."""
