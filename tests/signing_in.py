@@ -21,8 +21,11 @@ _with_password = Client.force_login
 
 
 def password_only(client: Client, user: User) -> Client:
-    """As after the first page of the sign-in."""
+    """As after the first page of the sign-in, a moment ago."""
     _with_password(client, user)
+    session = client.session
+    session["password_at"] = time.time()
+    session.save()
     return client
 
 
@@ -51,7 +54,7 @@ def factor_of(user: User, *, has_codes: bool = True) -> TotpDevice:
 
 def proof_is_old(client: Client, seconds: float = 601) -> None:
     session: Any = client.session
-    session["verified_at"] = time.time() - seconds
+    session["verified_at"] = session["password_at"] = time.time() - seconds
     session.save()
 
 

@@ -30,6 +30,7 @@ _WRONG = "That was not right. A code works once, and an app's for half a minute;
 # Each begun by nobody in particular makes a session of five minutes.
 _PROOFS_PER_MINUTE = 60
 _MAX_DEPTH = 8
+_SHOWN = "app_shown"
 
 
 class CodeForm(Dressed, forms.Form):
@@ -52,7 +53,7 @@ class PasswordForm(Dressed, forms.Form):
 def second_factor(request: HttpRequest, person: User) -> HttpResponse:
     """After the password, and again before what matters. Who needs no second factor and has none gives the password."""
     if not verification.has_factor(person):
-        if verification.must_have_factor(person):
+        if verification.must_have_factor(person) and verification.may_begin(request):
             return redirect(with_next(request, reverse("admin:second_factor_set_up")))
         return _ask_password(request, person)
     form = CodeForm(request.POST or None, label_suffix="")
@@ -111,7 +112,7 @@ def set_up(request: HttpRequest, person: User) -> HttpResponse:
     form.fields["code"].label = "The 6 digits that the app shows"
     if request.method == "POST" and form.is_valid():
         try:
-            device = factors.confirm_totp(user=person, code=form.cleaned_data["code"])
+            device = factors.confirm_totp(user=person, code=form.cleaned_data["code"], shown=_shown(request))
         except ValidationError as error:
             form.add_error("code", error)
         else:
@@ -119,7 +120,8 @@ def set_up(request: HttpRequest, person: User) -> HttpResponse:
                 verification.note_proof(request, person, device.name.lower(), device)
                 return _go_on(request)
             form.add_error("code", "That was not right: give the code that the app shows now.")
-    app = factors.begin_totp(user=person)
+    app = factors.begin_totp(user=person, shown=_shown(request))
+    request.session[_SHOWN] = str(app.uid)
     context = {
         "form": form, "qr": _qr(factors.address_of_totp(app)), "secret": factors.text_of(app), "person": person,
         "must": verification.must_have_factor(person), "is_first": not verification.has_factor(person),
@@ -127,10 +129,19 @@ def set_up(request: HttpRequest, person: User) -> HttpResponse:
     return show(request, "set_up.html", "Set up a second factor", context, status=422 if form.errors else 200)
 
 
+def _shown(request: HttpRequest) -> str:
+    """Which app this browser was shown: what another one was shown, somebody else may know."""
+    return str(request.session.get(_SHOWN, ""))
+
+
 def _may_not_add(request: HttpRequest, person: User) -> HttpResponse | None:
-    """The way to what comes first. A password alone adds nothing to who has a factor."""
+    """The way to what comes first. A password alone adds nothing to who has a factor, and an old session nothing.
+
+    Without this whoever finds a browser open would set up a factor of their own, and so be somebody who has just
+    proved who they are.
+    """
     if not verification.has_factor(person):
-        return None
+        return None if verification.may_begin(request) else ask_again(request)
     if not verification.is_verified(person, request.session):
         return redirect(with_next(request, reverse("admin:second_factor")))
     return ask_again(request)

@@ -36,10 +36,15 @@ _USED_KEPT = timedelta(days=1)
 
 
 @transaction.atomic
-def begin_totp(*, user: User) -> TotpDevice:
-    """The app that is being added; nothing is asked of it before its first code was right."""
+def begin_totp(*, user: User, shown: str) -> TotpDevice:
+    """The app that is being added; nothing is asked of it before its first code was right.
+
+    `shown` is the `uid` of the one that this browser has. Another one is never shown again: whoever began it, such as
+    somebody who knows the password, has its secret.
+    """
     pending = TotpDevice.objects.filter(user=user, confirmed=False)
-    device: TotpDevice | None = pending.filter(created_at__gt=timezone.now() - _PENDING).first()
+    recent = pending.filter(created_at__gt=timezone.now() - _PENDING)
+    device: TotpDevice | None = next((each for each in recent if str(each.uid) == shown), None)
     if device is None:
         pending.delete()
         device = TotpDevice(user=user, name="Authenticator app", confirmed=False)
@@ -49,10 +54,10 @@ def begin_totp(*, user: User) -> TotpDevice:
 
 
 @transaction.atomic
-def confirm_totp(*, user: User, code: str) -> TotpDevice | None:
-    """The app, which counts from now on, or None for a wrong code. Raises ValidationError."""
+def confirm_totp(*, user: User, code: str, shown: str) -> TotpDevice | None:
+    """The app, which counts from now on, or None for a wrong code. `shown` as above. Raises ValidationError."""
     pending = TotpDevice.objects.filter(user=user, confirmed=False).select_for_update()
-    device: TotpDevice | None = pending.first()
+    device: TotpDevice | None = next((each for each in pending if str(each.uid) == shown), None)
     if device is None or not device.verify_token(_plain(code)):
         return None
     check_room(user)

@@ -22,7 +22,7 @@ from projects.signin import sessions
 
 RECENT_SECONDS = 600
 _LONGEST_NUMBER = 19
-_AT, _CODES_DUE = "verified_at", "recovery_codes_due"
+_AT, _PASSWORD_AT, _CODES_DUE = "verified_at", "password_at", "recovery_codes_due"
 # Whoever can change a project; members and auditors may have a second factor and need none.
 _ROLES = (Role.OWNER, Role.ADMIN)
 
@@ -76,7 +76,16 @@ def person_at(request: HttpRequest) -> User | None:
 
 def is_recent(request: HttpRequest, seconds: int = RECENT_SECONDS) -> bool:
     """Whether the person has proved within so many seconds who they are."""
-    at = request.session.get(_AT)
+    return _is_within(request, _AT, seconds)
+
+
+def may_begin(request: HttpRequest) -> bool:
+    """Whether who has no second factor may set one up: the password was given within ten minutes."""
+    return is_recent(request) or _is_within(request, _PASSWORD_AT, RECENT_SECONDS)
+
+
+def _is_within(request: HttpRequest, name: str, seconds: int) -> bool:
+    at = request.session.get(name)
     return isinstance(at, (int, float)) and 0 <= time.time() - at < seconds
 
 
@@ -94,6 +103,7 @@ def sign_in(request: HttpRequest, user: User, passkey: Device | None = None) -> 
 def note_password(request: HttpRequest) -> None:
     """The password was accepted; where no more is needed, that is the proof."""
     sessions.begin(request)
+    request.session[_PASSWORD_AT] = time.time()
     if isinstance(request.user, User) and not needs_second_step(request.user):
         request.session[_AT] = time.time()
 
@@ -110,7 +120,7 @@ def note_proof(request: HttpRequest, user: User, by: str, device: Device | None 
             request.session[_CODES_DUE] = True
     request.session[_AT] = time.time()
     request.session.cycle_key()
-    kind = "auth.confirmed" if was_enough else "auth.signed_in"
+    kind = "auth.signed_in" if device is not None and not was_enough else "auth.confirmed"
     with acting_as(Actor("user", str(user.pk), user.email)):
         acted.send(sender=Session, kind=kind, project=None, subject=user.email, decision="allowed",
                    detail={"by": by, "address": str(address_of(request) or "")})  # fmt: skip

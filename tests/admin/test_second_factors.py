@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b32decode
 from datetime import timedelta
 
 import pytest
@@ -30,7 +31,7 @@ from tests.admin.signing import (
     take_codes,
 )
 from tests.cast import Cast, two_tenants
-from tests.signing_in import factor_of, password_only, proof_is_old, signed_in
+from tests.signing_in import factor_of, password_only, proof_is_old, secret_on, signed_in
 
 pytestmark = pytest.mark.django_db
 set_up = pytest.mark.claim("signin.set-up")
@@ -123,6 +124,43 @@ def test_the_page_shows_the_same_app_until_it_is_confirmed_and_no_app_of_anybody
     assert first == again != other
     assert mallory.post(SET_UP, {"code": code_of(TotpDevice.objects.get(user=cast.ada).secret)}).status_code == 422
     assert not verification.has_factor(cast.mallory)
+
+
+@set_up
+def test_an_app_that_another_browser_was_shown_is_never_the_one_that_is_confirmed(cast: Cast) -> None:
+    thief, ada = password_only(Client(), cast.ada), password_only(Client(), cast.ada)
+    known = TotpDevice.objects.get(uid=_app_shown_to(thief, cast.ada))
+    own = TotpDevice.objects.get(uid=_app_shown_to(ada, cast.ada))
+    assert own.secret != known.secret
+    assert ada.post(SET_UP, {"code": code_of(known.secret)}).status_code == 422
+    assert thief.post(SET_UP, {"code": code_of(own.secret)}).status_code == 422
+    assert not verification.has_factor(cast.ada)
+
+
+def _app_shown_to(client: Client, user: User) -> object:
+    assert client.get(SET_UP).status_code == 200
+    return TotpDevice.objects.get(user=user, confirmed=False).uid
+
+
+@pytest.mark.claim("signin.again")
+@pytest.mark.parametrize("name", ["ada", "bob"])
+def test_an_old_session_sets_no_first_factor_up_without_the_password(cast: Cast, name: str) -> None:
+    person: User = getattr(cast, name)
+    client = password_only(Client(), person)
+    shown = client.get(SET_UP).content.decode()
+    secret = b32decode(secret_on(shown))
+    proof_is_old(client)
+    for answer in (client.get(SET_UP), client.post(SET_UP, {"code": code_of(secret)})):
+        assert answer["Location"].startswith(ASK)
+    begun = client.post("/admin/passkey/new/", "{}", content_type="application/json").json()
+    assert begun["next"].startswith(ASK)
+    assert not verification.has_factor(person)
+    assert client.get(ASK).status_code == 200
+    assert client.post(ASK, {"password": "wrong", "next": SET_UP}).status_code == 422
+    assert client.get(SET_UP)["Location"].startswith(ASK)
+    assert client.post(ASK, {"password": PASSWORD, "next": SET_UP})["Location"] == SET_UP
+    assert not Event.objects.filter(kind="auth.signed_in", detail__by="password").exists()
+    set_up_app(client, person)
 
 
 @set_up
