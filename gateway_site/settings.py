@@ -123,7 +123,9 @@ AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "projects.signin.lockout.account_of"
 AXES_CLIENT_IP_CALLABLE = "projects.signin.lockout.counted_address"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "csrfmiddlewaretoken", "next"]
+AXES_SENSITIVE_PARAMETERS = [
+    "username", "ip_address", "code", "old_password", "new_password1", "new_password2", "csrfmiddlewaretoken", "next",
+]
 # The audit log has who signed in.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -38,7 +38,14 @@ def account(request: HttpRequest, person: User) -> HttpResponse:
 
 
 class NewPasswordForm(Dressed, PasswordChangeForm):
-    pass
+    request: HttpRequest
+
+    def clean_old_password(self) -> str:
+        """A wrong one counts as at the sign-in, and is on record."""
+        given: str = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.get_username(), password=given) != self.user:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return given
 
 
 @for_verified
@@ -47,6 +54,7 @@ def password(request: HttpRequest, person: User) -> HttpResponse:
     if answer := ask_again(request):
         return answer
     form = NewPasswordForm(person, request.POST or None)
+    form.request = request
     if request.method == "POST" and form.is_valid():
         people.change_password(user=person, password=form.cleaned_data["new_password1"], but=_own(request))
         update_session_auth_hash(request, person)

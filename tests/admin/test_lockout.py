@@ -18,7 +18,7 @@ from projects import services
 from projects.models import TotpDevice, User
 from tests.admin.conftest import PASSWORD, everything_stored
 from tests.admin.signing import INDEX, LOGIN, code_of, give_code, give_password
-from tests.signing_in import factor_of, password_only
+from tests.signing_in import factor_of, password_only, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("signin.lock-out")]
 HERE, THERE = {"REMOTE_ADDR": "192.0.2.1"}, {"REMOTE_ADDR": "198.51.100.7"}
@@ -122,6 +122,17 @@ def test_what_was_wrong_is_forgotten_once_everything_was_right(operator: User) -
     give_password(client, operator.email, **HERE)
     assert give_code(client, code_of(device.secret), **HERE).status_code == 302
     assert not AccessAttempt.objects.exists()
+
+
+def test_the_old_password_of_a_change_is_guessed_no_more_often_than_at_the_sign_in(audited: User) -> None:
+    client = Client()
+    signed_in(client, audited)
+    new = {"new_password1": "another passphrase", "new_password2": "another passphrase"}
+    for _ in range(5):
+        assert client.post("/admin/account/password/", {**new, "old_password": "wrong"}).status_code == 422
+    assert client.post("/admin/account/password/", {**new, "old_password": PASSWORD}).status_code == 422
+    assert Event.objects.filter(kind="auth.sign_in_failed", subject=audited.email).exists()
+    assert "another passphrase" not in everything_stored()
 
 
 def test_operators_unlock_in_the_pages_and_by_a_command(audited: User, pages: Client) -> None:
