@@ -65,7 +65,7 @@ def test_after_ten_minutes_each_page_asks_and_comes_back_to_itself(pages: Client
 def test_what_is_posted_late_is_not_done_then_or_later(pages: Client, operator: User, stored: Stored) -> None:
     proof_is_old(pages)
     before, keys = Event.objects.count(), _keys()
-    fields = {"project": stored.project.pk, "user": stored.user.pk, "label": "late", "servers": "*", "tools": "*",
+    fields = {"project": stored.project.pk, "email": stored.user.email, "label": "late", "servers": "*", "tools": "*",
               "surface": "native"}  # fmt: skip
     add = reverse("admin:projects_apikey_add")
     response = pages.post(add, fields)
