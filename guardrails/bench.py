@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asgiref.sync import async_to_sync
 
 from gateway_site.lib.jsontext import decode
+from gateway_site.lib.waiting import wait_for
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Blocked, Report, Rewritten, Verdict
@@ -40,8 +40,8 @@ def try_text(policy: Policy, text: str, direction: str, services: scan.Services 
     message = _message(text, direction)
     method = _METHODS[direction]
     reading = segments_of(message, direction=direction, method=method, modern=False)
-    verdict = async_to_sync(scan.inspect)(
-        message, policy, Context(direction=direction, tool="bench", method=method), services or scan.Services()
+    verdict = wait_for(
+        scan.inspect, message, policy, Context(direction=direction, tool="bench", method=method), services or scan.Services()
     )
     return Trial(verdict, tuple(reading.segments), _let_through(verdict, message))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from gateway_site.lib import egress, jsontext
+from gateway_site.lib.waiting import wait_for
 from servers.models import Server, Transport
 from servers.texts import visible
 
@@ -33,7 +33,7 @@ def children_of(server: Server) -> list[Child] | None:
     """None when the runner does not answer, or the server has no children: it is reached over the network."""
     if server.transport == Transport.HTTP:
         return None
-    listed = async_to_sync(_ask)()
+    listed = wait_for(_ask)
     if listed is None:
         return None
     place = (server.project_id, server.pk)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
 
 from audit.recorder import record
+from gateway_site.lib.waiting import wait_for
 from servers.discovery import Discovered
 from servers.models import Server
 from servers.resolve import upstream_of
@@ -16,6 +20,10 @@ from servers.steps import Step
 from servers.upstream import UpstreamError
 
 _MAX_STEPS = 200
+# Of one project, in each process: each is waited for by a thread, and reads a list on the loop that serves calls.
+_AT_ONCE = 3
+_lock = threading.Lock()
+_trying: Counter[int] = Counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Trial:
 
 
 def try_server(*, server: Server) -> Trial:
-    """Takes a minute at most. Raises ValidationError for a server that cannot be called.
+    """Takes a minute at most. Raises ValidationError for a server that cannot be called, or when too many are tried.
 
     Who asks learns what kind of trouble there was, and nothing of the network behind an address.
     """
@@ -50,7 +58,24 @@ def try_server(*, server: Server) -> Trial:
 
     error, found = "", Discovered({})
     try:
-        found = async_to_sync(discover)(upstream, watch=watch)
+        with _turn(server.project_id):
+            found = wait_for(discover, upstream, watch=watch)
     except UpstreamError as trouble:
         error = trouble.kind
     return Trial(error, round((time.perf_counter() - started) * 1000, 1), found, tuple(steps))
+
+
+@contextmanager
+def _turn(project_id: int) -> Iterator[None]:
+    """Raises ValidationError."""
+    with _lock:
+        if _trying[project_id] >= _AT_ONCE:
+            raise ValidationError("Other servers of the project are being tried: try again in a minute.")
+        _trying[project_id] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _trying[project_id] -= 1
+            if not _trying[project_id]:
+                del _trying[project_id]

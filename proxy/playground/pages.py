@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.contrib import admin
-from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,6 +13,8 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from gateway_site.lib import jsontext
+from gateway_site.lib.addresses import address_of
+from gateway_site.lib.waiting import wait_for
 from projects import opening
 from projects.access import Reach
 from projects.authentication import as_person
@@ -53,7 +52,7 @@ def tools(request: HttpRequest, reach: Reach) -> HttpResponse:
     asker = _asker(request, project)
     if asker is None:
         return JsonResponse({"tools": [], "trouble": _NOT_A_MEMBER})
-    listed: Listed = _in_loop(list_tools, asker)
+    listed: Listed = wait_for(list_tools, asker)
     return JsonResponse({"tools": [_tool(*each) for each in listed.tools], "trouble": listed.trouble})
 
 
@@ -85,7 +84,7 @@ def run(request: HttpRequest, reach: Reach) -> HttpResponse:
     asker = _asker(request, project)
     if asker is None:
         raise Http404
-    played: Played = _in_loop(call_tool, asker, name, arguments)
+    played: Played = wait_for(call_tool, asker, name, arguments)
     return JsonResponse({**told(played), **_links(request, project, played, name)})
 
 
@@ -114,16 +113,5 @@ def _asker(request: HttpRequest, project: Project) -> Asker | None:
     member = _member(project, person)
     if member is None:
         return None
-    try:
-        address = ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:
-        address = None
     record = replace(as_person(project.pk, person.pk, person.email, member.role), label="playground")
-    return Asker(record, address)
-
-
-def _in_loop(work: Any, *given: Any) -> Any:
-    """Where the data plane lives. No connection is held meanwhile: a server may take its time."""
-    if not connection.in_atomic_block:
-        connection.close()
-    return async_to_sync(work)(*given)
+    return Asker(record, address_of(request))

@@ -40,6 +40,11 @@ CLAIMS = [
         "A call from the playground takes the way of every call, as the person who makes it.",
         "proxy/README.md",
     ),
+    (
+        "pages.waiting",
+        "A page that waits for somebody's server holds no connection of the database, and one project has few of them.",
+        "servers/README.md",
+    ),
     ("pages.live", "Pages are told when what they show has changed, and ask by themselves where they are not.",
      "audit/README.md"),
 ]  # fmt: skip
