@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
 from gateway_site.lib.jsontext import decode
 from gateway_site.lib.waiting import wait_for
 from guardrails.engine import scan
@@ -41,8 +40,9 @@ def try_text(policy: Policy, text: str, direction: str, services: scan.Services 
     method = _METHODS[direction]
     reading = segments_of(message, direction=direction, method=method, modern=False)
     verdict = wait_for(
-        scan.inspect, message, policy, Context(direction=direction, tool="bench", method=method), services or scan.Services()
-    )
+        scan.inspect, message, policy, Context(direction=direction, tool="bench", method=method),
+        services or scan.Services(),
+    )  # fmt: skip
     return Trial(verdict, tuple(reading.segments), _let_through(verdict, message))
 
 

@@ -68,6 +68,11 @@ class PersonPasswordForm(Dressed, AdminPasswordChangeForm):  # type: ignore[type
     @transaction.atomic
     def save(self, commit: bool = True) -> User:
         user: User = super().save(commit)
+        # The operator says whose account it is; nobody keeps a factor that came with the link.
+        if user.opened_in is not None:
+            factors.reset_factors(user=user)
+            user.opened_in = None
+            user.save(update_fields=["opened_in"])
         _announce_user("user.password_set", user)
         sessions.end_sessions(user=user)
         return user

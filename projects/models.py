@@ -44,6 +44,9 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]  # AbstractUser's field is removed in Django's documented way
     email = models.EmailField("e-mail address", unique=True)
+    # The number of the project whose people alone say that this is who has the address: one of its owners made the
+    # link by which the account got its password. Elsewhere nobody becomes a member by the address alone.
+    opened_in = models.BigIntegerField(null=True, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

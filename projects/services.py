@@ -10,11 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from projects import keys, tokens
-from projects.models import AdminToken, ApiKey, Membership, Project, User
-from projects.permissions import Role
+from projects.models import AdminToken, ApiKey, Invitation, Membership, Project, User
+from projects.permissions import MEMBERS_WRITE, Role, allows
 from projects.scoping import with_project
 from projects.signals import acted
 
@@ -54,16 +55,23 @@ def delete_project(*, project: Project) -> None:
 
 
 @transaction.atomic
-def set_member(*, project: Project, user: User, role: str) -> Membership:
-    """Adds the user or changes the role. Raises ValidationError for an unknown role or for the last owner."""
+def set_member(*, project: Project, user: User, role: str, by_link: bool = False) -> Membership:
+    """Adds the user or changes the role. Raises ValidationError for an unknown role or for the last owner.
+
+    An account that the people of another project opened is added `by_link` only, which goes to who has the address.
+    """
     with with_project(project.pk):
         membership = Membership.objects.filter(user=user).first() or Membership(project=project, user=user)
         before = membership.role if membership.pk else None
+        if before is None and not by_link and user.opened_in not in (None, project.pk):
+            raise ValidationError({"email": "Nobody here has checked whose account this is: invite them by a link."})
         if before == Role.OWNER and role != Role.OWNER:
             _keep_an_owner(membership)
         membership.role = role
         membership.full_clean()
         membership.save()
+        if before is not None and not allows(role, MEMBERS_WRITE):
+            _end_invitations_of(user)
     _announce("member.set", project, user.email, before=before, after=role)
     return membership
 
@@ -80,7 +88,13 @@ def remove_member(*, membership: Membership) -> None:
         for token in AdminToken.objects.filter(user=user, project=project, revoked_at=None):
             tokens.revoke_token(token=token)
         membership.delete()
+        _end_invitations_of(user)
     _announce("member.removed", project, user.email)
+
+
+def _end_invitations_of(user: User) -> None:
+    """Of the active project: the links that the person made, and the one that they could come back by."""
+    Invitation.objects.filter(Q(invited_by=user.email) | Q(email=user.email)).delete()
 
 
 def _keep_an_owner(leaving: Membership) -> None:

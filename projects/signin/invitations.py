@@ -97,8 +97,15 @@ def accept_as_new(*, invitation: Invitation, password: str) -> User:
     password_validation.validate_password(password, User(email=invitation.email))
     user = people.person_of(invitation.email)
     user.set_password(password)
-    user.save(update_fields=["password"])
+    user.opened_in = None if _is_by_operator(invitation) else invitation.project_id
+    user.save(update_fields=["password", "opened_in"])
     return _join(invitation, user)
+
+
+def _is_by_operator(invitation: Invitation) -> bool:
+    """In the browser, by REST or by a command, which is no address of anybody's."""
+    is_command = invitation.invited_by.startswith("manage.py ")
+    return is_command or User.objects.filter(email=invitation.invited_by, is_superuser=True, is_active=True).exists()
 
 
 @transaction.atomic
@@ -119,7 +126,7 @@ def _join(invitation: Invitation, user: User) -> User:
         known = Membership.objects.filter(project=project, user=user).exists()
         if not known:
             # Who has become a member meanwhile keeps that role.
-            services.set_member(project=project, user=user, role=invitation.role)
+            services.set_member(project=project, user=user, role=invitation.role, by_link=True)
         _announce("member.invitation_accepted", invitation, role=invitation.role)
     return user
 

@@ -19,7 +19,7 @@ from projects import people, services
 from projects.models import Invitation, Membership, Project, User
 from projects.permissions import Role
 from projects.scoping import unscoped, with_project
-from projects.signin import invitations
+from projects.signin import invitations, verification
 from tests.admin.conftest import PASSWORD, everything_stored
 from tests.admin.signing import SET_UP, give_password
 from tests.cast import Cast, two_tenants
@@ -135,6 +135,60 @@ def test_a_link_gives_no_password_to_an_account_with_rights_elsewhere(cast: Cast
     harmless = people.create_person(email="yan@acme.test")
     Client().post(link_to(cast.acme, harmless.email), {"password": PASSWORD})
     assert role_of(harmless.email, cast.acme) == Role.ADMIN
+
+
+def test_an_account_that_one_project_opened_gets_into_no_other_by_its_address(pages: Client, cast: Cast) -> None:
+    """An owner may open an account for an address that is not theirs, and wait for what others give to it."""
+    Client().post(_link_by(cast.mallory, cast.globex), {"password": "a password of mallory's"})
+    assert role_of(NEW, cast.globex) == Role.ADMIN
+    fields = {"project": cast.acme.pk, "email": NEW, "role": "admin"}
+    for by in (browser(cast.ada), pages):
+        assert "invite" in by.post("/admin/projects/membership/add/", fields).content.decode()
+        assert role_of(NEW, cast.acme) is None
+    victim = User.objects.get(email=NEW)
+    with pytest.raises(ValidationError):
+        services.set_member(project=cast.acme, user=victim, role=Role.ADMIN)
+    services.set_member(project=cast.globex, user=victim, role=Role.OWNER)
+    # Whoever has the link has been told by somebody who knows the address.
+    own = browser(victim)
+    own.post(_link_by(cast.ada, cast.acme))
+    assert role_of(NEW, cast.acme) == Role.ADMIN
+
+
+def test_who_an_operator_has_vouched_for_is_added_by_the_address(pages: Client, cast: Cast) -> None:
+    by_operator = pages.post(PAGE, {"project": cast.globex.pk, "email": NEW, "role": "member"}).content.decode()
+    (link,) = re.findall(r"http://testserver(/invite/[\w-]{43}/)", by_operator)
+    Client().post(link, {"password": PASSWORD})
+    services.set_member(project=cast.acme, user=User.objects.get(email=NEW), role=Role.MEMBER)
+    assert role_of(NEW, cast.acme) == Role.MEMBER
+    other = "yan@acme.test"
+    Client().post(_link_by(cast.mallory, cast.globex, other), {"password": "a password of mallory's"})
+    person = User.objects.get(email=other)
+    factor_of(person)
+    given = {"usable_password": "true", "password1": "another passphrase", "password2": "another passphrase"}
+    assert pages.post(f"/admin/projects/user/{person.pk}/password/", given).status_code == 302
+    person.refresh_from_db()
+    assert not verification.has_factor(person)
+    services.set_member(project=cast.acme, user=person, role=Role.MEMBER)
+
+
+def _link_by(owner: User, project: Project, email: str = NEW) -> str:
+    with acting_as(Actor("user", str(owner.pk), owner.email)):
+        return invitations.path_of(invitations.invite(project=project, email=email, role=Role.ADMIN)[1])
+
+
+@pytest.mark.parametrize("how", ["removed", "demoted"])
+def test_links_end_with_the_rights_of_who_made_them(cast: Cast, how: str) -> None:
+    services.set_member(project=cast.acme, user=cast.bob, role=Role.OWNER)
+    own, foreign, kept = (
+        _link_by(cast.ada, cast.acme), _link_by(cast.ada, cast.globex, "yan@acme.test"),
+        _link_by(cast.bob, cast.acme, "xia@acme.test"),
+    )  # fmt: skip
+    if how == "removed":
+        services.remove_member(membership=cast.membership(cast.ada))
+    else:
+        services.set_member(project=cast.acme, user=cast.ada, role=Role.MEMBER)
+    assert [Client().get(link).status_code for link in (own, foreign, kept)] == [404, 200, 200]
 
 
 def test_a_link_ends_after_a_week_when_it_is_withdrawn_and_when_there_is_a_newer_one(
