@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 
 from projects.access import Reach, slugs_of
 from projects.models import Project, User
 from projects.pages import reach_of
 from projects.switcher import chosen_at
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 # So many projects can be chosen from; the address names any.
 MAX_OFFERED = 500
 
@@ -26,7 +27,7 @@ def opens(action: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def wrapped(request: HttpRequest, **found: object) -> HttpResponse:
+        def wrapped(request: HttpRequest, **found: object) -> HttpResponseBase:
             reach = reach_of(request, action)
             if not reach:
                 raise Http404

@@ -22,6 +22,7 @@ from projects import jobs
 from projects.checks import tenant_models_use_the_tenant_manager
 from projects.models import AdminToken, ApiKey, Membership, Project, User
 from projects.scoping import NoActiveProject, TenantManager, TenantModel, unscoped, with_project
+from projects.signin import invitations
 from servers.models import Overlay, Server, Tool, ToolVersion
 from servers.services import EVERYTHING, set_grants
 from tests.cast import Cast
@@ -222,6 +223,7 @@ def populate(cast: Cast) -> None:
         forwarders.create_forwarder(project=project, name="siem", kind="syslog", address="syslog://127.0.0.1:514")
         with with_project(project.pk):
             SavedFilter.objects.create(project=project, user=user, name="mine")
+        invitations.invite(project=project, email="new@acme.test", role="member")
         guardrails.create_policy(project=project, slug="tools", guardrails=[Spec("size")])
         guardrails.add_exception(
             project=project, detector="pii", text="x", reason="x", expires_at=timezone.now() + timedelta(days=1)
