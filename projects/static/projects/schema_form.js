@@ -2,8 +2,12 @@
 // A form made from a JSON Schema: each part is an element and a way to read it. Texts of servers are text nodes only.
 const gatewayForm = (() => {
   const MAX_DEPTH = 6;
+  const MAX_HOPS = 10;
+  // A schema is a server's: a short one with references to itself would ask for millions of fields.
+  const MAX_PARTS = 300;
   const NOTHING = Symbol("not given");
   let number = 0;
+  let left = 0;
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
@@ -17,14 +21,19 @@ const gatewayForm = (() => {
 
   function isObject(value) { return typeof value === "object" && value !== null && !Array.isArray(value); }
 
+  function decoded(part) {
+    try { return decodeURIComponent(part); } catch { return part; }
+  }
+
   // Follows references inside of the schema; what leads nowhere or in a circle is any value.
-  function resolve(schema, root) {
+  function resolve(schema, root, hopsBefore = 0) {
     let found = schema;
-    for (let hops = 0; isObject(found) && typeof found.$ref === "string" && hops < 10; hops += 1) {
+    let hops = hopsBefore;
+    for (; isObject(found) && typeof found.$ref === "string" && hops < MAX_HOPS; hops += 1) {
       if (!found.$ref.startsWith("#/")) return {};
       let place = root;
       for (const part of found.$ref.slice(2).split("/")) {
-        const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+        const name = decoded(part).replaceAll("~1", "/").replaceAll("~0", "~");
         place = isObject(place) && Object.hasOwn(place, name) ? place[name] : undefined;
       }
       found = place;
@@ -33,8 +42,9 @@ const gatewayForm = (() => {
     for (const word of ["anyOf", "oneOf", "allOf"]) {
       const others = Array.isArray(found[word]) ? found[word].filter((each) => isObject(each) && each.type !== "null") : [];
       if (others.length === 1) {
+        if (hops >= MAX_HOPS) return {};
         const { [word]: _, ...rest } = found;
-        return resolve({ ...others[0], ...rest }, root);
+        return resolve({ ...others[0], ...rest }, root, hops + 1);
       }
     }
     return found;
@@ -119,6 +129,7 @@ const gatewayForm = (() => {
     const box = element("fieldset", { class: "form-group" }, element("legend", {}, name + (isRequired ? " *" : "")), rows, add);
     if (typeof schema.description === "string") box.prepend(element("p", { class: "help hostile" }, schema.description));
     function append(value) {
+      left = MAX_PARTS;
       const part = build(`${name} ${parts.length + 1}`, schema.items, true, root, depth + 1);
       const drop = element("button", { class: "button button-small", type: "button", "aria-label": `Take ${name} ${parts.length + 1} away` }, "Take it away");
       const row = element("div", {}, part.element, drop);
@@ -177,7 +188,8 @@ const gatewayForm = (() => {
 
   function build(name, schemaGiven, isRequired, root, depth) {
     const schema = resolve(schemaGiven, root);
-    if (depth > MAX_DEPTH) return raw(name, schema, isRequired);
+    left -= 1;
+    if (depth > MAX_DEPTH || left < 0) return raw(name, schema, isRequired);
     if (schema.const !== undefined) return choice(name, schema, isRequired, [schema.const]);
     if (Array.isArray(schema.enum) && schema.enum.length) return choice(name, schema, isRequired, schema.enum);
     switch (typeOf(schema)) {
@@ -192,7 +204,10 @@ const gatewayForm = (() => {
   }
 
   // The form of a tool's arguments: `{element, read, write}`; `read` throws Error with words for people.
-  function of(schema) { return build("arguments", isObject(schema) ? schema : { type: "object" }, true, schema, 0); }
+  function of(schema) {
+    left = MAX_PARTS;
+    return build("arguments", isObject(schema) ? schema : { type: "object" }, true, schema, 0);
+  }
 
   return { of, element };
 })();
