@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from django.test import Client
 from audit.models import Event
 from projects import services
 from projects.models import Passkey, User
-from projects.signin import passkeys
+from projects.rest.meter import Meter
+from projects.signin import factor_pages, passkeys
 from tests.admin.authenticator import PRESENT, Authenticator, to_text
 from tests.admin.conftest import PASSWORD
 from tests.admin.signing import ASK, CODES, INDEX, prove, register, step, take_codes
@@ -202,6 +204,20 @@ def test_a_page_says_why_there_are_no_passkeys(
     assert ("data-passkey" in page) == (says == "")
     if says:
         assert client.post("/admin/passkey/", headers={"host": host}).status_code == 422
+
+
+def test_one_network_begins_only_so_many_in_a_minute(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each makes a session; who has one address of IPv6 has all of its network."""
+    monkeypatch.setattr(factor_pages, "_proofs", Meter())
+    monkeypatch.setattr("projects.rest.meter.time", SimpleNamespace(time=lambda: 1_000_000.0))
+
+    def begin(address: str) -> int:
+        answer = browser(REMOTE_ADDR=address).post("/admin/passkey/", "{}", content_type="application/json")
+        return int(answer.status_code)
+
+    assert {begin(f"2001:db8::{number:x}") for number in range(60)} == {200}
+    assert begin("2001:db8::ffff") == 429
+    assert begin("2001:db8:1::1") == 200
 
 
 def test_the_scripts_requests_need_the_pages_own_token(operator: User) -> None:
