@@ -65,6 +65,8 @@ def keep_codes(page: Page) -> list[str]:
 
 
 def leave(page: Page) -> None:
+    # Away from a page that follows what happens, and goes to the sign-in by itself once it may not any more.
+    page.goto("about:blank")
     page.context.clear_cookies()
     page.goto("/admin/")
     expect(page).to_have_url(re.compile("/admin/login/"))

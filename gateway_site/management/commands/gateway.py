@@ -74,11 +74,13 @@ class Command(BaseCommand):
 def _greeting(options: dict[str, Any], key: str | None) -> str:
     """Made before the processes start, since it asks the database; shown when they answer."""
     base = f"http://{_shown_host(options['host'])}:{options['port']}"
+    # Browsers give passkeys to names only, and to this one without HTTPS.
+    pages = base.replace("://127.0.0.1:", "://localhost:")
     lines = ["", "Secure MCP Gateway is running. Ctrl-C ends it.", ""]
     if setup.needs_operator():
-        lines.append(f"  Admin        {base}/setup/{setup.make_token()}/   (works once: make your account)")
+        lines.append(f"  Admin        {pages}/setup/{setup.make_token()}/   (works once: make your account)")
     else:
-        lines.append(f"  Admin        {base}/admin/")
+        lines.append(f"  Admin        {pages}/admin/")
     if options["demo"]:
         lines += [f"  MCP          {base}/mcp/demo   (all servers; /mcp/demo/clock is one of them)"]
         lines += _demo_lines(base, key)
