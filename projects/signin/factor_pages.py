@@ -57,7 +57,7 @@ def second_factor(request: HttpRequest, person: User) -> HttpResponse:
         if verification.must_have_factor(person) and verification.may_begin(request):
             return redirect(with_next(request, reverse("admin:second_factor_set_up")))
         return _ask_password(request, person)
-    form = CodeForm(request.POST or None, label_suffix="")
+    form = CodeForm(request.POST if request.method == "POST" else None, label_suffix="")
     form.fields["code"].label = "Code of your authenticator app, or a recovery code"
     if request.method == "POST" and form.is_valid() and _is_proved(request, person, form.cleaned_data["code"]):
         return _go_on(request)

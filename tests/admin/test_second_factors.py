@@ -212,6 +212,7 @@ def test_what_is_no_code_is_a_form_error(cast: Cast, code: str) -> None:
     factor_of(cast.ada)
     client = password_only(Client(), cast.ada)
     assert give_code(client, code).status_code == 422
+    assert client.post(ASK).status_code == 422, "nor is a form without any field"
     assert client.get(INDEX).status_code == 302
 
 
