@@ -12,7 +12,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.e2e.scene import Scene, scene
-from tests.e2e.test_tail import PASSWORD, sign_in
+from tests.e2e.test_tail import PASSWORD, set_up_second_factor, sign_in
 from tests.e2e.upstream import Upstream
 
 pytestmark = pytest.mark.claim("pages.playground")
@@ -63,10 +63,21 @@ def _with_tools(upstream: Upstream) -> dict[str, Any]:
     return declarations(upstream)
 
 
+_signed_in: dict[tuple[int, str], dict[str, str]] = {}
+
+
 @contextmanager
 def browser(stage: Scene, email: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=f"http://127.0.0.1:{stage.gateway.port}", timeout=30) as site:
-        sign_in(site, email)
+        place = (stage.gateway.port, email)
+        if place in _signed_in:
+            site.cookies.update(_signed_in[place])
+        else:
+            sign_in(site, email)
+            # A code works once in half a minute, so that a person signs in once for all tests.
+            if site.get("/admin/account/").status_code != httpx.codes.OK:
+                set_up_second_factor(site)
+            _signed_in[place] = dict(site.cookies)
         yield site
 
 
