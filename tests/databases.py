@@ -84,24 +84,41 @@ def migrated_file() -> Path:
 
 def once_in_a_run(what: str, make: Callable[[], None], drop: Callable[[], None]) -> None:
     """Made by the first of the run's processes, while the others wait for it, and dropped by the last."""
-    path = Path(tempfile.gettempdir()) / f"mcpgw-model-{RUN}-{what}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    if not os.read(descriptor, 1):
-        make()
-        os.write(descriptor, b"made")
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    start = Path(tempfile.gettempdir()) / f"mcpgw-model-{RUN}-{what}"
+    paths = [start.with_name(f"{start.name}.{name}.lock") for name in ("turn", "used")]
+    turn, used = map(_opened, paths)
+    with _held(turn):
+        if not os.pread(used, 1, 0):
+            make()
+            os.pwrite(used, b"made", 0)
+        # Until this process ends. Nobody waits for it but who leaves, in a turn of its own.
+        fcntl.flock(used, fcntl.LOCK_SH)
 
     def leave() -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        drop()
-        path.unlink(missing_ok=True)
+        with _held(turn):
+            try:
+                fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(used, fcntl.LOCK_UN)
+                return
+            drop()
+            for path in paths:
+                path.unlink(missing_ok=True)
 
     atexit.register(leave)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def _held(descriptor: int) -> Iterator[None]:
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def is_migrated(url: str) -> bool:

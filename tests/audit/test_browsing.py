@@ -125,7 +125,7 @@ def test_each_filter_finds_its_own_alone_and_with_others() -> None:
 
 
 @pytest.mark.claim("browse.filters")
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_filters_over_many_logs_look_only_where_the_values_have_been_and_miss_nothing_that_is_new() -> None:
     there = write(2, project_ref=1, server="docs") + write(2, project_ref=2, server="docs")
     write(2, project_ref=3, server="clock")
