@@ -25,6 +25,7 @@ from projects.scoping import TenantModel, unscoped
 from tests.cast import two_tenants
 from tests.rest.canaries import canary_of
 from tests.rest.filling import fill
+from tests.signing_in import signed_in
 
 # The owner and the others of acme; somebody in no project at all; and globex's own owner.
 ROLES = ("owner", "admin", "member", "auditor", "outsider", "operator")
@@ -45,7 +46,7 @@ class Tenants:
     def client(self, role: str) -> Client:
         if role not in self.clients:
             self.clients[role] = Client(raise_request_exception=False)
-            self.clients[role].force_login(self.people[role])
+            signed_in(self.clients[role], self.people[role])
         return self.clients[role]
 
     def anew(self) -> Tenants:
