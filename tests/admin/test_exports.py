@@ -94,7 +94,7 @@ class TestADownload:
         self, cast: Cast, ready: Export
     ) -> None:
         client = AsyncClient()
-        await client.aforce_login(cast.ada)
+        client.cookies = (await sync_to_async(browser)(cast.ada, is_staff=False)).cookies
         response = await client.get(address(ready.uid))
         assert isinstance(response, StreamingHttpResponse)
         assert response.is_async
