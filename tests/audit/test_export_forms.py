@@ -19,7 +19,7 @@ from tests.audit.sealing import entry
 
 ROOT = Path(__file__).resolve().parents[2]
 _KIND = re.compile(r'"((?:mcp|auth|audit|[a-z]+)\.[a-z_]+(?:\.[a-z_]+)?)"')
-_TELLS = re.compile(r"(record|announce|_say|acted\.send|kind=|INTENT|OUTCOME|PART|LATE)")
+_TELLS = re.compile(r"(record|announce|_say|acted\.send|kind=|kind = |INTENT|OUTCOME|PART|LATE)")
 
 
 def kinds_in_the_source() -> set[str]:

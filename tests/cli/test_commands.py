@@ -247,7 +247,7 @@ def test_every_noun_has_the_same_shape() -> None:
         assert "--json" in options
         # What ends something asks.
         assert ("--yes" in options) == (name.partition("-")[0] in ("delete", "revoke") or name in (
-            "remove", "remove-floor", "remove-overlay")), (noun, name)  # fmt: skip
+            "remove", "remove-floor", "remove-overlay", "reset-factors")), (noun, name)  # fmt: skip
 
 
 @pytest.mark.claim("cli.exit-codes")

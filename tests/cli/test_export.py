@@ -549,6 +549,7 @@ NOT_DECLARED = {
     "ToolVersion": "learnt from servers; which are approved is said of the server",
     "Export": "a file that was asked for, not configuration",
     "PolicyVersion": "history",
+    "Invitation": "a link that works once, not configuration",
 }
 
 

@@ -29,7 +29,7 @@ from projects import services as project_services
 from projects import versions
 from projects.models import Project
 from projects.scoping import NoActiveProject, unscoped, with_project
-from servers import declared
+from servers import declared, declared_guards
 from servers.models import Server
 from servers.services import save_server
 from tests.cast import Cast, two_tenants
@@ -778,7 +778,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     # What the presets name is not this test's business.
     some = Policy(name="observe", version=1, mode=Mode.OBSERVE, rules=())
     monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, "observe": some})
-    for module in (services, declared):
+    for module in (services, declared_guards):
         monkeypatch.setattr(module, "PRESETS", {"observe": some, "balanced": some, "strict": some})
 
 
