@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -214,6 +216,10 @@ def kill_and_start(gateway: Gateway) -> None:
             process.kill()
     gateway.process.wait(10)
     psutil.wait_procs(processes, timeout=10)
+    for process in processes:
+        # What one of them started at that moment.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     gateway.start()
 
 
