@@ -26,6 +26,9 @@ READY_TIMEOUT = 90.0
 READY_IN_A_ROW = 20
 PROBE_PAUSE = 0.1
 STOP_TIMEOUT = 20.0
+# What Django checks of the code is the same for every gateway, takes longer than most commands, and is a test of its
+# own (tests/e2e/sowing.py runs `check`). A shell checks nothing and knows no such option.
+UNCHECKED = "--skip-checks"
 # What the machine or the test runner has set for itself must not reach the gateway under test.
 NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST")
 
@@ -83,7 +86,7 @@ class Gateway:
         return answer
 
     def start(self) -> None:
-        command = ["gateway", "--server", self.server, "--workers", str(self.workers)]
+        command = ["gateway", UNCHECKED, "--server", self.server, "--workers", str(self.workers)]
         address = ["--host", "127.0.0.1", "--port", str(self.port)]
         self.process = start(
             [sys.executable, "manage.py", *command, *address], self.log, self._environment(), cwd=ROOT
@@ -100,8 +103,9 @@ class Gateway:
             self.process = None
 
     def manage(self, *arguments: str) -> str:
+        unchecked = () if arguments[0] == "shell" else (UNCHECKED,)
         result = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, "manage.py", *arguments, *unchecked],
             cwd=ROOT,
             env=self._environment(),
             capture_output=True,
