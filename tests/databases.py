@@ -23,6 +23,9 @@ import pytest
 import redis
 
 ROOT = Path(__file__).resolve().parents[1]
+# What Django checks of the code at each command is the same each time, takes longer than most commands, and has a test
+# of its own (tests.e2e.sowing runs `check`).
+UNCHECKED = "--skip-checks"
 # The processes of one run share it.
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)[:12]
 
@@ -131,7 +134,7 @@ def is_migrated(url: str) -> bool:
 
 def migrate(environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"], cwd=ROOT, capture_output=True,
+        [sys.executable, "manage.py", "migrate", UNCHECKED, "--verbosity", "0"], cwd=ROOT, capture_output=True,
         text=True, env={"PATH": os.environ["PATH"], "GATEWAY_LOG_LEVEL": "ERROR", **environment}, timeout=120,
     )  # fmt: skip
     if done.returncode != 0:

@@ -22,6 +22,7 @@ from tests.admin.sweep import (
     Leaks,
     Visit,
     models_with_pages,
+    notices,
     numbers_of,
     own_addresses,
     prefix_of,
@@ -154,7 +155,7 @@ def test_the_sweep_notices_a_missing_filter(
 ) -> None:
     without_scope(monkeypatch)
     without_filters(monkeypatch, model, "rows", "permission")
-    assert sweep(two, "owner", model).found
+    assert notices(two, "owner", model)
 
 
 @pytest.mark.claim("scope.walls")
@@ -164,7 +165,7 @@ def test_the_sweep_notices_a_missing_limit_of_choices(
 ) -> None:
     without_scope(monkeypatch)
     without_filters(monkeypatch, model, "choices")
-    assert sweep(two, "owner", model).found
+    assert notices(two, "owner", model)
 
 
 # --- what is done -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import yaml
 
 from tests.conformance.processes import free_port, start, stop
-from tests.databases import ROOT, is_migrated, migrated_file
+from tests.databases import ROOT, UNCHECKED, is_migrated, migrated_file
 
 COMMAND_TIMEOUT = 120.0
 READY_TIMEOUT = 90.0
@@ -26,9 +26,6 @@ READY_TIMEOUT = 90.0
 READY_IN_A_ROW = 20
 PROBE_PAUSE = 0.1
 STOP_TIMEOUT = 20.0
-# What Django checks of the code is the same for every gateway, takes longer than most commands, and is a test of its
-# own (tests/e2e/sowing.py runs `check`). A shell checks nothing and knows no such option.
-UNCHECKED = "--skip-checks"
 # What the machine or the test runner has set for itself must not reach the gateway under test.
 NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST")
 
@@ -58,7 +55,8 @@ class Gateway:
 
     def __enter__(self) -> Gateway:
         self.prepare()
-        self.apply(self.config)
+        if set(self.config) - {"version"}:
+            self.apply(self.config)
         self.start()
         return self
 
@@ -103,6 +101,7 @@ class Gateway:
             self.process = None
 
     def manage(self, *arguments: str) -> str:
+        # A shell checks nothing and knows no such option.
         unchecked = () if arguments[0] == "shell" else (UNCHECKED,)
         result = subprocess.run(
             [sys.executable, "manage.py", *arguments, *unchecked],
