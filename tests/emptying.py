@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.core.management.commands import flush
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import connections, transaction
 
 _FILLED_BY_MIGRATIONS = {"django_content_type", "auth_permission"}
@@ -20,7 +21,7 @@ _FILLED_BY_MIGRATIONS = {"django_content_type", "auth_permission"}
 @contextmanager
 def only_what_has_rows(otherwise: Callable[[list[str]], None]) -> Iterator[None]:
     """While it lasts, flush does this; `otherwise`, with flush's own statements, where it is not possible."""
-    fill = flush.emit_post_migrate_signal
+    fill = emit_post_migrate_signal
 
     def empty(statements: list[str]) -> None:
         if _is_possible():
