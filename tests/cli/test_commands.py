@@ -26,7 +26,7 @@ from projects.models import ApiKey, Job, Membership, Project
 from projects.progress import Progress
 from projects.scoping import unscoped, with_project
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool
-from servers.review import Listed, observe
+from servers.observing import Listed, observe
 from tests.cast import Cast, two_tenants
 from tests.databases import ROOT
 

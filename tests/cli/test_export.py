@@ -26,9 +26,9 @@ from guardrails.models import FindingException, FloorGuardrail, Guardrail, Polic
 from projects import services as project_services
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import TenantModel, unscoped, with_project
-from servers import declaration, declared, exporting, offers, review, services
+from servers import declaration, declared, exporting, observing, offers, review, services
 from servers.models import CommandTemplate, Grant, Overlay, Server, ToolVersion
-from servers.review import Listed
+from servers.observing import Listed
 
 SIGNING_KEY = "canary-signing-key-0123456789"
 CANARIES = ("canary-bearer", "canary-slot", "canary-provider", "canary-siem", "canary-bucket", "canary-floor",
@@ -393,7 +393,7 @@ def a_server(slug: str = "docs") -> Server:
 
 
 def see(*listed: Listed) -> None:
-    review.observe(server=a_server(), era="modern", listed=listed, whole=["tool"])
+    observing.observe(server=a_server(), era="modern", listed=listed, whole=["tool"])
 
 
 def states() -> dict[tuple[str, str], str]:

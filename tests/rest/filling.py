@@ -21,7 +21,7 @@ from projects.models import Invitation, Job, Membership, Project, User
 from projects.rest.references import reference
 from projects.scoping import with_project
 from projects.signin import invitations
-from servers import review
+from servers import observing
 from servers import services as servers
 from servers.models import Grant, Overlay, Server, Tool
 from tests.rest.canaries import canary_of
@@ -93,8 +93,8 @@ def call_of(project: Project, user: User, text: str) -> Event:
 
 def _list_a_tool(server: Server, canary: str) -> None:
     definition = {"name": f"search-{canary}", "description": canary, "inputSchema": {"type": "object"}}
-    listed = [review.Listed("tool", f"search-{canary}", definition)]
-    review.observe(server=server, era="modern", listed=listed, whole=["tool"])
+    listed = [observing.Listed("tool", f"search-{canary}", definition)]
+    observing.observe(server=server, era="modern", listed=listed, whole=["tool"])
 
 
 def _name(kind: str, row: Invitation | Membership | Job | Tool | Grant | Overlay | FindingException) -> str:

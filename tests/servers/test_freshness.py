@@ -20,7 +20,7 @@ from projects.scoping import with_project
 from servers import offers
 from servers.freshness import cache_status, clear_cache
 from servers.models import Server, Tool
-from servers.review import Listed, observe
+from servers.observing import Listed, observe
 from tests.cast import Cast, two_tenants
 
 
