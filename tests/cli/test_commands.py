@@ -27,16 +27,11 @@ from projects.progress import Progress
 from projects.scoping import unscoped, with_project
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool
 from servers.observing import Listed, observe
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 from tests.databases import ROOT
 
 NOUNS = ("project", "person", "member", "key", "server", "tool", "policy", "cache", "job", "forwarder",
          "export_schedule")  # fmt: skip
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 def run(noun: str, *arguments: str) -> Any:

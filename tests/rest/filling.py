@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
-from django.db import connection, transaction
 from django.utils import timezone
 
-from audit import forwarders, storage
-from audit.carried import insert_payloads
-from audit.entry import Entry, new_id, now
-from audit.models import DeadLetter, Event, Export, ExportSchedule
-from audit.payloads import key_of_subject, seal
+from audit import forwarders
+from audit.models import DeadLetter, Export, ExportSchedule
 from guardrails import services as guardrails
 from guardrails.models import FindingException
 from projects import jobs
@@ -24,6 +19,7 @@ from projects.signin import invitations
 from servers import observing
 from servers import services as servers
 from servers.models import Grant, Overlay, Server, Tool
+from tests.audit.payload import call_of
 from tests.rest.canaries import canary_of
 
 
@@ -52,7 +48,7 @@ def fill(project: Project) -> dict[str, str]:
         job = jobs.enqueue(project=project, kind="rest.nothing", subject_ref=1, label=canary)
         Job.objects.filter(pk=job.pk).update(state=Job.State.FAILED, error=canary)
         tool = Tool.objects.get(server=server)
-        event = call_of(project, person, canary)
+        event = call_of(project, person, canary, canary_of(project.slug))
         export = Export.objects.create(project=project, form="jsonl", state=Export.State.FAILED, error=canary)
         schedule = ExportSchedule(
             project=project, form="jsonl", destination="s3", bucket=canary, prefix=canary, next_at=until
@@ -76,19 +72,6 @@ def fill(project: Project) -> dict[str, str]:
             "tool": _name("tool", tool), "digest": tool.digest, "grant": _name("grant", grant),
             "overlay": _name("overlay", overlay), "exception": _name("exception", exception), "event": str(event.id),
         }  # fmt: skip
-
-
-def call_of(project: Project, user: User, text: str) -> Event:
-    """The line of a call of the user's, with what was sent."""
-    entry = Entry(id=new_id(), at=now(), kind="mcp.call.intent", project_ref=project.pk, project=project.slug,
-                  actor_kind="key", actor=user.email, call_id=new_id(), server=canary_of(project.slug))  # fmt: skip
-    key = key_of_subject(project.pk, user.pk, user.email)
-    carried = seal(entry, key, "full", json.dumps({"params": {"text": text}}).encode())
-    with transaction.atomic(), connection.cursor() as cursor:
-        storage.insert([carried])
-        insert_payloads(cursor, [carried])
-    event: Event = Event.objects.get(id=entry.id)
-    return event
 
 
 def _list_a_tool(server: Server, canary: str) -> None:

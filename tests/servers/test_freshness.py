@@ -21,12 +21,7 @@ from servers import offers
 from servers.freshness import cache_status, clear_cache
 from servers.models import Server, Tool
 from servers.observing import Listed, observe
-from tests.cast import Cast, two_tenants
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
+from tests.cast import Cast
 
 
 def printed(*arguments: str) -> str:

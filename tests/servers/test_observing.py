@@ -36,11 +36,6 @@ pytestmark = pytest.mark.django_db
 ALL_KINDS = ("tool", "prompt", "resource", "template")
 
 
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
-
-
 # --- the three modes -----------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from gateway_site.lib.actor import Actor, acting_as
 from projects.scoping import with_project
 from servers import observing, offers, review
 from servers.models import Review, Server, State, Tool
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 from tests.servers.sighted import (
     CHANGED,
     FIRST,
@@ -28,11 +28,6 @@ from tests.servers.sighted import (
 
 pytestmark = pytest.mark.django_db
 ADA = Actor("user", "1", "ada@acme.test")
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 @pytest.mark.claim("review.bounded")

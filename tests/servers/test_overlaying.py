@@ -13,7 +13,7 @@ from projects.scoping import unscoped, with_project
 from servers import observing, overlaying, review, services
 from servers.models import Grant, Overlay, Server, State, ToolVersion
 from servers.observing import Listed
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
 SEND = {
@@ -23,11 +23,6 @@ SEND = {
         "properties": {"to": {"type": "string"}, "region": {"type": "string"}, "debug": {"type": "boolean"}},
     },
 }  # fmt: skip
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 def see(server: Server, *definitions: dict[str, Any]) -> None:

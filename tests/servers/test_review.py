@@ -13,7 +13,7 @@ from projects.scoping import NoActiveProject, unscoped, with_project
 from servers import evidence, observing, review
 from servers.definitions import digest
 from servers.models import Review, State, Tool, ToolVersion
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 from tests.servers.sighted import (
     CHANGED,
     FIRST,
@@ -30,11 +30,6 @@ from tests.servers.sighted import (
 
 pytestmark = pytest.mark.django_db
 ADA = Actor("user", "1", "ada@acme.test")
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 # --- decisions -----------------------------------------------------------------------------------------

@@ -16,14 +16,9 @@ from projects.scoping import with_project
 from servers import observing, review, services
 from servers.models import Overlay, Server, Tool, ToolVersion
 from servers.observing import Listed
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("rights.why")]
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 def serving(cast: Cast, *names: str, slug: str = "docs", **fields: Any) -> Server:
