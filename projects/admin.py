@@ -21,6 +21,7 @@ from gateway_site.lib.display import visible
 from projects import jobs, people, services
 from projects.access import Reach
 from projects.dress import Dressed
+from projects.job_progress import live_progress, progress_in_words
 from projects.models import ApiKey, Job, Membership, Project, User
 from projects.pages import LinesField, OperatorOnlyAdmin, ServiceForm, is_operator, reach_of
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL, KEYS_OWN, MEMBERS_WRITE
@@ -434,7 +435,7 @@ class ApiKeyAdmin(AsksAgain[ApiKey], ScopedAdmin[ApiKey]):
 
 @admin.register(Job)
 class JobAdmin(ScopedReadOnlyAdmin[Job]):
-    """Live: a page that shows open jobs asks for itself again."""
+    """Live: a page that shows open jobs is told how far they are, and asks for itself again when one ends."""
 
     reads, writes = CONFIG_READ, CONFIG_WRITE
     fields = (
@@ -452,8 +453,9 @@ class JobAdmin(ScopedReadOnlyAdmin[Job]):
 
     @admin.display(description="progress")
     def progress(self, job: Job) -> str:
-        count = f"{job.progress_done} of {job.progress_total}" if job.progress_total else ""
-        return " ".join(part for part in (count, visible(job.progress_text)) if part)
+        if job.state not in jobs.OPEN:
+            return progress_in_words(job.progress_done, job.progress_total, job.progress_text)
+        return live_progress(job.pk, job.state, job.progress_done, job.progress_total, job.progress_text)
 
     @admin.display(description="error", ordering="error")
     def shown_error(self, job: Job) -> str:
