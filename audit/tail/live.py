@@ -44,7 +44,6 @@ class LiveListener(Listener):
             self._wake.set()
 
     def take_jobs(self) -> list[Moved]:
-        """Those that moved since the last time. Does not wait."""
         taken, self._moved = list(self._moved.values()), {}
         return taken
 
@@ -64,9 +63,7 @@ class LiveConsumer(TailConsumer):
     def _sees(self, job: Moved) -> bool:
         return self.reach(action_of(job.kind)).has(job.project_ref)
 
-    async def _send_events(self) -> None:
-        listener = self._listener
-        assert isinstance(listener, LiveListener)  # noqa: S101  made before this task
+    async def _send_events(self, listener: Listener) -> None:
         while True:
             events, skipped = await listener.take()
             topics = sorted(set(_TOPICS.values())) if skipped else topics_of(events)
