@@ -17,6 +17,7 @@ from audit.export_forms import names
 from audit.filters import Filters
 from audit.models import Export, ExportSchedule
 from gateway_site.lib.display import visible
+from projects.job_progress import live_progress
 from projects.models import Job
 from projects.pages import ServiceForm
 from projects.permissions import AUDIT_EXPORT, CONFIG_WRITE
@@ -65,7 +66,7 @@ def _shown_filters(row: Export | ExportSchedule) -> str:
 
 @admin.register(Export)
 class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
-    """Live: a page with exports that are being made asks for itself again."""
+    """Live: a page with exports that are being made is told how far they are, and asks for itself when one ends."""
 
     reads = writes = AUDIT_EXPORT
     form = ExportForm
@@ -122,15 +123,17 @@ class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
         """With how far each is, which its job knows."""
         jobs = Job.objects.filter(kind=exports.KIND, subject_ref=OuterRef("pk"), project_id=OuterRef("project_id"))
         known = {f"job_{name}": Subquery(jobs.values(f"progress_{name}")[:1]) for name in ("done", "total", "text")}
+        known |= {f"job_{name}": Subquery(jobs.values(name)[:1]) for name in ("pk", "state")}
         return super().get_queryset(request).annotate(**known)
 
     @admin.display(description="progress")
     def progress(self, export: Any) -> str:
         if export.state != Export.State.WAITING:
             return ""
-        if not export.job_total:
+        if export.job_state not in (Job.State.QUEUED, Job.State.RUNNING):
             return visible(export.error)
-        return f"{export.job_done} of {export.job_total} {visible(export.job_text)}"
+        text = export.job_text or export.error
+        return live_progress(export.job_pk, export.job_state, export.job_done, export.job_total, text)
 
     @admin.display(description="download")
     def download(self, export: Export) -> SafeString | str:

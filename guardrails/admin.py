@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
@@ -21,11 +21,10 @@ from django.utils.safestring import SafeString
 from audit.naming import is_digest
 from audit.pages.links import link_events_with
 from gateway_site.lib.display import visible
-from gateway_site.lib.secrets import Unsealable
-from guardrails import bench, compiled, services
+from guardrails import bench, compiled, floor, services
 from guardrails.config_schemas import config_schemas
 from guardrails.engine.rules import Policy as Compiled
-from guardrails.forms import BenchForm, FindingExceptionForm, FloorForm, GuardrailForm, PolicyForm
+from guardrails.forms import BenchForm, FindingExceptionForm, FloorForm, GuardrailForm, PolicyForm, secret_names
 from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail, Policy, PolicyVersion
 from guardrails.presets import PRESETS
 from guardrails.results import Shown, as_shown
@@ -48,10 +47,8 @@ _UNREADABLE = "The stored secrets do not open with this gateway's key ring; give
 
 def _secret_names(row: Check) -> str:
     """Their names only."""
-    try:
-        return ", ".join(sorted(row.secrets)) or "none"
-    except Unsealable:
-        return _UNREADABLE
+    names = secret_names(row)
+    return _UNREADABLE if names is None else ", ".join(names) or "none"
 
 
 # --- policies -------------------------------------------------------------------------------------------
@@ -73,11 +70,12 @@ class GuardrailInline(ScopedInline, StackedInline[Guardrail, Policy]):
     form = GuardrailForm
     formset = GuardrailFormSet
     extra = 0
+    collapsible = True
     max_num = services.MAX_GUARDRAILS
     fieldsets = (
-        (None, {"fields": (("order", "enabled"), "detector", "directions", ("action", "threshold"))}),
+        (None, {"fields": (("order", "enabled"), "detector", "directions", ("action", "threshold"), "config")}),
         ("More", {"classes": ("collapse",),
-                  "fields": ("categories", "config", "secrets", "stored_secrets", ("on_error", "timeout"))}),
+                  "fields": ("categories", "secrets", "stored_secrets", ("on_error", "timeout"))}),
     )  # fmt: skip
     readonly_fields = ("stored_secrets",)
 
@@ -107,6 +105,10 @@ class PolicyAdmin(WithConfigForms[Policy], ScopedAdmin[Policy]):
     search_fields = ("slug", "name", "project__slug")
     change_list_template = "admin/guardrails/policy/change_list.html"
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        held = floor.held(compiled.load_floor())
+        return super().render_change_form(request, {**context, "floor": held}, *args, **options)
+
     def get_fields(self, request: HttpRequest, obj: Policy | None = None) -> tuple[str, ...]:
         fields = ("project", "slug", "name", "mode", "is_default", "max_characters", "over_limit")
         return (*fields, "version", "changed_at") if obj else (*fields, "preset")
@@ -128,7 +130,9 @@ class PolicyAdmin(WithConfigForms[Policy], ScopedAdmin[Policy]):
             formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
         if change:
             specs = [spec for formset in formsets for spec in formset.specs()]
-            form.store(form.instance, specs)
+            stored = form.store(form.instance, specs)
+            for text in floor.loosened(compiled.load_floor(), stored.mode, specs):
+                self.message_user(request, text, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: Policy) -> None:
         services.delete_policy(policy=obj)
@@ -159,13 +163,13 @@ def _try(form: forms.Form) -> Shown:
 
 
 def _chosen(name: str) -> Compiled:
-    floor = compiled.load_floor()
+    rules_of_floor = compiled.load_floor()
     if name in PRESETS:
-        return compiled.with_floor(PRESETS[name], floor)
+        return compiled.with_floor(PRESETS[name], rules_of_floor)
     row = Policy.objects.get(pk=name)
     rules = Guardrail.objects.filter(policy=row, enabled=True).order_by("order", "id")
     with with_project(row.project_id):
-        return compiled.compile_policy(row, rules, floor)
+        return compiled.compile_policy(row, rules, rules_of_floor)
 
 
 # --- history --------------------------------------------------------------------------------------------

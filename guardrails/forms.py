@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from gateway_site.lib.secrets import Unsealable
 from guardrails import compiled, services
 from guardrails.engine.detector import detectors, providers
 from guardrails.engine.rules import DIRECTIONS
@@ -46,12 +48,18 @@ class CheckForm(ModelForm[C]):
         widget=forms.CheckboxSelectMultiple,
     )  # fmt: skip
     categories = LinesField(required=False, help_text="One on each line; none means all.")
-    config = StrictJSONField(empty={}, label="Configuration", help_text="What the detector takes, as a JSON object.")
+    config = StrictJSONField(empty={}, label="Configuration", help_text="What the detector takes.")
     secrets = PairsField(
         separator="=",
         help_text="One on each line, as name=value, for parameters that are secret. They are not shown again; those "
         "that are not named keep what is stored, and name= forgets it.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "secrets" in self.fields:
+            # Names only, for the fields that the page makes of them.
+            self.fields["secrets"].widget.attrs["data-stored"] = " ".join(secret_names(self.instance) or ())
 
     def spec(self) -> Spec:
         """What was asked for; call it when the form is valid."""
@@ -70,7 +78,14 @@ class CheckForm(ModelForm[C]):
                 self._check()
             except ValidationError as error:
                 show(self, error)
+                self._say_which_parameters(error)
         return cleaned
+
+    def _say_which_parameters(self, error: ValidationError) -> None:
+        """For the page, which shows each beside the field that it made of the parameter."""
+        errors = error.error_dict.get("config", []) if hasattr(error, "error_dict") else []
+        by_parameter = {str(each.code): each.messages for each in errors if each.code}
+        self.fields["config"].widget.attrs["data-errors"] = json.dumps(by_parameter)
 
     def _check(self) -> None:
         # The row as it is stored: another detector must not be given the secrets of the one before.
@@ -78,6 +93,14 @@ class CheckForm(ModelForm[C]):
         spec = self.spec()
         same = row is not None and row.detector == spec.detector
         services.check_guardrail(spec=spec, row=row if same else None)
+
+
+def secret_names(row: Check) -> list[str] | None:
+    """Those that are stored; None when they do not open."""
+    try:
+        return sorted(row.secrets)
+    except Unsealable:
+        return None
 
 
 def show(form: forms.BaseForm, error: ValidationError) -> None:

@@ -93,6 +93,11 @@ class Check(models.Model):
     def __str__(self) -> str:
         return f"{self.detector}: {self.action}"
 
+    def get_inline_title(self) -> str:
+        """What the admin's theme heads its part of a page with."""
+        switched_off = "" if self.enabled else " (off)"
+        return f"{self} in {', '.join(self.directions)} from {self.threshold:g}{switched_off}"
+
     @property
     def secrets(self) -> dict[str, Any]:
         """The parameters that the detector declares as secret, opened. Raises Unsealable."""

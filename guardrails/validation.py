@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -109,22 +109,44 @@ def _check_config(spec: Spec, detector: Any) -> None:
         _check_value(parameters[name], value)
     missing = [name for name, each in parameters.items() if each.required and spec.config.get(name) in (None, "")]
     if missing:
-        raise ValidationError({"config": f"{spec.detector} needs {missing[0]}: {parameters[missing[0]].help}"})
+        raise _wrong(missing[0], f"{spec.detector} needs {missing[0]}: {parameters[missing[0]].help}")
     try:
         detector(dict(spec.config))
     except ConfigError as error:
-        raise ValidationError({"config": str(error)}) from error
+        name = str(error).partition(":")[0].partition(".")[0]
+        raise _wrong(name if name in parameters else "", str(error)) from error
     except Exception as error:  # a plug-in may raise anything for a configuration that it did not foresee
         raise ValidationError({"config": f"{spec.detector} cannot be made ({type(error).__name__})."}) from error
 
 
+def _wrong(parameter: str, text: str) -> ValidationError:
+    """An error of the configuration whose code is the parameter that it is about, so that forms can show it there."""
+    return ValidationError({"config": ValidationError(text, code=parameter)})
+
+
 def _check_value(parameter: Parameter, value: Any) -> None:
     """Messages name the parameter and never its value, which may be a secret."""
-    allowed = _TYPES[parameter.type]
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise ValidationError({"config": f"{parameter.name} has the wrong type: it is of type {parameter.type}."})
+    name = parameter.name
+    if not _is_of_type(parameter.type, value):
+        raise _wrong(name, f"{name} has the wrong type: it is of type {parameter.type}.")
     each = value if isinstance(value, list) else [value]
     if parameter.type == "array" and not all(isinstance(item, str) for item in each):
-        raise ValidationError({"config": f"{parameter.name} is a list of texts."})
+        raise _wrong(name, f"{name} is a list of texts.")
     if parameter.choices and any(item not in parameter.choices for item in each):
-        raise ValidationError({"config": f"{parameter.name} is one of {', '.join(parameter.choices)}."})
+        raise _wrong(name, f"{name} is one of {', '.join(parameter.choices)}.")
+    if parameter.values and not all(_is_of_type(parameter.values, item) for item in value.values()):
+        raise _wrong(name, f"{name} has the wrong type: by name, each is of type {parameter.values}.")
+    _check_limits(parameter, value.values() if isinstance(value, dict) else [value])
+
+
+def _check_limits(parameter: Parameter, values: Iterable[Any]) -> None:
+    for value in values:
+        if parameter.minimum is not None and not value >= parameter.minimum:
+            raise _wrong(parameter.name, f"{parameter.name} is {parameter.minimum:g} at least.")
+        if parameter.maximum is not None and not value <= parameter.maximum:
+            raise _wrong(parameter.name, f"{parameter.name} is {parameter.maximum:g} at most.")
+
+
+def _is_of_type(name: str, value: Any) -> bool:
+    allowed = _TYPES[name]
+    return isinstance(value, allowed) and (not isinstance(value, bool) or bool in allowed)

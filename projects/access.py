@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,15 @@ def roles_at(request: HttpRequest) -> Mapping[int, str]:
 
 def reach_of(user: Any, action: str) -> Reach:
     """Where a person may do it now; nothing for whoever has not signed in."""
-    return Reach(is_all=True) if is_operator(user) else _where(roles_of(user), action)
+    return reaches_of(user, (action,))[action]
+
+
+def reaches_of(user: Any, actions: Iterable[str]) -> dict[str, Reach]:
+    """The same of several actions, by action."""
+    if is_operator(user):
+        return {action: Reach(is_all=True) for action in actions}
+    roles = roles_of(user)
+    return {action: _where(roles, action) for action in actions}
 
 
 def reach_at(request: HttpRequest, action: str) -> Reach:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from gateway_site.lib.display import visible
 from projects import jobs, keys_admin, people, people_admin, services  # noqa: F401  the two of pages register them
+from projects.job_progress import live_progress, progress_in_words
 from projects.models import Job, Membership, Project
 from projects.pages import ServiceForm, is_operator
 from projects.permissions import CONFIG_READ, CONFIG_WRITE, MEMBERS_WRITE
@@ -114,7 +115,7 @@ class MembershipAdmin(AsksAgain[Membership], ScopedAdmin[Membership]):
 
 @admin.register(Job)
 class JobAdmin(ScopedReadOnlyAdmin[Job]):
-    """Live: a page that shows open jobs asks for itself again."""
+    """Live: a page that shows open jobs is told how far they are, and asks for itself again when one ends."""
 
     reads, writes = CONFIG_READ, CONFIG_WRITE
     fields = (
@@ -132,8 +133,9 @@ class JobAdmin(ScopedReadOnlyAdmin[Job]):
 
     @admin.display(description="progress")
     def progress(self, job: Job) -> str:
-        count = f"{job.progress_done} of {job.progress_total}" if job.progress_total else ""
-        return " ".join(part for part in (count, visible(job.progress_text)) if part)
+        if job.state not in jobs.OPEN:
+            return progress_in_words(job.progress_done, job.progress_total, job.progress_text)
+        return live_progress(job.pk, job.state, job.progress_done, job.progress_total, job.progress_text)
 
     @admin.display(description="error", ordering="error")
     def shown_error(self, job: Job) -> str:

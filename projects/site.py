@@ -18,8 +18,9 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils.module_loading import import_string
 
 from projects import navigation, switcher
-from projects.access import may_enter, roles_at
+from projects.access import may_enter, reach_at, roles_at
 from projects.dress import Dressed
+from projects.permissions import AUDIT_READ
 
 if TYPE_CHECKING:
     AdminSite = admin.AdminSite
@@ -46,6 +47,10 @@ class GatewayAdminSite(AdminSite):
     site_header = site_title = "Secure MCP Gateway"
     index_title = "Dashboard"
     login_form = SignInForm
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """With whether the socket of pages opens to them: a browser complains of each that does not."""
+        return {**super().each_context(request), "may_follow": bool(reach_at(request, AUDIT_READ))}
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and (request.user.is_staff or bool(roles_at(request)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,11 +18,12 @@ from django.db import DatabaseError, connection
 from django.http.request import validate_host
 from django.utils.module_loading import import_string
 
+from audit.models import Event
 from audit.pages import asking
 from audit.pages.asking import Unanswerable
 from audit.pages.listing import row_of
 from audit.tail import feed
-from projects.access import NOTHING, Reach, reach_of
+from projects.access import NOTHING, Reach, reaches_of
 from projects.models import User
 from projects.permissions import AUDIT_READ
 from projects.signin.verification import is_enough
@@ -39,7 +42,9 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     _listener: feed.Listener | None = None
     _tasks: tuple[asyncio.Task[None], ...] = ()
     _person = 0
-    _reach: Reach = NOTHING
+    # What is looked up of the person; who may read no log is not let in.
+    actions: tuple[str, ...] = (AUDIT_READ,)
+    _reaches: Mapping[str, Reach] = MappingProxyType({})
 
     async def connect(self) -> None:
         """Refused before it is accepted where the page comes from another site or the person may read no log."""
@@ -47,21 +52,21 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if not comes_from_us(self.scope) or len(query) > _MAX_QUERY:
             await self.close()
             return
-        person, self._reach = await self._look_up()
-        if person is None or not self._reach:
+        person, self._reaches = await self._look_up()
+        if person is None or not self.reach():
             await self.close()
             return
         await self.accept()
         try:
             given = dict(parse_qsl(query.decode("ascii", "replace")))
-            question = (await asyncio.to_thread(_read, given, self._reach)).question
+            question = (await asyncio.to_thread(_read, given, self.reach())).question
         except Unanswerable:
             await self.close(BAD_REQUEST)
             return
         if _open.get(person.pk, 0) >= _MAX_OF_A_PERSON:
             await self.close(TOO_MANY)
             return
-        listener = self._listener = feed.Listener(asking.matcher(question, self.reach), self.reach)
+        listener = self._listener = self._listen(asking.matcher(question, self.reach))
         self._count(person.pk)
         try:
             await feed.current().join(listener)
@@ -71,9 +76,12 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         loop = asyncio.get_running_loop()
         self._tasks = (loop.create_task(self._send_events(listener)), loop.create_task(self._watch()))
 
-    def reach(self) -> Reach:
+    def reach(self, action: str = AUDIT_READ) -> Reach:
         """As it was when it was last looked at."""
-        return self._reach
+        return self._reaches.get(action, NOTHING)
+
+    def _listen(self, belongs: Callable[[Event], bool]) -> feed.Listener:
+        return feed.Listener(belongs, self.reach)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         return
@@ -110,36 +118,38 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
-                _, self._reach = await self._look_up()
+                _, self._reaches = await self._look_up()
             except Exception:  # noqa: BLE001  whatever the store raises, nobody reads on unchecked
-                self._reach = NOTHING
-            if not self._reach:
+                self._reaches = {}
+            if not self.reach():
                 # Nothing is sent any more, whenever the other side comes to close.
                 self._end()
                 await self.close(FORBIDDEN)
                 return
 
-    async def _look_up(self) -> tuple[User | None, Reach]:
+    async def _look_up(self) -> tuple[User | None, Mapping[str, Reach]]:
         cookies = CookieMiddleware(_keep)
         scope: dict[str, Any] = await cookies({"type": "websocket", "headers": self.scope["headers"]}, None, None)
         key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         if not key:
-            return None, NOTHING
+            return None, {}
         store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
         # Read anew each time, so that a session that ended elsewhere is none.
         session = store(key)
         user = await get_user({"session": session})
-        return await asyncio.to_thread(_reach_of, user, session)
+        return await asyncio.to_thread(_reaches_of, user, session, self.actions)
 
 
 async def _keep(scope: dict[str, Any], receive: Any, send: Any) -> dict[str, Any]:
     return scope
 
 
-def _reach_of(user: Any, session: SessionBase) -> tuple[User | None, Reach]:
+def _reaches_of(
+    user: Any, session: SessionBase, actions: tuple[str, ...]
+) -> tuple[User | None, Mapping[str, Reach]]:  # fmt: skip
     try:
-        reach = reach_of(user, AUDIT_READ) if is_enough(user, session) else NOTHING
-        return (user if isinstance(user, User) else None), reach
+        reaches = reaches_of(user, actions) if is_enough(user, session) else {}
+        return (user if isinstance(user, User) else None), reaches
     finally:
         connection.close()
 

@@ -17,6 +17,7 @@ import structlog
 from django.db import connection
 
 from audit.models import Event
+from audit.tail.progress import Jobs, Moved
 from projects.access import Reach
 
 logger = structlog.get_logger("audit.tail")
@@ -47,6 +48,15 @@ class Listener:
         self._skipped = 0
         self._wake = asyncio.Event()
 
+    hears_jobs = False
+
+    def offer_jobs(self, moved: Iterable[Moved]) -> None:
+        """For who listens to jobs too."""
+
+    def take_jobs(self) -> list[Moved]:
+        """Those that moved since the last time. Does not wait."""
+        return []
+
     def offer(self, events: Iterable[Event], skipped: Mapping[int | None, int]) -> None:
         for event in events:
             if not self.belongs(event):
@@ -76,6 +86,7 @@ class Feed:
         self._listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None
         self._place = _Place()
+        self._jobs: Jobs | None = None
 
     async def join(self, listener: Listener) -> None:
         """Hears what is committed from now on. Raises TooManyListeners and django.db.Error."""
@@ -86,12 +97,18 @@ class Feed:
         if not self._listeners:
             self._place = _Place()
             await asyncio.to_thread(_apart, self._place.begin)
+        if listener.hears_jobs and self._jobs is None:
+            followed = Jobs()
+            await asyncio.to_thread(_apart, followed.begin)
+            self._jobs = followed
         self._listeners.add(listener)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._follow())
 
     def leave(self, listener: Listener) -> None:
         self._listeners.discard(listener)
+        if not any(each.hears_jobs for each in self._listeners):
+            self._jobs = None
         if not self._listeners and self._task is not None:
             self._task.cancel()
             self._task = None
@@ -102,11 +119,14 @@ class Feed:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 events, skipped = await asyncio.to_thread(_apart, place.read)
+                followed = self._jobs
+                moved = await asyncio.to_thread(_apart, followed.read) if followed is not None else []
             except Exception as error:  # noqa: BLE001  whatever the store raises, the next look may succeed
                 logger.warning("the tail cannot read the log", error=type(error).__name__)
                 continue
             for listener in list(self._listeners):
                 listener.offer(events, skipped)
+                listener.offer_jobs(moved)
 
 
 class _Place:

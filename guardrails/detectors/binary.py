@@ -29,8 +29,10 @@ class Binary(MessageDetector):
             "Allowed types, such as image/png or image/*; */* allows all.",
             default=list(_TYPES),
         ),
-        Parameter("max_bytes", "integer", "Bytes of one piece of content, decoded.", default=_MOST_BYTES),
-        Parameter("max_total_bytes", "integer", "Bytes of all of a message together.", default=4 * _MOST_BYTES),
+        Parameter("max_bytes", "integer", "Bytes of one piece of content, decoded.", default=_MOST_BYTES, minimum=0),
+        Parameter(
+            "max_total_bytes", "integer", "Bytes of all of a message together.", default=4 * _MOST_BYTES, minimum=0
+        ),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:

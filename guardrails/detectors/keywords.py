@@ -46,7 +46,7 @@ class Keywords(TextDetector):
             plain = " ".join(unicodedata.normalize("NFKC", word).split())
             plain = _lower(plain) if self._lowers else plain
             if not plain:
-                raise ConfigError(f"words: entry {index} must not be empty")
+                raise ConfigError(f"words: entry {index + 1} must not be empty")
             self._automaton.add_word(plain, len(plain))
             self._longest = max(self._longest, len(plain))
         self._automaton.make_automaton()

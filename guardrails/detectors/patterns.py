@@ -55,9 +55,9 @@ def _compile(pattern: str, index: int, options: Any) -> Any:
     try:
         compiled = re2.compile(pattern, options)
     except (re2.error, UnicodeError) as error:
-        raise ConfigError(f"patterns: entry {index} is not a pattern of RE2: {_reason(error)}") from error
+        raise ConfigError(f"patterns: entry {index + 1} is not a pattern of RE2: {_reason(error)}") from error
     if compiled.search("") is not None:
-        raise ConfigError(f"patterns: entry {index} matches the empty text")
+        raise ConfigError(f"patterns: entry {index + 1} matches the empty text")
     return compiled
 
 

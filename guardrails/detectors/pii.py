@@ -14,6 +14,7 @@ from guardrails.engine.views import View
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import field_of
 from guardrails.pii.hits import Hit
+from guardrails.pii.numbers import NUMBERED
 from guardrails.pii.recognise import Habits, Place, recognise
 from guardrails.pii.types import CATEGORIES
 from guardrails.pii.vocabulary import OF_THINGS, normalise
@@ -59,8 +60,9 @@ class Pii(SeveralDetector):
         if unknown:
             raise ConfigError(f"leave_out: {sorted(unknown)[0]} is no category; these are: {', '.join(CATEGORIES)}")
         regions = frozenset(text.upper() for text in read_strings(config, "locales", most=250, longest=2))
-        if any(len(region) != 2 or not region.isalpha() or not region.isascii() for region in regions):
-            raise ConfigError("locales: must be two-letter codes of countries, such as DE")
+        unknown = regions.difference(NUMBERED)
+        if unknown:
+            raise ConfigError(f"locales: {min(unknown)} is no code of a country; codes have two letters, such as DE")
         self._habits = Habits(regions, read_flag(config, "names_in_prose", False))
         allowed = [_plain(text) for text in read_strings(config, "allow", most=10_000, longest=320)]
         self._allowed = frozenset(allowed)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import re2
 
 from guardrails.engine.arrays import overlapping
-from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
+from guardrails.engine.detector import Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
@@ -73,15 +73,19 @@ class Repetition(TextDetector):
     # It reads every disguise of a text, which costs more than to remember what was found.
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("min_characters", "integer", "Shorter texts may repeat themselves.", default=2_000),
-        Parameter("max_ratio", "integer", "How many times smaller a text may become when compressed.", default=_RATIO),
+        Parameter("min_characters", "integer", "Shorter texts may repeat themselves.", default=2_000, minimum=100),
+        Parameter(
+            "max_ratio",
+            "integer",
+            "How many times smaller a text may become when compressed.",
+            default=_RATIO,
+            minimum=5,
+        ),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._least = read_count(config, "min_characters", 2_000, least=100)
-        self._ratio = read_count(config, "max_ratio", _RATIO)
-        if self._ratio < 5:
-            raise ConfigError("max_ratio: must be 5 at least")
+        self._ratio = read_count(config, "max_ratio", _RATIO, least=5)
 
     def scan(self, target: Target) -> Sequence[Finding]:
         found: list[Finding] = []

@@ -35,14 +35,22 @@ class Size(MessageDetector):
     version: ClassVar[str] = "1"
     categories: ClassVar[tuple[str, ...]] = ("SPONGE",)
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("max_characters", "integer", "Characters of all texts of a message together.", default=1_000_000),
-        Parameter("max_leaves", "integer", "Texts and member names of a message.", default=100_000),
-        Parameter("max_line", "integer", "Characters of one line.", default=500_000),
+        Parameter(
+            "max_characters",
+            "integer",
+            "Characters of all texts of a message together.",
+            default=1_000_000,
+            minimum=1,
+        ),
+        Parameter("max_leaves", "integer", "Texts and member names of a message.", default=100_000, minimum=1),
+        Parameter("max_line", "integer", "Characters of one line.", default=500_000, minimum=1),
         Parameter(
             "numbers",
             "object",
             "By argument name, such as size_mb: the largest number that may be asked for.",
             default=dict(NUMBERS),
+            values="number",
+            minimum=0,
         ),
     )
 

@@ -33,8 +33,18 @@ class Topic(MessageDetector):
     version: ClassVar[str] = "2"
     categories: ClassVar[tuple[str, ...]] = ("OFF_TOPIC", "DENIED_TOPIC")
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("allowed", "object", "Topics that messages may be about: by name, a list of example texts each."),
-        Parameter("denied", "object", "Topics that messages must not be about: by name, a list of example texts each."),
+        Parameter(
+            "allowed",
+            "object",
+            "Topics that messages may be about: by name, a list of example texts each.",
+            values="array",
+        ),
+        Parameter(
+            "denied",
+            "object",
+            "Topics that messages must not be about: by name, a list of example texts each.",
+            values="array",
+        ),
         Parameter("allowed_keywords", "array", "Words that show a message to be on an allowed topic."),
         Parameter("denied_keywords", "array", "Words that show a text to be on a denied topic."),
         Parameter("mode", "string", "Which lists count.", default="both", choices=("both", "allow", "deny")),

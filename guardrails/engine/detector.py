@@ -33,7 +33,9 @@ class ProviderError(Exception):
 class Parameter:
     """One entry of a detector's configuration; forms, documentation and checks are made from it.
 
-    `type` is a JSON Schema type ("string", "number", "integer", "boolean", "array" of strings, "object").
+    `type` is a JSON Schema type ("string", "number", "integer", "boolean", "array" of strings, "object"). `minimum`
+    and `maximum` are a number's, or those of each number of an object. `values` says what an object holds by name:
+    "number", or "array" of strings; "" is anything.
     """
 
     name: str
@@ -43,6 +45,9 @@ class Parameter:
     required: bool = False
     secret: bool = False
     choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    values: str = ""
 
 
 class Binary(Protocol):

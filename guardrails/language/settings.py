@@ -21,9 +21,9 @@ def read_strings(config: Mapping[str, Any], name: str, *, most: int, longest: in
         raise ConfigError(f"{name}: must have {most} entries at most")
     for index, each in enumerate(found):
         if not each.strip():
-            raise ConfigError(f"{name}: entry {index} must not be empty")
+            raise ConfigError(f"{name}: entry {index + 1} must not be empty")
         if len(each) > longest:
-            raise ConfigError(f"{name}: entry {index} must have {longest} characters at most")
+            raise ConfigError(f"{name}: entry {index + 1} must have {longest} characters at most")
     return list(found)
 
 

@@ -10,6 +10,8 @@ import phonenumbers
 from stdnum import bitcoin, iban
 from stdnum.exceptions import ValidationError
 
+# ISO 3166 codes of all countries that have telephones, which takes in those of guardrails.pii.national.
+NUMBERED = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _TO_NOTHING = str.maketrans("", "", " -./\u00a0\u2011\u2013()\t")
 
 

@@ -75,13 +75,14 @@ class Enkrypt(Provider):
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("api_key", "string", "Key of the Enkrypt account.", required=True, secret=True),
         Parameter("base_url", "string", "Address of the API.", default="https://api.enkryptai.com"),
-        Parameter("checks", "array", f"What to ask: {', '.join(CHECKS)}.", default=["detect"]),
+        Parameter("checks", "array", "What to ask.", default=["detect"], choices=CHECKS),
         Parameter("guardrail", "string", "Name of the guardrail in the Enkrypt account; the check detect needs it."),
         Parameter(
             "block",
             "array",
-            f"Detectors that count, of {', '.join(SUMMARY)}; each must be in the answer. Empty: all that answer.",
+            "Detectors that count; each must be in the answer. Empty: all that answer.",
             default=[],
+            choices=tuple(SUMMARY),
         ),
         Parameter(
             "topics",
@@ -90,8 +91,22 @@ class Enkrypt(Provider):
             default="denied",
             choices=("denied", "allowed"),
         ),
-        Parameter("relevancy_threshold", "number", "An answer less relevant than this is a hit.", default=0.7),
-        Parameter("adherence_threshold", "number", "An answer less faithful than this is a hit.", default=0.8),
+        Parameter(
+            "relevancy_threshold",
+            "number",
+            "An answer less relevant than this is a hit.",
+            default=0.7,
+            minimum=0,
+            maximum=1,
+        ),
+        Parameter(
+            "adherence_threshold",
+            "number",
+            "An answer less faithful than this is a hit.",
+            default=0.8,
+            minimum=0,
+            maximum=1,
+        ),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:

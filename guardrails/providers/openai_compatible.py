@@ -75,9 +75,9 @@ class OpenaiCompatible(Provider):
         Parameter("base_url", "string", "Address of the API, with /v1.", default="https://api.openai.com/v1"),
         Parameter("api_key", "string", "Key of the API, where it needs one.", secret=True),
         Parameter("model", "string", "Name of the model.", required=True),
-        Parameter("checks", "array", f"What to judge: {', '.join(CHECKS)}.", default=["policy"]),
+        Parameter("checks", "array", "What to judge.", default=["policy"], choices=CHECKS),
         Parameter("policy", "string", "What is not allowed, in words; the check policy needs it."),
-        Parameter("max_tokens", "integer", "Tokens that the verdict may have.", default=300),
+        Parameter("max_tokens", "integer", "Tokens that the verdict may have.", default=300, minimum=1),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:

@@ -49,10 +49,14 @@ class OpenaiModeration(Provider):
         Parameter(
             "check",
             "array",
-            f"Categories that count; each must be in the answer. Of {', '.join(CATEGORIES)}.",
+            "Categories that count; each must be in the answer.",
             default=list(CATEGORIES),
+            choices=CATEGORIES,
         ),
-        Parameter("thresholds", "object", "By category: the score from which it is a hit.", default={}),
+        Parameter(
+            "thresholds", "object", "By category: the score from which it is a hit.", default={}, values="number",
+            minimum=0, maximum=1,
+        ),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:

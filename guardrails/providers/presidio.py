@@ -31,7 +31,9 @@ class Presidio(Provider):
         Parameter("base_url", "string", "Address of the analyzer, without /analyze.", required=True),
         Parameter("language", "string", "Language of the texts, as the analyzer names it.", default="en"),
         Parameter("entities", "array", "Entity types to look for; empty means all that the analyzer has.", default=[]),
-        Parameter("score_threshold", "number", "Entities below this are not asked for.", default=0.0),
+        Parameter(
+            "score_threshold", "number", "Entities below this are not asked for.", default=0.0, minimum=0, maximum=1
+        ),
         Parameter("api_key", "string", "Bearer token, where a proxy before the analyzer needs one.", secret=True),
     )
 

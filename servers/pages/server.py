@@ -92,12 +92,16 @@ def progress(request: HttpRequest, reach: Reach, project: str, server: str) -> H
 
 
 def reading_of(server: Server) -> dict[str, Any]:
-    """`state` is that of the newest job, "none" without one; `done` of `total` steps; `tools` by their review."""
+    """`state` is that of the newest job, "none" without one; `done` of `total` steps; `tools` by their review.
+
+    `job` is what jobs of this server's reading are called at the page's socket.
+    """
     with with_project(server.project_id):
         job = Job.objects.filter(kind=discovery.KIND, subject_ref=server.pk).first()
         fresh = Server.objects.get(pk=server.pk)
         states = Counter(Tool.objects.filter(server=server).values_list("state", flat=True))
     return {
+        "job": f"{discovery.KIND}:{server.pk}",
         "state": job.state if job else "none",
         "done": job.progress_done if job else 0,
         "total": job.progress_total if job else 0,

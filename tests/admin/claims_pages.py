@@ -45,6 +45,12 @@ CLAIMS = [
         "A page that waits for somebody's server holds no connection of the database, and one project has few of them.",
         "servers/README.md",
     ),
+    (
+        "pages.live-jobs",
+        "How far readings, exports and other jobs are is pushed to whoever their pages are open to, at most once in a "
+        "second for each; pages ask only where there is no socket.",
+        "audit/README.md",
+    ),
     ("pages.live", "Pages are told when what they show has changed, and ask by themselves where they are not.",
      "audit/README.md"),
 ]  # fmt: skip

@@ -59,6 +59,12 @@ CLAIMS: list[tuple[str, str, str]] = [
         "guardrails/README.md",
     ),
     (
+        "guardrails.policy-forms",
+        "Each parameter of each detector has a field of its kind with its help and limits; what is wrong is said "
+        "beside it, what is shown is what is stored, and a project is told of the floor that it cannot loosen.",
+        "guardrails/README.md",
+    ),
+    (
         "guardrails.policy-bench",
         "A text can be tried on any policy, and is shown as text, recorded nowhere and sent nowhere.",
         "guardrails/README.md",

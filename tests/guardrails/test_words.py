@@ -88,9 +88,9 @@ def test_what_is_found_is_the_word(text: str, word: str) -> None:
         ({}, "words"),
         ({"words": []}, "words"),
         ({"words": "acme"}, "words"),
-        ({"words": ["ok", " "]}, "entry 1"),
+        ({"words": ["ok", " "]}, "entry 2"),
         ({"words": [3]}, "words"),
-        ({"words": ["x" * 501]}, "entry 0"),
+        ({"words": ["x" * 501]}, "entry 1"),
         ({"words": ["a"], "case_sensitive": "yes"}, "case_sensitive"),
     ],
 )
@@ -118,7 +118,7 @@ def test_case_does_not_matter_when_asked_for() -> None:
     ["(?=a)", "(?<!a)b", r"(a)\1", "a*", "(", "(x{1000}){1000}", "(((a{100}){10}){10}){10}", "x" * 1_001, "a|"],
 )
 def test_what_is_no_good_pattern_is_refused_with_its_index(pattern: str) -> None:
-    with pytest.raises(ConfigError, match="patterns: entry 1"):
+    with pytest.raises(ConfigError, match="patterns: entry 2"):
         Patterns({"patterns": ["fine", pattern]})
 
 

@@ -57,15 +57,20 @@ const gatewayForm = (() => {
     return "";
   }
 
+  // What the schema says of it stands in `box`, and is the description of `control`.
+  function described(box, control, schema) {
+    if (typeof schema.description !== "string" || !schema.description) return box;
+    const help = element("p", { class: "help hostile", id: `gw-help-${number += 1}` }, schema.description);
+    control.setAttribute("aria-describedby", help.id);
+    box.append(help);
+    return box;
+  }
+
   function labelled(name, schema, isRequired, control) {
     const id = control.id || (control.id = `gw-field-${number += 1}`);
     const label = element("label", { for: id });
     label.append(name + (isRequired ? " *" : ""));
-    const box = element("div", { class: "form-part" }, label, control);
-    if (typeof schema.description === "string" && schema.description) {
-      box.append(element("p", { class: "help hostile" }, schema.description));
-    }
-    return box;
+    return described(element("div", { class: "form-part" }, label, control), control, schema);
   }
 
   function text(name, schema, isRequired) {
@@ -122,16 +127,45 @@ const gatewayForm = (() => {
     };
   }
 
-  function list(name, schema, isRequired, root, depth) {
+  // A box with a name and what is said of it, around parts of its own.
+  function grouped(name, schema, isRequired, ...inside) {
+    const box = element("fieldset", { class: "part-group" }, element("legend", {}, name + (isRequired ? " *" : "")), ...inside);
+    return described(box, box, schema);
+  }
+
+  // Each of the values, once or not.
+  function choices(name, schema, isRequired) {
+    const boxes = schema.items.enum.map((value) => {
+      const box = element("input", { type: "checkbox" });
+      return { value, box, shown: element("label", { class: "choice" }, box, typeof value === "string" ? value : JSON.stringify(value)) };
+    });
+    let wasEmpty = false;
+    return {
+      element: grouped(name, schema, isRequired, element("div", { class: "choices" }, ...boxes.map(({ shown }) => shown))),
+      read: () => {
+        const values = boxes.filter(({ box }) => box.checked).map(({ value }) => value);
+        return values.length || isRequired || wasEmpty ? values : NOTHING;
+      },
+      write: (values) => {
+        wasEmpty = Array.isArray(values) && !values.length;
+        const known = new Set((Array.isArray(values) ? values : []).map((each) => JSON.stringify(each)));
+        for (const { value, box } of boxes) box.checked = known.has(JSON.stringify(value));
+      },
+    };
+  }
+
+  // Parts that are added and taken away: `make(number)` gives one as `{element, read, write}`.
+  function growing(name, schema, isRequired, make) {
     const rows = element("div");
     const parts = [];
+    // An empty one that was given is not the same as none.
+    let wasEmpty = false;
     const add = element("button", { class: "button button-small", type: "button" }, "Add one");
-    const box = element("fieldset", { class: "form-group" }, element("legend", {}, name + (isRequired ? " *" : "")), rows, add);
-    if (typeof schema.description === "string") box.prepend(element("p", { class: "help hostile" }, schema.description));
     function append(value) {
       left = MAX_PARTS;
-      const part = build(`${name} ${parts.length + 1}`, schema.items, true, root, depth + 1);
-      const drop = element("button", { class: "button button-small", type: "button", "aria-label": `Take ${name} ${parts.length + 1} away` }, "Take it away");
+      const number = parts.length + 1;
+      const part = make(number);
+      const drop = element("button", { class: "button button-small", type: "button", "aria-label": `Take ${name} ${number} away` }, "Take it away");
       const row = element("div", {}, part.element, drop);
       drop.addEventListener("click", () => { row.remove(); parts.splice(parts.indexOf(part), 1); });
       if (value !== undefined) part.write(value);
@@ -140,23 +174,57 @@ const gatewayForm = (() => {
     }
     add.addEventListener("click", () => append());
     return {
-      element: box,
+      element: grouped(name, schema, isRequired, rows, add),
       read: () => {
         const values = parts.map((part) => part.read()).filter((value) => value !== NOTHING);
-        return values.length || isRequired ? values : NOTHING;
+        return values.length || isRequired || wasEmpty ? values : NOTHING;
       },
       write: (values) => {
+        wasEmpty = !values.length;
         rows.replaceChildren();
         parts.length = 0;
-        if (Array.isArray(values)) values.forEach(append);
+        values.forEach((value) => append(value));
       },
+    };
+  }
+
+  function list(name, schema, isRequired, root, depth) {
+    const made = growing(name, schema, isRequired, (number) => build(`${name} ${number}`, schema.items, true, root, depth + 1));
+    return { ...made, write: (values) => made.write(Array.isArray(values) ? values : []) };
+  }
+
+  // An object of whatever names: each entry is a name and a value.
+  function entries(name, schema, isRequired, root, depth) {
+    const made = growing(name, schema, isRequired, (number) => {
+      const key = text(`${name} ${number}: name`, {}, true);
+      const part = build(`${name} ${number}: value`, schema.additionalProperties, true, root, depth + 1);
+      return {
+        element: element("div", {}, key.element, part.element),
+        read: () => {
+          const value = part.read();
+          if (key.read() === "" && value !== NOTHING && value.length !== 0) throw new Error(`${name} ${number} has no name`);
+          return key.read() === "" || value === NOTHING ? NOTHING : [key.read(), value];
+        },
+        write: ([known, value]) => { key.write(known); part.write(value); },
+      };
+    });
+    return {
+      element: made.element,
+      read: () => {
+        const values = made.read();
+        if (values === NOTHING) return NOTHING;
+        const names = values.map(([known]) => known);
+        if (new Set(names).size < names.length) throw new Error(`${name} names something twice`);
+        return Object.fromEntries(values);
+      },
+      write: (value) => made.write(isObject(value) ? Object.entries(value) : []),
     };
   }
 
   function group(name, schema, isRequired, root, depth) {
     const members = new Map();
     const required = new Set(Array.isArray(schema.required) ? schema.required : []);
-    const box = depth ? element("fieldset", { class: "form-group" }, element("legend", {}, name + (isRequired ? " *" : ""))) : element("div");
+    const box = depth ? grouped(name, {}, isRequired) : element("div");
     for (const [member, inner] of Object.entries(isObject(schema.properties) ? schema.properties : {})) {
       const part = build(member, inner, required.has(member), root, depth + 1);
       members.set(member, part);
@@ -169,6 +237,7 @@ const gatewayForm = (() => {
     }
     return {
       element: box,
+      part: (member) => members.get(member),
       read: () => {
         if (rest) return rest.read();
         const values = [];
@@ -197,13 +266,18 @@ const gatewayForm = (() => {
       case "integer": return numeric(name, schema, isRequired, true);
       case "number": return numeric(name, schema, isRequired, false);
       case "boolean": return choice(name, schema, isRequired, [true, false]);
-      case "array": return isObject(schema.items) ? list(name, schema, isRequired, root, depth) : raw(name, schema, isRequired);
-      case "object": return group(name, schema, isRequired, root, depth);
+      case "array":
+        if (isObject(schema.items) && schema.uniqueItems === true && Array.isArray(schema.items.enum)) return choices(name, schema, isRequired);
+        return isObject(schema.items) ? list(name, schema, isRequired, root, depth) : raw(name, schema, isRequired);
+      case "object":
+        if (depth && isObject(schema.additionalProperties) && !Object.keys(schema.properties || {}).length) return entries(name, schema, isRequired, root, depth);
+        return group(name, schema, isRequired, root, depth);
       default: return raw(name, schema, isRequired);
     }
   }
 
-  // The form of a tool's arguments: `{element, read, write}`; `read` throws Error with words for people.
+  // The form of a tool's arguments: `{element, read, write, part}`; `read` throws Error with words for people. Where the
+  // schema has members, `part(name)` is that of one.
   function of(schema) {
     left = MAX_PARTS;
     return build("arguments", isObject(schema) ? schema : { type: "object" }, true, schema, 0);

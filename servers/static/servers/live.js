@@ -1,5 +1,5 @@
 "use strict";
-// Hears that something changed and tells the page; without a socket the page asks by itself now and then.
+// Hears that something changed, and how far jobs are, and tells the page; without a socket the page asks by itself now and then.
 {
   const POLL = 15000;
   let wait = 1000;
@@ -29,8 +29,9 @@
     let wasOpen = false;
     socket.addEventListener("open", () => { wasOpen = true; wait = 1000; setLive(true); });
     socket.addEventListener("message", (message) => {
-      const { changed = [] } = JSON.parse(message.data);
-      tell("changed", changed);
+      const { changed = [], jobs = [] } = JSON.parse(message.data);
+      if (changed.length) tell("changed", changed);
+      if (jobs.length) tell("jobs", jobs);
       if (changed.includes("review")) count();
     });
     socket.addEventListener("close", (close) => {
@@ -43,5 +44,6 @@
   }
 
   setInterval(() => { if (!document.hidden && !isLive) count(); }, POLL);
-  connect();
+  // To others it is closed.
+  if (document.documentElement.dataset.follows) connect();
 }
