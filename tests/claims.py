@@ -330,6 +330,11 @@ _OURS: list[tuple[str, str, str]] = [
         "servers/README.md",
     ),
     (
+        "upstream.kept",
+        "A connection to a server carries the next call only when the answer before came whole and nothing after it.",
+        "servers/README.md",
+    ),
+    (
         "hostile.held-back",
         "What counts is what a key may do when its request is whole, not when it began.",
         "proxy/README.md",
