@@ -1,6 +1,6 @@
 """Connections to one server that are kept, each for one answer after the other: the HTTP/1.1 client of calls.
 
-A general client takes three times the CPU for each of them (bench/README.md).
+A general client takes more than twice the CPU for each of them.
 """
 
 from __future__ import annotations
