@@ -61,11 +61,23 @@ def _route(pattern: str, application: Any) -> URLPattern:
     return made
 
 
+def _calls_first(endpoint: Endpoint, others: Any) -> Any:
+    """Most requests are calls, and a stream keeps for as long as it is open what the router has made for it."""
+
+    def dispatch(scope: Any, receive: Any, send: Any) -> Any:
+        path = scope["path"]
+        is_call = path == "/mcp" or path.startswith("/mcp/")
+        return (endpoint if is_call else others)(scope, receive, send)
+
+    return dispatch
+
+
 def _routes() -> Any:
-    pages = LoadedLater(_load_pages)
-    return URLRouter(
+    pages, endpoint = LoadedLater(_load_pages), Endpoint()
+    routes = URLRouter(
         [
-            _route(r"^mcp(?:/.*)?$", Endpoint()),
+            # In another spelling, which it refuses.
+            _route(r"^mcp(?:/.*)?$", endpoint),
             _route(r"^livez$", probes.livez),
             _route(r"^readyz$", probes.readyz),
             _route(r"^metrics$", probes.metrics),
@@ -75,6 +87,7 @@ def _routes() -> Any:
             _route(r"", BoundedBody(pages)),
         ]
     )
+    return _calls_first(endpoint, routes)
 
 
 async def _no_socket(scope: Any, receive: Any, send: Any) -> None:

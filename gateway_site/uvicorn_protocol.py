@@ -65,13 +65,22 @@ class _Answer:
 class HardenedProtocol(HttpToolsProtocol):
     """Closes a connection whose request line and headers are not whole after ten seconds, or are too large."""
 
-    _head_timer: asyncio.TimerHandle | None = None
-    _head_bytes = 0
-    _head_done = False
-    # What came with the body and is none of it: the lengths of chunks, and trailers.
-    _beside_body = 0
-    _on_leaving: Callable[[], None] | None = None
-    _lost = False
+    # With these among them the attributes were more than Python keeps without a table of names for each connection.
+    __slots__ = (
+        "_beside_body", "_head_bytes", "_head_done", "_head_timer", "_header_bytes", "_lost", "_on_leaving",
+    )  # fmt: skip
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._head_done = False
+        # Names and values of the headers.
+        self._header_bytes = 0
+        # What came with the body and is none of it: the lengths of chunks, and trailers.
+        self._beside_body = 0
+        self._on_leaving: Callable[[], None] | None = None
+        self._lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
         super().connection_made(transport)
@@ -99,6 +108,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_done = False
+        self._header_bytes = 0
         self._beside_body = 0
         self.scope["extensions"] = {ON_LEAVING: self.call_on_leaving}  # type: ignore[dict-item]  # any value, says ASGI
         self._await_head()
@@ -106,6 +116,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers (RFC 9110, 6.5.1) may be dropped, and must not become headers that nobody checked.
         if not self._head_done:
+            self._header_bytes += len(name) + len(value)
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
@@ -115,7 +126,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_done = True
         self._stop_head_timer()
-        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > settings.MAX_HEADER_BYTES:
+        if self._header_bytes + len(self.url) > settings.MAX_HEADER_BYTES:
             self._refuse_head()
             # Makes the parser stop; the base class answers nothing more on a closing transport.
             raise ValueError("headers too large")

@@ -56,7 +56,7 @@ class KeyRecord:
         return "*" in self.tools
 
     def covers_server(self, slug: str) -> bool:
-        return any(fnmatchcase(slug, pattern) for pattern in self.servers)
+        return "*" in self.servers or any(fnmatchcase(slug, pattern) for pattern in self.servers)
 
     def covers(self, kind: str, server: str, name: str) -> bool:
         """`kind` is tool, prompt or resource. Prompts and resources need their own globs or `*`."""

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guardrails.engine.findings import Report
 from projects.authentication import Principal
@@ -143,4 +143,11 @@ def _text(value: Any) -> str:
 
 
 CallNext = Callable[[Call], Awaitable[Answer]]
-Stage = Callable[[Call, CallNext], Awaitable[Answer]]
+
+
+class Stage(Protocol):
+    """One step of the pipeline: it answers, or has the next one answer."""
+
+    __name__: str
+
+    def __call__(self, call: Call, call_next: CallNext) -> Awaitable[Answer]: ...

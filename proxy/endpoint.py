@@ -114,6 +114,8 @@ class _Exchange:
     async def _admit(self) -> Call:
         """The call, checked and entered. What is known of the head beyond it ends here: streams are open for long."""
         head = read_head(self._scope)
+        # The server keeps its own for as long as the request is open.
+        self._scope["headers"].clear()
         self._scope = {}
         if self._state.open_calls.draining:
             raise Refusal("draining")

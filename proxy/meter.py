@@ -73,22 +73,29 @@ class Meters:
     def enter(self, key_id: str, project_id: int, stream: bool) -> Callable[[], None]:
         """Takes a place for a call or stream; the returned function gives it back. Raises Refusal."""
         meter, project = self._of_key(key_id), self.projects.setdefault(project_id, Use())
-        attribute = "streams" if stream else "calls"
-        own, whole = (
-            (settings.KEY_STREAMS, settings.MAX_STREAMS) if stream else (settings.KEY_CONCURRENCY, settings.MAX_CALLS)
-        )
+        if stream:
+            own, whole = settings.KEY_STREAMS, settings.MAX_STREAMS
+            key_has, project_has, all_have = meter.streams, project.streams, self.total.streams
+        else:
+            own, whole = settings.KEY_CONCURRENCY, settings.MAX_CALLS
+            key_has, project_has, all_have = meter.calls, project.calls, self.total.calls
         # No project may have more than half, so that there is always room for another.
-        if getattr(meter, attribute) >= own or getattr(project, attribute) >= max(1, whole // 2):
+        if key_has >= own or project_has >= max(1, whole // 2):
             raise slow_down(1)
-        if getattr(self.total, attribute) >= whole:
+        if all_have >= whole:
             raise Refusal("overloaded", reason="worker_full")
-        uses: tuple[Use, ...] = (meter, project, self.total)
-        for use in uses:
-            setattr(use, attribute, getattr(use, attribute) + 1)
+
+        def count(number: int) -> None:
+            for use in (meter, project, self.total):
+                if stream:
+                    use.streams += number
+                else:
+                    use.calls += number
+
+        count(1)
 
         def leave() -> None:
-            for use in uses:
-                setattr(use, attribute, getattr(use, attribute) - 1)
+            count(-1)
             if project.is_idle():
                 self.projects.pop(project_id, None)
 

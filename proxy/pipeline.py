@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from functools import partial, reduce
 
 from proxy.call import Answer, Call, CallNext, Stage
@@ -30,14 +29,10 @@ def compose(stages: tuple[Stage, ...]) -> CallNext:
     """The stages as one function, the first outermost."""
 
     def wrap(inner: CallNext, stage: Stage) -> CallNext:
-        return partial(_run, stage, inner)
+        return partial(stage, call_next=inner)
 
     first: CallNext = _nothing_left
     return reduce(wrap, reversed(stages), first)
-
-
-def _run(stage: Stage, inner: CallNext, call: Call) -> Awaitable[Answer]:
-    return stage(call, inner)
 
 
 run = compose(STAGES)

@@ -145,11 +145,14 @@ def _measure(value: Any) -> tuple[int, int]:
             return names, depth
         below: list[Any] = []
         for item in level:
+            children = item
             if isinstance(item, dict):
                 names += len(item)
-                below += [child for child in item.values() if isinstance(child, (dict, list))]
-            else:
-                below += [child for child in item if isinstance(child, (dict, list))]
+                children = item.values()
+            # A comprehension for each of many small objects is dearer.
+            for child in children:
+                if isinstance(child, (dict, list)):
+                    below.append(child)
         level = below
     return names, depth
 

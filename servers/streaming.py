@@ -1,6 +1,6 @@
 """One HTTP/1.1 exchange on a connection of its own, for streams that are many, open for long and mostly silent.
 
-The pooled client keeps nine kilobytes for each of them, this one less than two (bench/README.md, idle streams).
+A general client keeps nine kilobytes for each of them, this one less than two (bench/README.md, idle streams).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _KEPT = {
     b"content-encoding": "Content-Encoding",
     b"content-length": "Content-Length",
     b"transfer-encoding": "Transfer-Encoding",
+    b"mcp-session-id": "Mcp-Session-Id",
 }
 
 
@@ -72,9 +73,7 @@ class Reply(asyncio.Protocol):
             raise self._failure
         data = b"".join(self._chunks)
         self._chunks.clear()
-        if self._size > _BUFFER_BYTES and self._transport is not None and not self._over:
-            self._transport.resume_reading()
-        self._size = 0
+        self._go_on_reading()
         return data
 
     def write(self, data: bytes) -> None:
@@ -94,11 +93,19 @@ class Reply(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _end(self, failure: Exception | None) -> None:
+    def _go_on_reading(self) -> None:
+        if self._size > _BUFFER_BYTES and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._size = 0
+
+    def _finish(self, failure: Exception | None) -> None:
         if not self._over:
             self._over = True
             self._failure = failure
             self._wake()
+
+    def _end(self, failure: Exception | None) -> None:
+        self._finish(failure)
         if self._transport is not None:
             self._transport.abort()
 
@@ -138,7 +145,8 @@ class Reply(asyncio.Protocol):
             raise MalformedHead("head too large")
         known = _KEPT.get(name.lower())
         if known is not None and self._headers is not None and not self.status:
-            text = value.decode("latin-1")
+            # What stands in a session's id goes back as it came.
+            text = value.decode("utf-8", "surrogateescape")
             # RFC 9110 section 5.3: several lines are one list.
             self._headers[known] = f"{self._headers[known]}, {text}" if known in self._headers else text
 
@@ -178,7 +186,7 @@ async def ask(
     body: bytes | None,
 ) -> tuple[Reply, dict[str, str]]:
     """Sends the request; the reply and its headers. Raises BrokenAnswer, ValueError, and what `connect` raises."""
-    request = _request(method, URL(url), headers, body)
+    request = written(method, URL(url), headers, body)
     reply = await connect(Reply)
     try:
         reply.write(request)
@@ -188,13 +196,14 @@ async def ask(
         raise
 
 
-def _request(method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> bytes:
+def written(method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """A request as it is sent. Raises ValueError for what no header may hold."""
     lines = [f"{method} {url.raw_path_qs} HTTP/1.1"]
     if "host" not in {name.lower() for name in headers}:
         lines.append(f"Host: {url.host_port_subcomponent}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
-    if any(_LINE_BREAKS.search(line) for line in lines):
+    if _LINE_BREAKS.search("".join(lines)):
         raise ValueError("a line break in a header")
     return "\r\n".join([*lines, "", ""]).encode() + (body or b"")

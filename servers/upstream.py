@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
-import aiohttp
 from prometheus_client import Counter, Gauge, Histogram
+from yarl import URL
 
 from gateway_site.lib.deadline import Deadline
 from gateway_site.lib.egress import ConnectFailed, EgressDenied
 from gateway_site.lib.registry import Registry
 from servers import streaming
 from servers.events import EventParser, EventTooLarge, RawEvent
+from servers.pool import Pool, Pooled
 
+R = TypeVar("R", bound=streaming.Reply)
 REQUESTS = Counter("mcpgw_upstream_requests_total", "Requests to upstream servers.", ["transport", "outcome"])
 SECONDS = Histogram(
     "mcpgw_upstream_seconds", "Time until an upstream's answer began.", ["transport"],
@@ -65,17 +67,16 @@ class Transport(Protocol):
     # How long a connection that cannot be made is tried again; nothing was sent by then.
     connect_patience: float
 
-    def open(self, upstream: Upstream) -> aiohttp.ClientSession:
-        """Raises EgressDenied."""
-
-    async def connect(self, upstream: Upstream, factory: Callable[[], streaming.Reply]) -> streaming.Reply:
-        """One connection outside of the pool. Raises EgressDenied, ConnectFailed and TimeoutError."""
+    async def connect(self, upstream: Upstream, factory: Callable[[], R]) -> R:
+        """One new connection. Raises EgressDenied, ConnectFailed and TimeoutError."""
 
     def address(self, upstream: Upstream) -> str: ...
 
 
 _NO_EVENTS: Iterator[RawEvent] = iter(())
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+# RFC 9110 section 9.2.2: of what is sent to servers only this may be done twice.
+_REPEATABLE = frozenset({"DELETE"})
 transports: Registry[Transport] = Registry("servers.upstreams")
 
 
@@ -83,35 +84,9 @@ class Body(Protocol):
     """Where the bytes of an answer come from."""
 
     async def read(self) -> bytes:
-        """What has come; empty at the end. Raises aiohttp.ClientError and OSError."""
+        """What has come; empty at the end. Raises OSError."""
 
     def close(self) -> None: ...
-
-
-class Pooled:
-    """The body of an answer on a pooled connection."""
-
-    __slots__ = ("_idle_seconds", "_response")
-
-    def __init__(self, response: aiohttp.ClientResponse, idle_seconds: float) -> None:
-        self._response = response
-        self._idle_seconds = idle_seconds
-
-    async def read(self) -> bytes:
-        content = self._response.content
-        # Most answers are here whole, and a timer costs more than the reading.
-        data = content.read_nowait()
-        if data or content.at_eof():
-            return data
-        with Deadline(self._idle_seconds):
-            return await content.readany()
-
-    def close(self) -> None:
-        """Returns the connection to the pool when the body was read to its end, else cuts it."""
-        if self._response.content.is_eof():
-            self._response.release()
-        else:
-            self._response.close()
 
 
 class Exchange:
@@ -137,7 +112,7 @@ class Exchange:
                 if size > limit:
                     raise UpstreamError("too_large", f"more than {limit} bytes")
                 chunks.append(chunk)
-        except _FAILURES as error:
+        except OSError as error:
             raise _failed(error) from error
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -175,19 +150,16 @@ class Events:
                 self._whole = self._parser.feed(chunk)
         except EventTooLarge as error:
             raise UpstreamError("too_large", "an event over the limit") from error
-        except _FAILURES as error:
+        except OSError as error:
             raise _failed(error) from error
         return event
 
 
-_FAILURES = (aiohttp.ClientError, OSError)
-
-
-def _failed(error: Exception) -> UpstreamError:
+def _failed(error: OSError) -> UpstreamError:
     """What it means that the body cannot be read on."""
     if isinstance(error, TimeoutError):
         return UpstreamError("timeout", "silent in the middle of an answer")
-    if isinstance(error, (aiohttp.ClientPayloadError, streaming.BrokenAnswer)):
+    if isinstance(error, streaming.BrokenAnswer):
         return UpstreamError("unavailable", "ended in the middle of an answer")
     return UpstreamError("unavailable", type(error).__name__)
 
@@ -196,7 +168,7 @@ class Connections:
     """The pools of one event loop. A pool is replaced when its server's configuration changes."""
 
     def __init__(self) -> None:
-        self._sessions: dict[int, tuple[str, aiohttp.ClientSession]] = {}
+        self._pools: dict[int, tuple[str, Pool]] = {}
         self._failing: set[int] = set()
         self._transports = {cls.name: cls() for cls in transports}
         self._closing: set[asyncio.Task[None]] = set()
@@ -225,13 +197,14 @@ class Connections:
         transport = self._transports[upstream.transport]
         patience = time.monotonic() + transport.connect_patience
         begin = self._begin_alone if alone else self._begin
-        headers = {**headers, **upstream.headers}
+        if upstream.headers:
+            headers = _with_own(headers, upstream.headers)
         try:
             with Deadline(upstream.timeout_seconds):
                 while True:
                     try:
                         return await begin(upstream, transport, method, headers, body)
-                    except (aiohttp.ClientConnectorError, ConnectFailed):
+                    except ConnectFailed:
                         if time.monotonic() >= patience:
                             raise
                         await asyncio.sleep(0.05)
@@ -239,18 +212,18 @@ class Connections:
             raise UpstreamError("timeout", "no answer in time") from error
         except EgressDenied as error:
             raise UpstreamError("unavailable", f"egress denied: {error}") from error
-        except (aiohttp.ClientConnectionError, ConnectionError) as error:
+        except ConnectionError as error:
             raise UpstreamError("unavailable", type(error).__name__) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise UpstreamError("invalid", type(error).__name__) from error
 
     async def _begin(
         self, upstream: Upstream, transport: Transport, method: str, headers: Mapping[str, str], body: bytes | None
     ) -> Exchange:
-        response = await self._session(upstream, transport).request(
-            method, transport.address(upstream), headers=headers, data=body, allow_redirects=False
-        )
-        return Exchange(response.status, response.headers, Pooled(response, upstream.timeout_seconds))
+        request = streaming.written(method, URL(transport.address(upstream)), headers, body)
+        pool = self._pool(upstream, transport)
+        kept, found = await pool.ask(request, is_repeatable=method in _REPEATABLE)
+        return Exchange(kept.status, found, Pooled(pool, kept, upstream.timeout_seconds))
 
     async def _begin_alone(
         self, upstream: Upstream, transport: Transport, method: str, headers: Mapping[str, str], body: bytes | None
@@ -260,22 +233,22 @@ class Connections:
         )
         return Exchange(reply.status, found, reply)
 
-    def _session(self, upstream: Upstream, transport: Transport) -> aiohttp.ClientSession:
-        known = self._sessions.get(upstream.server_id)
+    def _pool(self, upstream: Upstream, transport: Transport) -> Pool:
+        known = self._pools.get(upstream.server_id)
         if known is not None and known[0] == upstream.config_hash:
             return known[1]
-        session = transport.open(upstream)
-        self._sessions[upstream.server_id] = (upstream.config_hash, session)
+        pool = Pool(partial(transport.connect, upstream))
+        self._pools[upstream.server_id] = (upstream.config_hash, pool)
         if known is not None:
             self._close_later(known[1], upstream.timeout_seconds)
-        return session
+        return pool
 
-    def _close_later(self, session: aiohttp.ClientSession, seconds: float) -> None:
+    def _close_later(self, pool: Pool, seconds: float) -> None:
         """Calls in flight keep the connections that they began with."""
 
         async def close() -> None:
             await asyncio.sleep(seconds)
-            await session.close()
+            pool.close()
 
         task = asyncio.create_task(close())
         self._closing.add(task)
@@ -298,13 +271,17 @@ class Connections:
 
     def measure(self) -> None:
         """Brings the gauges up to date."""
-        connectors = [session.connector for _, session in self._sessions.values()]
-        pooled = sum(len(connector._conns) + len(connector._acquired) for connector in connectors if connector)
-        OPEN.set(pooled + streaming.Reply.connected)
+        OPEN.set(streaming.Reply.connected)
 
     async def close(self) -> None:
         for task in list(self._closing):
             task.cancel()
-        for _, session in self._sessions.values():
-            await session.close()
-        self._sessions.clear()
+        for _, pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+
+
+def _with_own(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The server's own instead of those that are called the same (RFC 9110 section 5.1)."""
+    names = {name.lower() for name in own}
+    return {**{name: value for name, value in headers.items() if name.lower() not in names}, **own}

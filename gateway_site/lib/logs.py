@@ -44,8 +44,12 @@ def whereabouts(error: BaseException) -> dict[str, Any]:
 
 def _redact_event(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return {
-        key: _REDACTED if value and _names_a_secret(key) else _shorten(value) for key, value in event.items()
-    }
+        key: _REDACTED if value and _names_a_secret(key)
+        # Most are short texts and numbers.
+        else value if isinstance(value, str) and len(value) <= _MAX_TEXT
+        else _shorten(value)
+        for key, value in event.items()
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
@@ -56,7 +60,7 @@ def _names_a_secret(key: str) -> bool:
 def _shorten(value: Any) -> Any:
     """Texts are only cut here: the whole line is searched for credentials once it is rendered."""
     if isinstance(value, str):
-        return value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT]
+        return value[:_MAX_TEXT]
     return redact(value) if isinstance(value, (dict, list, tuple)) else value
 
 

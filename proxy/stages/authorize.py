@@ -177,10 +177,11 @@ def filter_message(call: Call, message: dict[str, Any]) -> None:
     if not isinstance(result, dict):
         return
     # On a resumed stream the method of an answer is not known, so any list is one.
-    members = [LISTS[call.method]] if call.method in LISTS else []
+    method = call.method
+    members = [LISTS[method]] if method in LISTS else []
     if call.http_method == "GET":
         members = [member for member in MEMBERS if isinstance(result.get(member), list)]
-    if members or call.method in CACHEABLE:
+    if members or method in CACHEABLE:
         keep_private(result)
     for member in members:
         kind, name_of = MEMBERS[member]

@@ -38,12 +38,13 @@ _LISTS = {
 
 async def conform(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal unknown_tool; answers arguments that do not fit as a tool error, which a model can act on."""
-    if call.method == "tools/call" and call.is_request:
+    method = call.method
+    if method == "tools/call" and call.is_request:
         violation = await _check(call)
         if violation is not None:
             return _tool_error(call, violation)
     answer = await call_next(call)
-    if call.method in _LISTS and answer.message is not None:
+    if method in _LISTS and answer.message is not None:
         _learn(call, answer.message)
     return answer
 

@@ -34,7 +34,7 @@ _NOTICE_SECONDS = 2.0
 _notices: set[asyncio.Task[None]] = set()
 
 
-async def forward(call: Call, _: CallNext) -> Answer:
+async def forward(call: Call, call_next: CallNext) -> Answer:
     """Raises Refusal and UpstreamError."""
     attributes = {"mcp.method.name": method_label(call.method), "mcpgw.server": call.upstream.slug}
     with tracing.span("mcpgw.forward", **attributes):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import aiohttp
-
 from gateway_site.lib import egress
-from servers.streaming import Reply
-from servers.upstream import Upstream, transports
+from servers.upstream import R, Upstream, transports
 
 
 @transports.add
@@ -16,10 +13,7 @@ class Http:
     name = "http"
     connect_patience = 0.0
 
-    def open(self, upstream: Upstream) -> aiohttp.ClientSession:
-        return egress.open_session(upstream.url, limit=0)
-
-    async def connect(self, upstream: Upstream, factory: Callable[[], Reply]) -> Reply:
+    async def connect(self, upstream: Upstream, factory: Callable[[], R]) -> R:
         return await egress.connect(upstream.url, factory)
 
     def address(self, upstream: Upstream) -> str:

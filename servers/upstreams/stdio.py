@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import aiohttp
 from django.conf import settings
 
 from gateway_site.lib import egress
-from servers.streaming import Reply
-from servers.upstream import Upstream, transports
+from servers.upstream import R, Upstream, transports
 
 
 @transports.add
@@ -18,10 +16,7 @@ class Stdio:
     # A runner that was killed is started again by its supervisor within this time.
     connect_patience = 15.0
 
-    def open(self, upstream: Upstream) -> aiohttp.ClientSession:
-        return egress.open_unix_session(str(settings.RUNNER_SOCKET), limit=0)
-
-    async def connect(self, upstream: Upstream, factory: Callable[[], Reply]) -> Reply:
+    async def connect(self, upstream: Upstream, factory: Callable[[], R]) -> R:
         return await egress.connect_unix(str(settings.RUNNER_SOCKET), factory)
 
     def address(self, upstream: Upstream) -> str:

@@ -44,6 +44,11 @@ CLAIMS = [
         "An upstream's stream is passed on as it comes, within its limits, and ends as the standard says.",
         "servers/README.md",
     ),
+    (
+        "upstream.kept",
+        "A connection to a server carries the next call only when the answer before came whole and nothing after it.",
+        "servers/README.md",
+    ),
     ("apply.declares", "A YAML file brings about projects, members, servers, templates and keys.", "README.md"),
     ("apply.idempotent", "Applying the same file again changes nothing.", "README.md"),
     ("apply.dry-run", "A dry run prints what a run would do, and does nothing.", "README.md"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from itertools import pairwise
@@ -24,9 +24,9 @@ from gateway_site.lib import egress
 from servers import streaming
 from servers.events import RawEvent
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
+from tests.servers.speaking import Handler, Server, chunk, sends, serving, silence
 
 pytestmark = [pytest.mark.claim("upstream.streams"), pytest.mark.asyncio]
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LIMIT = 1_000_000
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -39,68 +39,6 @@ def event_loop_policy(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def opened(settings: Settings) -> None:
     settings.EGRESS_ALLOW = ["127.0.0.1"]
-
-
-class Server:
-    """Answers every connection with one handler; keeps the heads that it was sent, and how connections ended."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self.heads: list[bytes] = []
-        self.left = asyncio.Event()
-        self.port = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-            await self._handler(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            self.left.set()
-        finally:
-            writer.close()
-
-    async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def until_left(self, reader: asyncio.StreamReader) -> None:
-        assert await reader.read() == b""
-        self.left.set()
-
-
-@asynccontextmanager
-async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    server = Server(handler)
-    listening = await asyncio.start_server(server, "127.0.0.1", 0, ssl=tls)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listening.close()
-        await server.end()
-
-
-def sends(*pieces: bytes, then: Handler | None = None) -> Handler:
-    """Each piece in a packet of its own, then the end of the connection."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.001)
-        if then is not None:
-            await then(reader, writer)
-
-    return handle
-
-
-async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await reader.read()
 
 
 @asynccontextmanager
@@ -138,10 +76,6 @@ async def refusal(handler: Handler, **more: Any) -> UpstreamError:
 
 async def events(exchange: Exchange) -> list[RawEvent]:
     return [event async for event in exchange.events(LIMIT)]
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 BODY = b": ping\n\nid: 1\ndata: one\n\n" + b"id: 2\ndata: " + b"x" * 3000 + b"\n\n"
