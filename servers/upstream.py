@@ -192,6 +192,22 @@ def _failed(error: Exception) -> UpstreamError:
     return UpstreamError("unavailable", type(error).__name__)
 
 
+# What a failed connection means, for people; the first that fits.
+_NO_CONNECTION: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ClientConnectorDNSError, "its host name has no address"),
+    (aiohttp.ClientConnectorCertificateError, "its certificate is not accepted"),
+    (aiohttp.ClientSSLError, "no TLS connection could be made"),
+    (aiohttp.ClientConnectorError, "nothing answers at its address"),
+    (ConnectFailed, "nothing answers at its address"),
+    (aiohttp.ServerDisconnectedError, "it closed the connection"),
+)
+
+
+def _unconnected(error: Exception) -> UpstreamError:
+    words = next((words for kind, words in _NO_CONNECTION if isinstance(error, kind)), type(error).__name__)
+    return UpstreamError("unavailable", words)
+
+
 class Connections:
     """The pools of one event loop. A pool is replaced when its server's configuration changes."""
 
@@ -240,7 +256,7 @@ class Connections:
         except EgressDenied as error:
             raise UpstreamError("unavailable", f"egress denied: {error}") from error
         except (aiohttp.ClientConnectionError, ConnectionError) as error:
-            raise UpstreamError("unavailable", type(error).__name__) from error
+            raise _unconnected(error) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UpstreamError("invalid", type(error).__name__) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -113,9 +115,19 @@ def test_a_server_that_is_not_there_is_said_to_be_so(people: People, settings: A
     settings.EGRESS_ALLOW = ["127.0.0.1"]
     server = people.server(url="http://127.0.0.1:9/mcp")
     body = people.browser("owner").post(page(server, "server-test")).content.decode()
-    assert "cannot be reached, or refused our credentials" in body
+    assert "It cannot be reached: see that its address and port are right, and that it runs." in body
     assert "initialize" in body and "server/discover" in body
     assert Event.objects.filter(kind="server.tried", actor="owner@gateway.test").count() == 1
+
+
+@pytest.mark.claim("pages.server")
+def test_a_server_that_refuses_the_token_is_told_from_one_that_is_away(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = (Step("initialize", 1.0, 401, "unavailable"),)
+    monkeypatch.setattr(trying, "try_server", lambda **_: Trial("unavailable", 1.0, steps=steps))
+    body = people.browser("owner").post(page(people.server(), "server-test")).content.decode()
+    assert body.count("refused our credentials: see that its token or headers are right") == 2
 
 
 @pytest.mark.claim("pages.markup")
@@ -172,7 +184,24 @@ def test_progress_says_how_far_the_reading_is(people: People) -> None:
         )
     said = people.browser("member").get(page(server, "server-progress")).json()
     assert (said["state"], said["done"], said["total"], said["is_open"]) == ("running", 3, 8, True)
+    assert said["words"] == "Reading: modern tools, 2 so far"
     assert said["tools"] == {"approved": 0, "waiting": 2, "rejected": 0}
+
+
+@pytest.mark.claim("pages.server")
+def test_what_is_not_being_read_is_said_in_words_and_with_no_bar(people: People) -> None:
+    server = people.server()
+    assert "It has not been read yet." in people.browser("owner").get(page(server, "server")).content.decode()
+    people.browser("owner").post(page(server, "server-read"))
+    with with_project(people.acme.pk):
+        job = Job.objects.filter(subject_ref=server.pk)
+        job.update(state=Job.State.QUEUED, error="timeout", run_after=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+        shown = people.browser("owner").get(page(server, "server")).content.decode()
+        assert "It could not be read: timeout. It is tried again at 2026-03-04 05:06 UTC." in shown
+        assert re.search(r"<progress [^>]* hidden>", shown)
+        job.update(state=Job.State.RUNNING, error="")
+        shown = people.browser("owner").get(page(server, "server")).content.decode()
+        assert "<progress " in shown and not re.search(r"<progress [^>]* hidden>", shown)
 
 
 @pytest.mark.claim("pages.tool")
