@@ -16,8 +16,9 @@ from projects.scoping import unscoped, with_project
 from servers import children, review, trying
 from servers.children import Child
 from servers.discovery import Discovered, EraFound
-from servers.models import Overlay, Server, State, Tool, ToolVersion
+from servers.models import Grant, Overlay, Server, State, Tool, ToolVersion
 from servers.pages.schema_rows import rows_of
+from servers.pages.ways import link_to_why
 from servers.review import Listed
 from servers.steps import Step
 from servers.trying import Trial
@@ -234,6 +235,36 @@ def test_a_tool_shows_its_schema_and_who_may_use_it_and_why(people: People) -> N
     hidden = people.browser("owner").get(address).context["people"]
     assert not any(each["allowed"] for each in hidden)
     assert key.key_id in response.content.decode()
+
+
+@pytest.mark.claim("pages.tool")
+def test_a_tool_is_blocked_from_its_page(people: People) -> None:
+    server = people.server()
+    see(server, definition("read*me"))
+    address = page(server, "tool", number=tool_of("read*me").pk)
+    assert "Block it for everybody" not in people.browser("member").get(address).content.decode()
+    owner = people.browser("owner")
+    form = owner.get(owner.get(address).context["deny"]).context["adminform"].form
+    given = {name: form.get_initial_for_field(form.fields[name], name) or "" for name in form.fields}
+    assert owner.post(reverse("admin:servers_grant_add"), given).status_code == 302
+    with unscoped("the test looks"):
+        rule = Grant.objects.get(effect=Grant.Effect.DENY)
+    assert (rule.server_id, rule.pattern) == (server.pk, "read[*]me")
+    people_who_may = owner.get(address).context["people"]
+    assert [each["allowed"] for each in people_who_may] == [False] * len(people_who_may)
+
+
+@pytest.mark.claim("pages.tool")
+def test_a_call_that_no_rule_let_through_leads_to_why(people: People) -> None:
+    server = people.server()
+    key, _ = projects.issue_key(project=people.acme, user=people.users["member"], label="laptop")
+    refused = Event(kind="mcp.call.outcome", reason="not_permitted", actor_kind="key", actor_id=key.key_id,
+                    server=server.slug, subject="read", project_ref=people.acme.pk)  # fmt: skip
+    ((address, _),) = link_to_why(refused)
+    form = people.browser("owner").get(address).context["form"]
+    assert [form.initial[name] for name in ("project", "key", "server", "kind", "name")] == [
+        "acme", f"mgw_{key.key_id}", server.slug, "tool", "read"]  # fmt: skip
+    assert list(link_to_why(Event(kind="mcp.call.outcome", reason="", actor_kind="key"))) == []
 
 
 @pytest.mark.claim("pages.tool")
