@@ -95,7 +95,7 @@ def is_opened_by_link(user: User) -> bool:
 
 
 def opened_by_link(user: User) -> str:
-    project = Project.objects.filter(pk=user.opened_in).first()
+    project = Project.objects.filter(pk=user.opened_in or 0).first()
     where = f"the project {project.slug}" if project else "a project that is gone"
     return (f"A link of {where} opened this account: whoever had the link chose its password and second factors."
             " To set another password takes these away.")  # fmt: skip

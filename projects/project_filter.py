@@ -29,14 +29,15 @@ class ProjectFilter(admin.RelatedFieldListFilter):
         self.is_many = False
         self.offered: list[str] = []
         super().__init__(field, request, params, model, model_admin, field_path)
-        self.typed = str((self.used_parameters.get(self.name_kwarg) or [""])[-1])
+        typed: Any = self.used_parameters.get(self.name_kwarg) or [""]
+        self.typed = str(typed[-1])
         dropped = {*self.expected_parameters(), *_DROPPED}
         self.kept = [(name, value) for name, values in request.GET.lists() if name not in dropped for value in values]
 
     def expected_parameters(self) -> list[str | None]:
         return [*super().expected_parameters(), self.name_kwarg]
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         rows = model_admin.choices_within(looked_at(request, model_admin.reads), Project)
         found = [(row.pk, str(row)) for row in rows[: MAX_LISTED + 1]]
         self.is_many = len(found) > _FEW
@@ -52,8 +53,8 @@ class ProjectFilter(admin.RelatedFieldListFilter):
             if not self.is_many or choice["selected"] or choice["display"] == "All":
                 yield {**choice, "selected": choice["selected"] and not self.typed}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         if "\x00" in self.typed:
             raise IncorrectLookupParameters("no project's name")
-        rows: QuerySet[Any] = super().queryset(request, queryset)
+        rows: Any = super().queryset(request, queryset)
         return rows

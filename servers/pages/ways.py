@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from audit.models import Event
 from audit.naming import is_digest
 from audit.pages.links import link_events_with
 from projects.models import Project
@@ -26,7 +26,7 @@ def pattern_of(tool: Tool) -> str:
 
 def block_address(tool: Tool, server: Server) -> str:
     """The form of a rule that denies it to everybody."""
-    asked = {"project": server.project_id, "server": server.pk, "effect": Grant.Effect.DENY.value,
+    asked = {"project": str(server.project_id), "server": str(server.pk), "effect": str(Grant.Effect.DENY),
              "pattern": pattern_of(tool)}  # fmt: skip
     return f"{reverse('admin:servers_grant_add')}?{urlencode(asked)}"
 
@@ -36,11 +36,11 @@ def calls_address(tool: Tool, server: Server) -> str:
     return f"{reverse('admin:audit_event_changelist')}?{urlencode(asked)}"
 
 
-def link_to_why(event: Event) -> Iterator[tuple[str, str]]:
-    """From a call that no rule let through."""
+def link_to_why(event: Any) -> Iterator[tuple[str, str]]:
+    """From an event of a call that no rule let through."""
     if event.reason != _NOT_PERMITTED or event.actor_kind != "key" or not event.server:
         return
-    project = Project.objects.filter(pk=event.project_ref).first()
+    project = Project.objects.filter(pk=event.project_ref or 0).first()
     if project is None:
         return
     named = {} if is_digest(event.subject) else {"name": event.subject}
