@@ -67,6 +67,8 @@ class Supervisor:
             started = time.monotonic()
             process = await self._start(part)
             code = await process.wait()
+            # A worker that was killed leaves its clock and its pool, which would go on beside the next one's.
+            _end_group(process)
             if time.monotonic() - started > _HEALTHY_SECONDS:
                 pause = _FIRST_PAUSE
             logger.warning("a part ended and is started again", part=part.name, code=code, pause=pause)
@@ -94,15 +96,19 @@ class Supervisor:
             async with asyncio.timeout(self._stop_seconds):
                 await asyncio.gather(*(process.wait() for process in running))
         for process in running:
-            # The whole group, so that no grandchild is left.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end_group(process)
         await asyncio.gather(*(process.wait() for process in running))
 
 
 def _signal_process(process: asyncio.subprocess.Process, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(number)
+
+
+def _end_group(process: asyncio.subprocess.Process) -> None:
+    """The part, if it runs yet, and whatever it has started: each part leads a group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _die_with_parent() -> None:

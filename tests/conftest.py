@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connections, transaction
 from django.test import Client
 
 from audit import append_only
-from tests import parallel
+from tests import emptying, parallel
+
+if TYPE_CHECKING:
+    from tests.cast import Cast
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +37,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    connections["default"].settings_dict["TEST"]["NAME"] = f"test_mcpgw_{os.getpid()}" if _is_server() else None
+    settings = connections["default"].settings_dict
+    settings["TEST"]["NAME"] = f"test_mcpgw_{os.getpid()}" if _is_server() else None
+    if _is_server():
+        # Nobody cuts the power of this server; who does has one of his own (tests.reliability.postgresql).
+        settings["OPTIONS"]["options"] = "-c synchronous_commit=off"
 
 
 def _is_server() -> bool:
@@ -44,15 +51,13 @@ def _is_server() -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def _tests_may_empty_the_log() -> Iterator[None]:
     """Between tests the tables are emptied, which the log's triggers would refuse to anybody."""
-    operations = connections["default"].ops
-    empty = operations.execute_sql_flush
+    empty = connections["default"].ops.execute_sql_flush
 
     def empty_the_log_too(statements: list[str]) -> None:
         with log_may_change():
             empty(statements)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "execute_sql_flush", empty_the_log_too)
+    with emptying.only_what_has_rows(otherwise=empty_the_log_too):
         yield
 
 
@@ -62,6 +67,14 @@ def _browsers_give_all_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.signing_in import signed_in
 
     monkeypatch.setattr(Client, "force_login", signed_in)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """Two tenants in an empty database."""
+    from tests.cast import two_tenants
+
+    return two_tenants()
 
 
 @contextmanager

@@ -23,6 +23,9 @@ import pytest
 import redis
 
 ROOT = Path(__file__).resolve().parents[1]
+# What Django checks of the code at each command is the same each time, takes longer than most commands, and has a test
+# of its own (tests.e2e.sowing runs `check`).
+UNCHECKED = "--skip-checks"
 # The processes of one run share it.
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)[:12]
 
@@ -40,6 +43,8 @@ def own_database(migrated: bool = True) -> Iterator[str]:
     with psycopg.connect(server, autocommit=True) as connection:
         template = f'TEMPLATE "{_migrated_on(server)}"' if migrated else ""
         connection.execute(f'CREATE DATABASE "{name}" {template}')
+        # Nobody cuts the power of this server; who does has one of his own (tests.reliability.postgresql).
+        connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit TO off')
     try:
         yield _at(server, name)
     finally:
@@ -129,8 +134,8 @@ def is_migrated(url: str) -> bool:
 
 def migrate(environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, capture_output=True, text=True,
-        env={"PATH": os.environ["PATH"], "GATEWAY_LOG_LEVEL": "ERROR", **environment}, timeout=120,
+        [sys.executable, "manage.py", "migrate", UNCHECKED, "--verbosity", "0"], cwd=ROOT, capture_output=True,
+        text=True, env={"PATH": os.environ["PATH"], "GATEWAY_LOG_LEVEL": "ERROR", **environment}, timeout=120,
     )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(f"manage.py migrate failed:\n{done.stdout}\n{done.stderr}")

@@ -17,7 +17,7 @@ UNITS: dict[str, Sequence[str]] = {
     "runner": ("tests/servers/runner/",),
     "audit": ("tests/audit/",),
     "peers": ("tests/peers/",),
-    "guard": ("tests/guardrails/test_guard.py", "tests/guardrails/test_naming.py"),
+    "guard": ("tests/guardrails/test_guard", "tests/guardrails/test_naming.py"),
     "attack servers": ("tests/guardrails/test_attack_servers.py",),
     "kills": ("tests/reliability/test_log.py",),
     "faults": ("tests/reliability/test_faults.py",),

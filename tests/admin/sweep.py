@@ -206,3 +206,13 @@ def sweep(two: Tenants, role: str, only: type[Model] | None = None) -> Leaks:
             visit = Visit(path)
             leaks.look(visit.by(client), visit, foreign, own)
     return leaks
+
+
+def notices(two: Tenants, role: str, model: type[Model]) -> bool:
+    """Whether the same look at one model's pages finds anything; the first find is enough."""
+    leaks, client = Leaks(), two.client(role)
+    for visit in visits_of(model, two):
+        leaks.look(visit.by(client), visit, two.globex.slug, two.acme.slug)
+        if leaks.found:
+            return True
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.admin.sweep import (
     Leaks,
     Visit,
     models_with_pages,
+    notices,
     numbers_of,
     own_addresses,
     prefix_of,
@@ -129,42 +131,52 @@ def _without(text: str, number: int) -> str:
 # --- that it fails where a filter is missing ----------------------------------------------------------------
 
 
+Without = Callable[..., None]
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Without:
+    """Takes the named walls of a model's pages away, and the requests' scope unless it stays."""
+
+    def take_away(model: type[Model], *filters: str, scope: bool) -> None:
+        if not scope:
+            without_scope(monkeypatch)
+        if filters:
+            without_filters(monkeypatch, model, *filters)
+
+    return take_away
+
+
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", SCOPED, ids=by_name)
 def test_the_pages_keep_tenants_apart_without_the_requests_scope(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
+    two: Tenants, model: type[Model], without: Without
 ) -> None:
-    without_scope(monkeypatch)
+    without(model, scope=False)
     assert sweep(two, "owner", model).found == []
 
 
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", [each for each in SCOPED if by_name(each) not in OF_ONE_WALL], ids=by_name)
 def test_the_requests_scope_keeps_tenants_apart_without_the_pages(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
+    two: Tenants, model: type[Model], without: Without
 ) -> None:
-    without_filters(monkeypatch, model, "rows", "permission")
+    without(model, "rows", "permission", scope=True)
     assert sweep(two, "owner", model).found == []
 
 
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", SCOPED, ids=by_name)
-def test_the_sweep_notices_a_missing_filter(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_scope(monkeypatch)
-    without_filters(monkeypatch, model, "rows", "permission")
-    assert sweep(two, "owner", model).found
+def test_the_sweep_notices_a_missing_filter(two: Tenants, model: type[Model], without: Without) -> None:
+    without(model, "rows", "permission", scope=False)
+    assert notices(two, "owner", model)
 
 
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", WITH_FORMS, ids=by_name)
-def test_the_sweep_notices_a_missing_limit_of_choices(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_scope(monkeypatch)
-    without_filters(monkeypatch, model, "choices")
-    assert sweep(two, "owner", model).found
+def test_the_sweep_notices_a_missing_limit_of_choices(two: Tenants, model: type[Model], without: Without) -> None:
+    without(model, "choices", scope=False)
+    assert notices(two, "owner", model)
 
 
 # --- what is done -------------------------------------------------------------------------------------------

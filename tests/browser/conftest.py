@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.scene import Scene, scene
@@ -15,6 +15,8 @@ from tests.browser.signing import sign_in
 from tests.browser.watching import Watch
 
 WIDE, NARROW = (1280, 900), (390, 844)
+# What a page does at once takes longer where the machine has other things to do.
+expect.set_options(timeout=20_000)
 Scheme = Literal["light", "dark"]
 # Opens a page as somebody: page_as(role, size, scheme).
 PageAs = Callable[..., Page]

@@ -19,7 +19,7 @@ _LINK = "from projects.setup import make_token; print('TOKEN', make_token())"
 WRONG = ("faint", "icons", "unnamed", "unreachable", "wide")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def new_gateway(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Gateway]:
     with Gateway(tmp_path_factory.mktemp("new"), {"version": 1}, environment={"GATEWAY_LOG_LEVEL": "WARNING"}) as made:
         yield made

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.watching import Watch
 from tests.conformance.gateway import Gateway
+from tests.proxy.conftest import await_true
 from tests.signing_in import code_of, codes_on
 
 pytestmark = [pytest.mark.claim("signin.set-up"), pytest.mark.claim("signin.passkeys")]
@@ -38,9 +39,9 @@ def open_at(browser: Browser, gateway: Gateway, host: str) -> tuple[Page, Watch]
 
 
 def setup_link(gateway: Gateway) -> str:
-    found = re.search(r"(/setup/[^/\s]+/)", gateway.log.read_text())
-    assert found is not None
-    return found[1]
+    # It is printed by another process than the one that says that it is ready.
+    found = await_true(lambda: re.search(r"(/setup/[^/\s]+/)", gateway.log.read_text()))
+    return str(found[1])
 
 
 def make_account(page: Page, gateway: Gateway) -> None:

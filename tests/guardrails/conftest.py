@@ -53,13 +53,14 @@ POLICIES: list[dict[str, Any]] = [
 SERVERS = ("nothing", "block-word", "output-word", "redact-word", "observe-word", "mask", "crm")
 
 
-@pytest.fixture(scope="session")
+# Of the package: a gateway that nobody calls any more still takes its share of the machine.
+@pytest.fixture(scope="package")
 def scripted() -> Iterator[Upstream]:
     with Upstream() as upstream:
         yield upstream
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def guarded(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Iterator[Gateway]:
     servers: list[dict[str, Any]] = [
         {"slug": slug, "url": scripted.url, "input_policy": slug, "output_policy": slug} for slug in SERVERS

@@ -138,13 +138,14 @@ def _stop(starting: Future[Gateway]) -> None:
         starting.result().stop()
 
 
-@pytest.fixture(scope="session")
+# Of a module: a gateway that nobody calls any more still takes its share of the machine.
+@pytest.fixture(scope="module")
 def recorder_process() -> Iterator[Recorder]:
     with Recorder() as recorder:
         yield recorder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateways(tmp_path_factory: pytest.TempPathFactory, recorder_process: Recorder) -> Iterator[Gateways]:
     gateways = Gateways(tmp_path_factory.mktemp("gateways"), recorder_process)
     try:
@@ -161,7 +162,7 @@ def recorder(recorder_process: Recorder) -> Recorder:
     return recorder_process
 
 
-@pytest.fixture(scope="session", params=SERVERS)
+@pytest.fixture(scope="module", params=SERVERS)
 def gateway(request: pytest.FixtureRequest, gateways: Gateways) -> Gateway:
     return gateways.main(request.param)
 

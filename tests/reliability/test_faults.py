@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from gateway_site.lib.secrets import load_or_create
+from gateway_site.supervisor import Part, Supervisor
 from tests.conformance.gateway import Gateway
 from tests.databases import own_database
 from tests.reliability import upstreams
@@ -275,3 +276,28 @@ def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path, upstream: Rec
         _, alive = psutil.wait_procs(processes, timeout=10)
         assert alive == []
 
+
+
+PART = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.asyncio
+@pytest.mark.claim("supervisor.ends")
+async def test_what_a_killed_part_had_started_ends_before_the_part_is_started_again(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    supervisor = Supervisor([Part("worker", [sys.executable, "-c", PART])], 2.0, log)
+    running = asyncio.create_task(supervisor.run())
+    try:
+        await wait_until(lambda: log.exists() and log.read_text().count("\n") == 1)
+        child = psutil.Process(int(log.read_text()))
+        os.kill(child.ppid(), signal.SIGKILL)
+        await wait_until(lambda: log.read_text().count("\n") == 2)
+        assert not child.is_running() or child.status() == "zombie"
+    finally:
+        supervisor.stop()
+        await running

@@ -175,9 +175,11 @@ def _parts(options: dict[str, Any], demo: _Demo | None, environment: dict[str, s
     if not settings.EMBEDDED_WORKER:
         worker = [sys.executable, "-m", "celery", "-A", "gateway_site", "worker", "-l", "WARNING"]
         beat = ["--beat", "-s", str(settings.RUN_DIR / "beat")]
+        # This process has made Django's checks, which load every page and the whole REST interface.
+        checked = {**environment, "CELERY_SKIP_CHECKS": "1"}
         parts += [
-            Part("worker", [*worker, *beat, "-Q", "celery", "-c", "2", "-n", "jobs@%h"], environment),
-            Part("sealer", [*worker, "-Q", "audit", "--pool", "solo", "-n", "audit@%h"], environment),
+            Part("worker", [*worker, *beat, "-Q", "celery", "-c", "2", "-n", "jobs@%h"], checked),
+            Part("sealer", [*worker, "-Q", "audit", "--pool", "solo", "-n", "audit@%h"], checked),
         ]
     if demo is not None:
         parts.append(Part("demo", [sys.executable, "-m", "servers.demo", "--port", str(demo.port)], environment))

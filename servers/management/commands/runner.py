@@ -15,6 +15,8 @@ from servers.runner.serve import run
 class Command(BaseCommand):
     """Serve stdio and HTTP+SSE servers as streamable HTTP on a unix socket."""
 
+    # It serves no page, and the gateway that starts it has checked them.
+    requires_system_checks: list[str] = []
     help = "Runs the stdio and SSE servers of all projects behind a unix socket, until it is told to stop."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
