@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -61,7 +63,14 @@ class ExportForm(_Chosen):
 
 
 def _shown_filters(row: Export | ExportSchedule) -> str:
-    return visible(", ".join(f"{name} {value}" for name, value in row.filters.items())) or "everything"
+    return visible(", ".join(f"{name} {_in_words(name, value)}" for name, value in row.filters.items())) or "everything"
+
+
+def _in_words(name: str, value: Any) -> str:
+    """Moments as all pages write them."""
+    if name not in ("since", "until"):
+        return str(value)
+    return f"{datetime.fromisoformat(str(value)):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @admin.register(Export)
@@ -70,8 +79,9 @@ class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
 
     reads = writes = AUDIT_EXPORT
     form = ExportForm
+    autocomplete_fields = ("project",)
     shown = (
-        "project", "form", "chosen", "state", "progress", "download", "events", "range", "root", "sha256", "size",
+        "project", "form", "chosen", "state_so_far", "download", "events", "range", "root", "sha256", "bytes",
         "requested_by", "created_at", "finished_at", "expires_at", "shown_error",
     )  # fmt: skip
     add_fieldsets = (
@@ -79,7 +89,7 @@ class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
         ("Which events", {"fields": ("since", "until", "server", "tool", "user", "outcome")}),
     )
     list_display = (
-        "created_at", "project", "form", "chosen", "state", "progress", "events", "size", "expires_at", "download",
+        "created_at", "project", "state_so_far", "download", "chosen", "form", "events", "bytes", "expires_at",
         "requested_by",
     )  # fmt: skip
     list_filter = ("state", "form")
@@ -126,14 +136,21 @@ class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
         known |= {f"job_{name}": Subquery(jobs.values(name)[:1]) for name in ("pk", "state")}
         return super().get_queryset(request).annotate(**known)
 
-    @admin.display(description="progress")
-    def progress(self, export: Any) -> str:
+    @admin.display(description="state", ordering="state")
+    def state_so_far(self, export: Any) -> SafeString | str:
+        """With how far it is while it is made."""
+        words = str(export.get_state_display())
         if export.state != Export.State.WAITING:
-            return ""
+            return words
         if export.job_state not in (Job.State.QUEUED, Job.State.RUNNING):
-            return visible(export.error)
+            return f"{words} {visible(export.error)}".strip()
         text = export.job_text or export.error
-        return live_progress(export.job_pk, export.job_state, export.job_done, export.job_total, text)
+        so_far = live_progress(export.job_pk, export.job_state, export.job_done, export.job_total, text)
+        return format_html("{} {}", words, so_far)
+
+    @admin.display(description="size", ordering="size")
+    def bytes(self, export: Export) -> str:
+        return "" if export.size is None else filesizeformat(export.size).replace("\xa0", " ")
 
     @admin.display(description="download")
     def download(self, export: Export) -> SafeString | str:
@@ -175,6 +192,7 @@ class ExportScheduleAdmin(AsksAgain[ExportSchedule], ScopedAdmin[ExportSchedule]
 
     reads = writes = CONFIG_WRITE
     form = ScheduleForm
+    autocomplete_fields = ("project",)
     fieldsets = (
         (None, {"fields": ("project", "form", "every", "enabled")}),
         ("Which events", {"fields": ("server", "tool", "user", "outcome")}),

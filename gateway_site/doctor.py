@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -223,6 +224,33 @@ def _may_be_reached(url: str) -> bool:
     return True
 
 
+def _proxies() -> Iterator[Finding]:
+    """What says from where a request comes: a proxy that is not believed makes one client of all behind it."""
+    wide = [each for each in settings.TRUSTED_PROXIES if _is_everybody(each)]
+    public = [host for host in settings.GATEWAY_ALLOWED_HOSTS if not _is_this_machine(host)]
+    if wide:
+        yield Finding("proxies", "fault", f"GATEWAY_TRUSTED_PROXIES has {_some(wide)}: any client says where it is",
+                      "Name the addresses of the proxies only.")  # fmt: skip
+    elif public and not settings.TRUSTED_PROXIES:
+        text = f"{_some(public)} is served, and no proxy's X-Forwarded-For is believed"
+        yield Finding("proxies", "warning", text, "If a proxy stands before the gateway, name its address in"
+                      " GATEWAY_TRUSTED_PROXIES: networks of keys and lock-outs see only the proxy else.")  # fmt: skip
+    else:
+        yield Finding("proxies", "ok", f"{len(settings.TRUSTED_PROXIES)} proxies are believed")
+
+
+def _is_everybody(network: str) -> bool:
+    try:
+        return ip_network(network, strict=False).prefixlen == 0
+    except ValueError:
+        return False
+
+
+def _is_this_machine(host: str) -> bool:
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return name in ("localhost", "[::1]") or name.startswith("127.")
+
+
 def _pools() -> Iterator[Finding]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files < _LEAST_FILES:
@@ -251,5 +279,5 @@ def _some(names: list[str]) -> str:
 
 PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "database": _database, "broker": _broker, "keys": _keys, "clock": _clock, "sandbox": _sandbox,
-    "egress": _egress, "pools": _pools,
+    "egress": _egress, "proxies": _proxies, "pools": _pools,
 }  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from django.http import HttpRequest
 
+from projects.access import roles_at
 from projects.navigation import Entry, Group
-from projects.pages import reach_of
+from projects.pages import is_operator, reach_of
 from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE, KEYS_ALL, MCP_CALL
 from servers.review_pages import number_waiting
 
@@ -19,6 +20,11 @@ def may(action: str) -> Callable[[HttpRequest], bool]:
 
 def everyone(request: HttpRequest) -> bool:
     return True
+
+
+def has_part(request: HttpRequest) -> bool:
+    """Whoever operates the gateway or is in a project of it."""
+    return is_operator(request) or bool(roles_at(request))
 
 
 GROUPS = (
@@ -60,6 +66,7 @@ GROUPS = (
     )),
     Group("Operations", (
         Entry("Jobs", "work_history", "admin:projects_job_changelist"),
+        Entry("REST tokens", "token", "admin:tokens", may=has_part),
         Entry("REST interface", "api", "rest:openapi-view", may=everyone),
     )),
 )  # fmt: skip

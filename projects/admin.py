@@ -15,7 +15,7 @@ from projects import jobs, keys_admin, people, people_admin, services  # noqa: F
 from projects.job_progress import live_progress, progress_in_words
 from projects.models import Job, Membership, Project
 from projects.pages import ServiceForm, is_operator
-from projects.permissions import CONFIG_READ, CONFIG_WRITE, MEMBERS_WRITE
+from projects.permissions import CONFIG_READ, CONFIG_WRITE, IN_WORDS, MEMBERS_WRITE
 from projects.scoped_pages import ScopedAdmin, ScopedReadOnlyAdmin
 from projects.signin.again import AsksAgain
 
@@ -80,6 +80,8 @@ class MembershipForm(ServiceForm[Membership]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "role" in self.fields:
+            self.fields["role"].help_text = IN_WORDS
         if self.instance.pk:
             # Stays who it is.
             del self.fields["email"]
@@ -99,6 +101,9 @@ class MembershipAdmin(AsksAgain[Membership], ScopedAdmin[Membership]):
     list_filter = ("role", "project")
     list_select_related = ("user", "project")
     search_fields = ("user__email", "project__slug")
+
+    def log_subject(self, obj: Membership) -> str:
+        return obj.user.email
 
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
         return ("project", "user" if obj else "email", "role")

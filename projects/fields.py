@@ -15,7 +15,7 @@ class StrictJSONField(forms.JSONField):
     """JSON that every database takes: no NaN, no null characters, no lone surrogates."""
 
     def __init__(self, *, empty: Any, **options: Any) -> None:
-        super().__init__(required=False, **options)
+        super().__init__(required=False, **{"initial": empty, **options})
         self._empty = empty
 
     def to_python(self, value: Any) -> Any:

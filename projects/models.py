@@ -101,6 +101,7 @@ class Membership(TenantModel):
     objects = TenantManager["Membership"]()
 
     class Meta:
+        verbose_name = "member"
         ordering = ["project_id", "user_id"]
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_membership_per_user")]
 

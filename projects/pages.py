@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import transaction
@@ -17,9 +18,13 @@ from django.db.models import ForeignKey, Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from projects import access
 from projects.dress import Dressed
+from projects.models import Project
+from projects.permissions import AUDIT_READ
 
 M = TypeVar("M", bound=Model)
 
@@ -114,7 +119,7 @@ class Autocomplete(AutocompleteSelect):
         return super().optgroups(name, usable, attrs)
 
 
-_ASKED_BY_FILTERS = frozenset({"exact", "id__exact", "isnull", "in", "gt", "gte", "lt", "lte"})
+_ASKED_BY_FILTERS = frozenset({"exact", "id__exact", "isnull", "in", "gt", "gte", "lt", "lte", "slug"})
 
 
 class GatewayAdmin(ModelAdmin[M]):
@@ -143,6 +148,24 @@ class GatewayAdmin(ModelAdmin[M]):
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs["widget"] = Autocomplete(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def log_subject(self, obj: M) -> str:
+        """What the log calls it."""
+        named = (getattr(obj, name, "") for name in ("slug", "key_id", "email", "pattern", "name"))
+        return str(next((each for each in named if each), ""))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The log has who changed what, also by REST and commands: leads there whoever may read it."""
+        found = self.get_object(request, unquote(object_id))
+        log = ""
+        if found is not None and reach_of(request, AUDIT_READ):
+            project = found if isinstance(found, Project) else getattr(found, "project", None)
+            asked = {"subject": self.log_subject(found), "within": "all", "project": getattr(project, "slug", "")}
+            query = urlencode({name: value for name, value in asked.items() if value})
+            log = f"{reverse('admin:audit_event_changelist')}?{query}"
+        return super().history_view(request, object_id, {"log": log, **(extra_context or {})})
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Read-only rows, such as tools, go with their owner."""

@@ -34,6 +34,12 @@ ACTIONS: dict[str, frozenset[str]] = {
     Role.AUDITOR: frozenset({AUDIT_READ, AUDIT_EXPORT}),
 }
 
+# The same table for whoever chooses a role.
+IN_WORDS = (
+    "Member: uses the tools that rules allow, with keys of their own. Admin: also servers, rules, policies, everybody's"
+    " keys and the log. Owner: also members. Auditor: reads and exports the log only."
+)
+
 # What a platform operator may do, in any project and outside of all.
 OPERATOR = _ADMIN | {MEMBERS_WRITE, GATEWAY_READ, GATEWAY_WRITE}
 

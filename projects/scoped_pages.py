@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -18,13 +18,14 @@ from django.utils.functional import cached_property
 from projects.access import Reach
 from projects.models import Project
 from projects.pages import GatewayAdmin, reach_of
+from projects.project_filter import ProjectFilter
 from projects.scoping import TenantModel
 from projects.switcher import chosen_at, looked_at
 
 M = TypeVar("M", bound=Model)
 # So many rows of a list are counted and can be paged to; beyond them one searches.
 MOST_COUNTED = 50_000
-# So many can be chosen from in a filter.
+# So many can be chosen from in a form.
 MOST_CHOICES = 500
 
 
@@ -35,15 +36,6 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at r
     def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by().values("pk")[:MOST_COUNTED].count())
-
-
-class ReachFilter(admin.RelatedFieldListFilter):
-    """Offers what the person's list can hold."""
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        reach = looked_at(request, model_admin.reads)
-        rows = model_admin.choices_within(reach, field.remote_field.model)
-        return [(row.pk, str(row)) for row in rows[:MOST_CHOICES]]
 
 
 class ScopedAdmin(GatewayAdmin[M]):
@@ -125,9 +117,12 @@ class ScopedAdmin(GatewayAdmin[M]):
         return [self._within_reach(each) for each in super().get_list_filter(request)]
 
     def _within_reach(self, listed: Any) -> Any:
-        if isinstance(listed, str) and get_fields_from_path(self.model, listed)[-1].is_relation:
-            return (listed, ReachFilter)
-        return listed
+        if not isinstance(listed, str) or not get_fields_from_path(self.model, listed)[-1].is_relation:
+            return listed
+        related = get_fields_from_path(self.model, listed)[-1].related_model
+        if related is not Project:
+            raise ImproperlyConfigured(f"{type(self).__name__} has a filter by {listed}, which is no project.")
+        return (listed, ProjectFilter)
 
     # --- actions ------------------------------------------------------------------------------------
 

@@ -74,10 +74,12 @@ class GatewayAdminSite(AdminSite):
         return redirect("admin:account_password")
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
+        from projects import token_pages
         from projects.signin import account_pages, factor_pages, invitation_pages
 
         own = [
             path("project/", self.admin_view(switcher.choose), name="choose_project"),
+            path("tokens/", self.admin_view(token_pages.tokens_page), name="tokens"),
             *factor_pages.urls(), *account_pages.urls(), *invitation_pages.urls(),
         ]  # fmt: skip
         return [*own, *(each for each in super().get_urls() if getattr(each, "name", None) not in _LEFT_OUT)]

@@ -262,7 +262,7 @@ class Grant(TenantModel):
     role = models.CharField(max_length=10, choices=Role.choices, blank=True, help_text="Empty: every role.")
     pattern = models.CharField(
         max_length=500, default="*",
-        help_text='A glob of tool names, "prompt:name" or "resource:uri"; "*" is everything.',
+        help_text='The name of a tool, "prompt:name" or "resource:uri"; * stands for anything. Deny wins over allow.',
     )  # fmt: skip
     reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -270,6 +270,8 @@ class Grant(TenantModel):
     objects = TenantManager["Grant"]()
 
     class Meta:
+        # As pages call it: one that denies grants nothing.
+        verbose_name = "rule"
         ordering = ["project_id", "server_id", "id"]
 
     def __str__(self) -> str:

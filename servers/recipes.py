@@ -66,9 +66,12 @@ def check_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Raises ValidationError naming the slot; never echoes a value, which may be a secret."""
     unknown = set(values) - set(params)
     if unknown:
-        raise ValidationError({"params": f"template_slot_invalid: unknown slot {sorted(unknown)[0]}."})
+        has = f"It has {', '.join(sorted(params))}." if params else "It has none."
+        raise ValidationError({"params": f"template_slot_invalid: unknown slot {sorted(unknown)[0]}. {has}"})
     for name, slot in params.items():
         value = values.get(name, slot.get("default"))
+        if value is None:
+            raise ValidationError({"params": f"template_slot_invalid: {name} needs a value: {name}=…"})
         if not isinstance(value, str) or not _fits(slot, value):
             raise ValidationError({"params": f"template_slot_invalid: {name} does not have the declared form."})
 

@@ -30,6 +30,8 @@ MAX_GRANTS = 500
 MAX_GRANTS_OF_PROJECT = 5_000
 # More than servers take, and every process has them in memory.
 _MAX_HEADER_CHARACTERS = 32 * 1024
+# Said beside why an address is refused.
+_REACHABLE = "Servers are reached by public HTTPS; the operator opens others with GATEWAY_EGRESS_ALLOW."
 # What an overlay says of its tool.
 OVERLAID = ("rename", "title", "description", "hidden", "hide_arguments", "pinned", "describe_arguments",
             "rename_arguments", "constraint")  # fmt: skip
@@ -284,7 +286,7 @@ def _check_transport(server: Server, secret: Mapping[str, str]) -> None:
     try:
         egress.check_url(server.url)
     except egress.EgressDenied as error:
-        raise ValidationError({"url": f"egress_denied: {error}"}) from error
+        raise ValidationError({"url": f"egress_denied: {error}. {_REACHABLE}"}) from error
 
 
 def check_headers(headers: Mapping[str, str]) -> None:

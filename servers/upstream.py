@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -164,6 +166,21 @@ def _failed(error: OSError) -> UpstreamError:
     return UpstreamError("unavailable", type(error).__name__)
 
 
+# What a failed connection means, for people; the first that fits.
+_NO_CONNECTION: tuple[tuple[type[Exception], str], ...] = (
+    (socket.gaierror, "its host name has no address"),
+    (ssl.SSLCertVerificationError, "its certificate is not accepted"),
+    (ssl.SSLError, "no TLS connection could be made"),
+    (streaming.BrokenAnswer, "it closed the connection"),
+)
+
+
+def _unconnected(error: ConnectionError) -> UpstreamError:
+    why = error.__cause__ if isinstance(error, ConnectFailed) else error
+    found = (words for kind, words in _NO_CONNECTION if isinstance(why, kind))
+    return UpstreamError("unavailable", next(found, "nothing answers at its address"))
+
+
 class Connections:
     """The pools of one event loop. A pool is replaced when its server's configuration changes."""
 
@@ -213,7 +230,7 @@ class Connections:
         except EgressDenied as error:
             raise UpstreamError("unavailable", f"egress denied: {error}") from error
         except ConnectionError as error:
-            raise UpstreamError("unavailable", type(error).__name__) from error
+            raise _unconnected(error) from error
         except (OSError, ValueError) as error:
             raise UpstreamError("invalid", type(error).__name__) from error
 

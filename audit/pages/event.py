@@ -93,7 +93,7 @@ def _text(event: Event, name: str) -> str:
     if value is None:
         return ""
     if name == "at":
-        return str(value.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3])
+        return f"{value:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
     if name == "duration_us":
         return f"{value / 1000:,.1f} ms"
     return f"{value:,}" if name in ("bytes_in", "bytes_out") else str(value)

@@ -16,7 +16,7 @@ from projects.access import Reach, may_enter
 from projects.dress import Dressed
 from projects.models import Invitation, Project, User
 from projects.pages import reach_of
-from projects.permissions import MEMBERS_WRITE, Role
+from projects.permissions import IN_WORDS, MEMBERS_WRITE, Role
 from projects.scoping import unscoped
 from projects.signin import invitations, verification
 from projects.signin.again import ask_again
@@ -28,7 +28,7 @@ _MOST_SHOWN = 200
 class InvitationForm(Dressed, forms.Form):
     project = forms.ModelChoiceField(queryset=Project.objects.none())
     email = forms.EmailField(label="E-mail address", max_length=254)
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.MEMBER)
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.MEMBER, help_text=IN_WORDS)
 
     def __init__(self, reach: Reach, data: object = None) -> None:
         super().__init__(data)

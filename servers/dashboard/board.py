@@ -103,7 +103,7 @@ def board_of(request: HttpRequest) -> Board:
         more_servers=state.more,
         waiting=state.waiting,
         waiting_address=state.waiting_address,
-        steps=steps.steps_of(request, project, either, state, found.all.calls if found else 0),
+        steps=steps.steps_of(request, project, either, state, found.all.calls if found else None),
     )
 
 

@@ -40,7 +40,7 @@ class ServerHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`servers` are those with trouble first, `more` how many there are besides them."""
+    """`servers` are those with trouble first, `more` how many there are besides them; keys are the person's own."""
 
     servers: list[ServerHealth] = field(default_factory=list)
     more: int = 0
@@ -58,7 +58,8 @@ def state_of(request: HttpRequest, project: Project | None, found: Figures | Non
         return Health(waiting=waiting, waiting_address=address)
     with with_project(project.pk):
         servers, more = _servers(project, found, log)
-        has_keys = ApiKey.objects.filter(revoked_at=None, disabled_at=None).exists()
+        own = ApiKey.objects.filter(user=request.user.pk, revoked_at=None, disabled_at=None)
+        has_keys = own.exists()
     return Health(servers, more, waiting, address, bool(servers), has_keys)
 
 

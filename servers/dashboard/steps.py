@@ -10,7 +10,7 @@ from django.urls import reverse
 from projects.access import Reach
 from projects.models import Project
 from projects.pages import is_operator, reach_of
-from projects.permissions import CONFIG_WRITE, KEYS_OWN
+from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_OWN
 from servers.dashboard.health import Health
 
 
@@ -25,13 +25,15 @@ class Step:
 
 
 def steps_of(
-    request: HttpRequest, project: Project | None, reach: Reach, state: Health, calls: int
+    request: HttpRequest, project: Project | None, reach: Reach, state: Health, calls: int | None
 ) -> list[Step]:
-    """The first thing that is missing, or nothing."""
+    """The first thing that is missing, or nothing. `calls` are None for who may not read the log."""
     if not _has_projects(reach):
         return [_make_project(request)]
-    if project is None or calls:
+    if calls:
         return []
+    if project is None:
+        return [_no_call()] if reach_of(request, CONFIG_READ) else []
     if not state.has_servers:
         return _if_may(request, project, CONFIG_WRITE, Step(
             "No server yet", "Add the first MCP server of this project: its address, or a command that the operator"
@@ -39,13 +41,20 @@ def steps_of(
         ))  # fmt: skip
     if not state.has_keys:
         return _if_may(request, project, KEYS_OWN, Step(
-            "No key yet", "Issue a key for yourself; with it comes what to paste into your MCP client.", "Issue a key",
-            reverse("servers-start-key", args=[project.slug]),
+            "You have no key yet", "Issue a key for yourself; with it comes what to paste into your MCP client.",
+            "Issue a key", reverse("servers-start-key", args=[project.slug]),
         ))  # fmt: skip
     return _if_may(request, project, KEYS_OWN, Step(
-        "No call in this window", "Paste the snippet of a key into your MCP client and use a tool, or try one here.",
-        "Open the playground", f"{reverse('playground')}?project={project.slug}",
+        "Use a tool" if calls is None else "No call in this window",
+        "Paste the snippet of your key into your MCP client and use a tool, or try one here.", "Open the playground",
+        f"{reverse('playground')}?project={project.slug}",
     ))  # fmt: skip
+
+
+def _no_call() -> Step:
+    """Of no project in particular."""
+    text = "Choose a project, or go the way to a first call: a server, a key, and what to paste into your MCP client."
+    return Step("No call in this window", text, "Get started", reverse("servers-start"))
 
 
 def _has_projects(reach: Reach) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -40,7 +41,7 @@ _ORDER = {State.WAITING: 0, State.REJECTED: 1, State.APPROVED: 2}
 WORDS = {
     "": "answered",
     "refused": "answered with an error: it does not know this",
-    "unavailable": "cannot be reached, or refused our credentials",
+    "unavailable": "cannot be reached: see that its address and port are right, and that it runs",
     "timeout": "gave no answer in time",
     "invalid": "gave an answer that is none of this protocol",
     "too_large": "gave an answer that is too large",
@@ -103,14 +104,25 @@ def reading_of(server: Server) -> dict[str, Any]:
     return {
         "job": f"{discovery.KIND}:{server.pk}",
         "state": job.state if job else "none",
+        "words": _reading_in_words(job, fresh),
         "done": job.progress_done if job else 0,
         "total": job.progress_total if job else 0,
-        "text": visible(job.progress_text) if job else "",
-        "error": visible(job.error) if job else "",
         "is_open": job is not None and job.state in (Job.State.QUEUED, Job.State.RUNNING),
-        "read": read_in_words(fresh),
         "tools": {str(state): states.get(state, 0) for state in State},
     }
+
+
+def _reading_in_words(job: Job | None, server: Server) -> str:
+    if job is None:
+        return "It has not been read yet."
+    error = f"It could not be read: {visible(job.error)}." if job.error else ""
+    if job.state == Job.State.QUEUED and error:
+        return f"{error} It is tried again at {job.run_after:%Y-%m-%d %H:%M} UTC."
+    if job.state == Job.State.QUEUED:
+        return "Waiting for a worker…"
+    if job.state == Job.State.RUNNING:
+        return f"Reading: {visible(job.progress_text)}" if job.progress_text else "Reading…"
+    return f"Read {read_in_words(server)}." if job.state == Job.State.DONE else error
 
 
 # --- the page ----------------------------------------------------------------------------------------------------
@@ -191,8 +203,9 @@ def _shown_trial(trial: Trial) -> dict[str, Any]:
     # What is listed in both eras is one.
     entries = {(str(each.kind), each.name) for found in trial.found.eras.values() for each in found.entries}
     listed = Counter(kind for kind, _ in entries)
+    last = next((each for each in reversed(trial.steps) if each.trouble == trial.error), Step("", 0, 0, trial.error))
     return {
-        "is_fine": not trial.error, "words": f"It {WORDS.get(trial.error, trial.error)}.",
+        "is_fine": not trial.error, "words": f"It {_words(last)}.",
         "milliseconds": trial.milliseconds, "steps": steps,
         "eras": list(trial.found.eras), "listed": sorted(listed.items()),
     }  # fmt: skip
@@ -201,4 +214,8 @@ def _shown_trial(trial: Trial) -> dict[str, Any]:
 def _words(step: Step) -> str:
     if not step.trouble and step.method.startswith("notifications/"):
         return "was taken"
+    if step.trouble == "unavailable" and step.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return "refused our credentials: see that its token or headers are right"
+    if step.trouble == "unavailable" and step.status:
+        return "is there, and would not answer this"
     return WORDS.get(step.trouble, step.trouble)

@@ -21,7 +21,7 @@ from projects.permissions import CONFIG_READ, CONFIG_WRITE, KEYS_ALL, KEYS_OWN
 from projects.scoping import with_project
 from projects.signin.again import recently_verified
 from projects.snippets import connections
-from servers.models import CommandTemplate, Server
+from servers.models import Server
 from servers.pages.finding import context_of, may_write, server_of, trail
 from servers.pages.server import reading_of
 from servers.pages.start_forms import KeyStart, ProjectStart, ServerStart
@@ -61,14 +61,8 @@ def add_server(request: HttpRequest, reach: Reach, project: str) -> HttpResponse
             return redirect("servers-start-reading", project, form.perform(row).slug)
         except ValidationError as error:
             show_error(form, error)
-    context = _context(request, 1, row, form=form, templates=_templates(), servers=_servers(row))
+    context = _context(request, 1, row, form=form, servers=_servers(row))
     return render(request, "admin/servers/pages/start_server.html", context, status=_status(form))
-
-
-def _templates() -> list[tuple[str, list[tuple[str, bool]]]]:
-    """Commands with their slots, each with whether it is secret."""
-    rows = CommandTemplate.objects.filter(enabled=True)[:100]
-    return [(each.slug, [(name, bool(slot.get("secret"))) for name, slot in each.params.items()]) for each in rows]
 
 
 def _servers(project: Project) -> list[str]:

@@ -13,7 +13,8 @@ from django.views.decorators.cache import never_cache
 
 from projects.access import Reach
 from projects.opening import opens, person_of
-from projects.permissions import CONFIG_READ
+from projects.pages import reach_of
+from projects.permissions import AUDIT_READ, CONFIG_READ
 from projects.scoping import with_project
 from servers import overlaying
 from servers.comparison import compare
@@ -22,6 +23,7 @@ from servers.evidence import approved_before, names_elsewhere, notes_on
 from servers.models import Overlay, Server, State, Tool, ToolVersion
 from servers.pages.finding import context_of, may_write, server_of, trail
 from servers.pages.schema_rows import rows_of
+from servers.pages.ways import block_address, calls_address
 from servers.texts import quoted, visible
 
 _HINTS = {
@@ -54,7 +56,8 @@ def show(request: HttpRequest, reach: Reach, project: str, server: str, number: 
         hints=_hints(tool.definition), definition=visible(json.dumps(tool.definition, indent=2, ensure_ascii=False)),
         people=[_person(each) for each in people], versions=versions, overlay=overlay,
         overlaid=[compare(said, seen) for said, seen in shown], waiting=_compared(tool, waiting) if waiting else None,
-        playground=_playground(row, tool),
+        playground=_playground(row, tool), deny=block_address(tool, row) if is_admin else "",
+        calls=calls_address(tool, row) if reach_of(request, AUDIT_READ).has(row.project_id) else "",
     )  # fmt: skip
     return render(request, "admin/servers/pages/tool.html", context)
 

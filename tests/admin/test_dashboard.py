@@ -131,12 +131,23 @@ def test_an_empty_project_says_what_to_do_next(people: People) -> None:
     assert steps("owner") == [("No server yet", True)]
     assert steps("member") == [("No server yet", False)], "it is not theirs to do"
     people.server()
-    assert steps("owner") == steps("member") == [("No key yet", True)]
+    assert steps("owner") == steps("member") == [("You have no key yet", True)]
     services.issue_key(project=people.acme, user=people.users["owner"], label="laptop")
     assert steps("owner") == [("No call in this window", True)]
+    assert steps("member") == [("You have no key yet", True)], "another's is none of theirs"
+    services.issue_key(project=people.acme, user=people.users["member"], label="laptop")
+    assert steps("member") == [("Use a tool", True)], "whether there were calls is not theirs to know"
     call(people.acme)
     index_all()
     assert steps("owner") == []
+
+
+def test_without_a_call_in_any_project_the_way_to_the_first_is_shown(people: People) -> None:
+    (step,) = board(people.browser("operator"))["steps"]
+    assert (step["title"], step["address"]) == ("No call in this window", reverse("servers-start"))
+    call(people.acme)
+    index_all()
+    assert board(people.browser("operator"))["steps"] == []
 
 
 def test_without_any_project_an_operator_is_led_to_the_first(people: People) -> None:

@@ -17,6 +17,7 @@ from audit.models import Event
 from projects.models import Project, User
 from projects.scoped_pages import ScopedAdmin
 from projects.scoping import unscoped
+from projects.switcher import MAX_LISTED
 from tests.admin.sweep import models_with_pages, prefix_of
 from tests.admin.tenants import Tenants
 from tests.audit.payload import call_of
@@ -106,3 +107,24 @@ def test_no_list_counts_all_there_is(two: Tenants) -> None:
             assert all("LIMIT" in each for each in counts), counts
             counted += len(counts)
     assert counted
+
+
+@pytest.mark.claim("scope.lists")
+def test_of_many_projects_a_list_is_filtered_by_a_name_that_is_typed(two: Tenants) -> None:
+    path, operator = reverse("admin:projects_membership_changelist"), two.client("operator")
+    links = operator.get(path).content.decode()
+    assert f"project__id__exact={two.acme.pk}" in links and 'name="project__slug"' not in links
+    Project.objects.bulk_create(Project(slug=f"many-{number:04}") for number in range(1_000))
+    page = operator.get(path).content.decode()
+    assert 'name="project__slug"' in page and f"project__id__exact={two.acme.pk}" not in page
+    offered = page[page.index('<datalist id="filter-projects">'):]
+    assert offered[: offered.index("</datalist>")].count("<option") == MAX_LISTED
+    shown = operator.get(path, {"project__slug": two.acme.slug, "role__exact": "owner"})
+    assert {each.project for each in shown.context["cl"].result_list} == {two.acme}
+    assert '<input type="hidden" name="role__exact" value="owner">' in shown.content.decode()
+    assert operator.get(path, {"project__slug": "a\x00"}).status_code == 302
+    # Whoever is in few of them is offered no name, and finds nothing by another's.
+    owner = two.client("owner")
+    assert 'name="project__slug"' not in owner.get(path).content.decode()
+    named = owner.get(path, {"project__slug": two.globex.slug}).context["cl"].result_list
+    assert {each.project for each in named} <= {two.acme}

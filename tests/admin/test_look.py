@@ -94,6 +94,19 @@ def test_every_icon_that_a_template_or_the_navigation_names_is_in_the_font() -> 
     assert named - set((ROOT / "projects/static/gateway/icons.txt").read_text().split()) == set()
 
 
+@pytest.mark.claim("browser.dates")
+def test_dates_are_in_one_order_and_times_say_their_zone(pages: Client, stored: Stored) -> None:
+    from tests.admin.sweep import models_with_pages, prefix_of
+
+    habits = re.compile(r"\b[ap]\.m\.|>\s*(?:[A-Z][a-z]{2,8}\.?) \d{1,2}, \d{4}|\bnoon\b")
+    for model in models_with_pages():
+        text = pages.get(reverse(f"{prefix_of(model)}_changelist")).content.decode()
+        assert habits.search(text) is None, (model, habits.findall(text))
+    written = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+    assert written.search(pages.get(reverse("admin:servers_tool_changelist")).content.decode())
+    assert written.search(pages.get(reverse("admin:servers_tool_change", args=[stored.tool.pk])).content.decode())
+
+
 @pytest.mark.claim("browser.navigation")
 def test_nobody_is_shown_the_way_to_what_they_may_not_open(staff: User) -> None:
     from django.contrib import admin

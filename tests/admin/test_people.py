@@ -65,6 +65,25 @@ def test_an_operator_sets_a_password_and_that_is_recorded(pages: Client, stored:
     assert (event.subject, event.actor) == ("ada@acme.test", "operator@gateway.test")
 
 
+def test_whom_a_projects_link_let_in_is_made_an_operator_knowingly(pages: Client, stored: Stored) -> None:
+    path = reverse("admin:projects_user_change", args=[stored.user.pk])
+    warning = f"A link of the project {stored.project.slug} opened this account"
+    assert warning not in pages.get(path).content.decode()
+    User.objects.filter(pk=stored.user.pk).update(opened_in=stored.project.pk)
+    assert warning in pages.get(path).content.decode()
+    wanted = person(is_superuser="on")
+    assert "is_known" in errors_of(change(pages, "projects_user", stored.user.pk, **wanted))
+    assert not User.objects.get(pk=stored.user.pk).is_superuser
+    assert change(pages, "projects_user", stored.user.pk, **person(first_name="Ada")).status_code == 302
+    assert change(pages, "projects_user", stored.user.pk, **wanted, is_known="on").status_code == 302
+    assert User.objects.get(pk=stored.user.pk).is_superuser
+
+
+def test_the_page_of_an_account_leads_to_a_new_password(pages: Client, stored: Stored) -> None:
+    page = pages.get(reverse("admin:projects_user_change", args=[stored.user.pk])).content.decode()
+    assert f'href="{reverse("admin:auth_user_password_change", args=[stored.user.pk])}"' in page
+
+
 def test_the_last_operator_stays(pages: Client, operator: User) -> None:
     for fields in ({"is_superuser": "on", "is_active": ""}, {"is_superuser": "", "is_active": "on"}):
         errors = errors_of(change(pages, "projects_user", operator.pk, **person(email=operator.email, **fields)))

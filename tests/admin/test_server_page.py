@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,9 +16,10 @@ from projects.scoping import unscoped, with_project
 from servers import children, observing, review, trying
 from servers.children import Child
 from servers.discovery import Discovered, EraFound
-from servers.models import Overlay, Server, State, Tool, ToolVersion
+from servers.models import Grant, Overlay, Server, State, Tool, ToolVersion
 from servers.observing import Listed
 from servers.pages.schema_rows import rows_of
+from servers.pages.ways import link_to_why
 from servers.steps import Step
 from servers.trying import Trial
 from tests.admin.conftest import HOSTILE
@@ -113,9 +116,19 @@ def test_a_server_that_is_not_there_is_said_to_be_so(people: People, settings: A
     settings.EGRESS_ALLOW = ["127.0.0.1"]
     server = people.server(url="http://127.0.0.1:9/mcp")
     body = people.browser("owner").post(page(server, "server-test")).content.decode()
-    assert "cannot be reached, or refused our credentials" in body
+    assert "It cannot be reached: see that its address and port are right, and that it runs." in body
     assert "initialize" in body and "server/discover" in body
     assert Event.objects.filter(kind="server.tried", actor="owner@gateway.test").count() == 1
+
+
+@pytest.mark.claim("pages.server")
+def test_a_server_that_refuses_the_token_is_told_from_one_that_is_away(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = (Step("initialize", 1.0, 401, "unavailable"),)
+    monkeypatch.setattr(trying, "try_server", lambda **_: Trial("unavailable", 1.0, steps=steps))
+    body = people.browser("owner").post(page(people.server(), "server-test")).content.decode()
+    assert body.count("refused our credentials: see that its token or headers are right") == 2
 
 
 @pytest.mark.claim("pages.markup")
@@ -172,7 +185,24 @@ def test_progress_says_how_far_the_reading_is(people: People) -> None:
         )
     said = people.browser("member").get(page(server, "server-progress")).json()
     assert (said["state"], said["done"], said["total"], said["is_open"]) == ("running", 3, 8, True)
+    assert said["words"] == "Reading: modern tools, 2 so far"
     assert said["tools"] == {"approved": 0, "waiting": 2, "rejected": 0}
+
+
+@pytest.mark.claim("pages.server")
+def test_what_is_not_being_read_is_said_in_words_and_with_no_bar(people: People) -> None:
+    server = people.server()
+    assert "It has not been read yet." in people.browser("owner").get(page(server, "server")).content.decode()
+    people.browser("owner").post(page(server, "server-read"))
+    with with_project(people.acme.pk):
+        job = Job.objects.filter(subject_ref=server.pk)
+        job.update(state=Job.State.QUEUED, error="timeout", run_after=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+        shown = people.browser("owner").get(page(server, "server")).content.decode()
+        assert "It could not be read: timeout. It is tried again at 2026-03-04 05:06 UTC." in shown
+        assert re.search(r"<progress [^>]* hidden>", shown)
+        job.update(state=Job.State.RUNNING, error="")
+        shown = people.browser("owner").get(page(server, "server")).content.decode()
+        assert "<progress " in shown and not re.search(r"<progress [^>]* hidden>", shown)
 
 
 @pytest.mark.claim("pages.tool")
@@ -205,6 +235,36 @@ def test_a_tool_shows_its_schema_and_who_may_use_it_and_why(people: People) -> N
     hidden = people.browser("owner").get(address).context["people"]
     assert not any(each["allowed"] for each in hidden)
     assert key.key_id in response.content.decode()
+
+
+@pytest.mark.claim("pages.tool")
+def test_a_tool_is_blocked_from_its_page(people: People) -> None:
+    server = people.server()
+    see(server, definition("read*me"))
+    address = page(server, "tool", number=tool_of("read*me").pk)
+    assert "Block it for everybody" not in people.browser("member").get(address).content.decode()
+    owner = people.browser("owner")
+    form = owner.get(owner.get(address).context["deny"]).context["adminform"].form
+    given = {name: form.get_initial_for_field(form.fields[name], name) or "" for name in form.fields}
+    assert owner.post(reverse("admin:servers_grant_add"), given).status_code == 302
+    with unscoped("the test looks"):
+        rule = Grant.objects.get(effect=Grant.Effect.DENY)
+    assert (rule.server_id, rule.pattern) == (server.pk, "read[*]me")
+    people_who_may = owner.get(address).context["people"]
+    assert [each["allowed"] for each in people_who_may] == [False] * len(people_who_may)
+
+
+@pytest.mark.claim("pages.tool")
+def test_a_call_that_no_rule_let_through_leads_to_why(people: People) -> None:
+    server = people.server()
+    key, _ = projects.issue_key(project=people.acme, user=people.users["member"], label="laptop")
+    refused = Event(kind="mcp.call.outcome", reason="not_permitted", actor_kind="key", actor_id=key.key_id,
+                    server=server.slug, subject="read", project_ref=people.acme.pk)  # fmt: skip
+    ((address, _),) = link_to_why(refused)
+    form = people.browser("owner").get(address).context["form"]
+    assert [form.initial[name] for name in ("project", "key", "server", "kind", "name")] == [
+        "acme", f"mgw_{key.key_id}", server.slug, "tool", "read"]  # fmt: skip
+    assert list(link_to_why(Event(kind="mcp.call.outcome", reason="", actor_kind="key"))) == []
 
 
 @pytest.mark.claim("pages.tool")

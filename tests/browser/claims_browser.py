@@ -15,6 +15,11 @@ CLAIMS: list[tuple[str, str, str]] = [
     ("browser.narrow", "Every page can be used on a screen of 390 pixels without scrolling sideways.", "docs/admin.md"),
     ("browser.weight", "A page and all that belongs to it is under 300 KB over the wire.", "docs/admin.md"),
     ("browser.readable", "Text has a contrast of 4.5 to its ground, in light and in dark.", "WCAG 2.2 SC 1.4.3"),
+    (
+        "browser.dates",
+        "Dates are written as ISO 8601 orders them, and times with their zone, on every page.",
+        "docs/admin.md",
+    ),
     ("browser.keys", "What a mouse can do on a page, keys can.", "WCAG 2.2 SC 2.1.1"),
     ("browser.navigation", "The navigation shows everybody what they may open, and nothing else.", "docs/admin.md"),
     ("browser.icons", "Every icon that a page names is in the font that it brings.", "docs/admin.md"),

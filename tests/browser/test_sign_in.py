@@ -53,7 +53,7 @@ def make_account(page: Page, gateway: Gateway) -> None:
 
 
 def keep_codes(page: Page) -> list[str]:
-    page.get_by_role("button", name="Show my recovery codes").click()
+    page.get_by_role("button", name="Make recovery codes").click()
     codes = codes_on(page.content())
     assert len(codes) == 10
     with page.expect_download() as saved:

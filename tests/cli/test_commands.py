@@ -358,6 +358,24 @@ def connection_is_server() -> bool:
 
 
 @pytest.mark.claim("cli.doctor")
+@pytest.mark.parametrize(
+    ("hosts", "proxies", "state"),
+    [
+        (["127.0.0.1:8000", "localhost", "[::1]"], [], "ok"), (["mcp.acme.test"], ["10.0.0.7"], "ok"),
+        (["localhost", "mcp.acme.test"], [], "warning"), (["*"], [], "warning"),
+        (["localhost"], ["0.0.0.0/0"], "fault"),
+    ],
+)  # fmt: skip
+def test_the_doctor_asks_whether_it_is_known_from_where_requests_come(
+    settings: Any, hosts: list[str], proxies: list[str], state: str
+) -> None:
+    settings.GATEWAY_ALLOWED_HOSTS, settings.TRUSTED_PROXIES = hosts, proxies
+    (finding,) = doctor.PARTS["proxies"]()
+    assert (finding.state, bool(finding.mend)) == (state, state != "ok")
+    assert "GATEWAY_TRUSTED_PROXIES" in finding.mend or state != "warning"
+
+
+@pytest.mark.claim("cli.doctor")
 def test_the_doctors_exit_code_is_that_of_a_fault(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = io.StringIO()
     monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("keys", "fault", "bad", "Mend it.")])

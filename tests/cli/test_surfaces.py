@@ -30,8 +30,6 @@ REASONS = {
     "guardrails.set_guardrails": "update_policy under another name; pages change a policy and its guardrails at once",
     "guardrails.set_floor": "all of the floor at once, as files have it; pages save its checks one by one",
     "projects.jobs.enqueue": "how other acts ask for work; nobody has work of a kind of their own",
-    "projects.tokens.issue_token": "a token for REST is not issued over REST, and has no page yet",
-    "projects.tokens.revoke_token": "a token for REST has no page yet",
     "servers.note_list_changed": "servers say it, and nobody else",
     "servers.review.approve_ahead": "what a file says of definitions by their digests; people decide on what they see",
     "servers.observing.observe": "what a reading saw; people decide on it, and cannot make it up",

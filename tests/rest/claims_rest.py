@@ -8,6 +8,11 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     ("rest.document", "The OpenAPI document in the repository is the live one.", "docs/rest.md"),
     ("rest.tokens", "An admin token opens what its user may do by now, and nothing more.", "docs/rest.md"),
+    (
+        "rest.tokens-page",
+        "People issue, see and revoke admin tokens of their own in the browser, once they have proved who they are.",
+        "docs/rest.md",
+    ),
     ("rest.two-kinds", "Keys open nothing of REST, and admin tokens nothing of MCP.", "docs/rest.md"),
     ("rest.tenancy", "What is another project's looks as if it did not exist, byte for byte.", "docs/rest.md"),
     ("rest.actions", "Every operation names its action, and refuses whoever lacks it.", "docs/rest.md"),

@@ -35,20 +35,23 @@
   function watch(kit) {
     const state = kit.querySelector("[data-state]");
     const until = Date.now() + PATIENCE;
+    let isUsed = false;
     async function ask() {
       try {
         const answer = await fetch(kit.dataset.used, { headers: { Accept: "application/json" }, redirect: "error" });
         if (answer.ok) {
           const said = await answer.json();
-          if (said.used) {
+          isUsed = said.used;
+          if (isUsed) {
             kit.classList.add("is-green");
             state.textContent = `It works: the first call came through${said.text ? ` (${said.text})` : ""}.`;
-            return;
+            // The log has what was called a moment after the key is known to be used.
+            if (said.text) return;
           }
         }
       } catch { /* the next time may find it */ }
       if (Date.now() < until) setTimeout(ask, POLL);
-      else state.textContent = "No call came within half an hour. Load nothing anew: the key would be gone from this page.";
+      else if (!isUsed) state.textContent = "No call came within half an hour. Load nothing anew: the key would be gone from this page.";
     }
     ask();
   }

@@ -2,8 +2,6 @@
 // Shows how far a reading is: told by the page's socket, or by asking where there is none. What the server says is put
 // into text nodes only.
 {
-  const WORDS = { none: "It has not been read yet.", queued: "Waiting for a worker…" };
-
   for (const panel of document.querySelectorAll("[data-progress]")) {
     const find = (name) => panel.querySelector(`[data-progress-${name}]`);
     let wasOpen = panel.dataset.open === "1";
@@ -13,15 +11,13 @@
     function show(said) {
       const bar = find("bar");
       bar.max = said.total || 1;
-      bar.value = said.state === "done" ? bar.max : said.done;
+      bar.value = said.done;
+      bar.hidden = said.state !== "running";
       for (const [state, number] of Object.entries(said.tools || {})) {
         const place = find(state);
         if (place) place.textContent = number;
       }
-      const text = {
-        running: `Reading: ${said.text}`, failed: `It could not be read: ${said.error}`, done: `Read ${said.read}.`,
-      }[said.state] || WORDS[said.state] || said.state;
-      find("text").textContent = text;
+      find("text").textContent = said.words;
       panel.closest(".panel")?.classList.toggle("is-green", said.state === "done");
     }
 
@@ -50,7 +46,9 @@
       for (const job of event.detail) {
         if (`${job.kind}:${job.subject}` !== panel.dataset.job) continue;
         wasOpen = job.state === "running" || job.state === "queued";
-        if (wasOpen) show(job); else ask();
+        // Why it waits, and what it brought, are not told but asked.
+        if (job.state === "running") show({ ...job, words: job.text ? `Reading: ${job.text}` : "Reading…" });
+        else ask();
       }
     });
     ask();
