@@ -50,10 +50,7 @@ def main() -> None:
     if given.here:
         print(json.dumps(measure(given.events)))
         return
-    text = document(given.events)
-    print(text)
-    if given.write:
-        report.write_into(PAGE, text, BEGIN, END)
+    report.show(document(given.events), PAGE, BEGIN, END, write=given.write)
 
 
 def document(events: int) -> str:

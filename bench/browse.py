@@ -145,9 +145,7 @@ def main() -> None:
     with _database(given.database) as (address, is_new), tempfile.TemporaryDirectory(prefix="bench-browse-") as folder:
         home = Path(os.environ.get("BENCH_BROWSE_HOME", folder))
         text = document(address, home, given.events, is_new)
-    print(text)
-    if given.write:
-        report.write_into(PAGE, text, BEGIN, END)
+    report.show(text, PAGE, BEGIN, END, write=given.write)
 
 
 @contextmanager

@@ -45,10 +45,7 @@ def main() -> None:
     elif given.form:
         print(json.dumps(make(given.form)))
     else:
-        text = document(given.events)
-        print(text)
-        if given.write:
-            report.write_into(PAGE, text, BEGIN, END)
+        report.show(document(given.events), PAGE, BEGIN, END, write=given.write)
 
 
 def document(events: int) -> str:

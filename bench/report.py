@@ -271,6 +271,13 @@ def memory_verdicts(run: MemoryRun) -> list[str]:
     return lines
 
 
+def show(text: str, page: Path, start: str = BEGIN, stop: str = END, *, write: bool) -> None:
+    """Prints the text; with `write` it is put between the two markers of the page too."""
+    print(text)
+    if write:
+        write_into(page, text, start, stop)
+
+
 def write_into(page: Path, text: str, start: str = BEGIN, stop: str = END) -> None:
     """Replaces what stands between the two markers of the page."""
     before, begin, rest = page.read_text().partition(start)

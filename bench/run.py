@@ -53,15 +53,9 @@ def main() -> None:
     # The systems lead sessions of their own: without this they would outlive a run that is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = report.Results()
-    try:
+    with failing_plainly():
         heading = execute(plan, results, files)
-    except (NotReady, load.WrongAnswer, OSError) as failed:
-        say(f"bench: {type(failed).__name__}: {failed}")
-        raise SystemExit(1) from None
-    text = report.document(results, heading)
-    print(text)
-    if plan.write:
-        report.write_into(README, text)
+    report.show(report.document(results, heading), README, write=plan.write)
     wrong = bool(results.errors) or not all(reached.exact for reached in results.reached.values())
     raise SystemExit(1 if wrong else 0)
 
@@ -293,6 +287,16 @@ def commit() -> str:
 def git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+@contextmanager
+def failing_plainly() -> Iterator[None]:
+    """What cannot be measured here ends the run with one line."""
+    try:
+        yield
+    except (NotReady, load.WrongAnswer, OSError) as failed:
+        say(f"bench: {type(failed).__name__}: {failed}")
+        raise SystemExit(1) from None
 
 
 def say(text: str, end: str = os.linesep) -> None:

@@ -17,7 +17,7 @@ import psycopg
 from bench import load, report
 from bench.load import Target
 from bench.meter import Cpu, machine
-from bench.run import README, commit, first_answer, running, say
+from bench.run import README, commit, failing_plainly, first_answer, running, say
 from bench.sized import TOOLS
 from bench.system import HOST, ROOT, Echo, Gateway, NotReady, own_database
 
@@ -48,14 +48,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="length of each window")
     parser.add_argument("--write", action="store_true", help=f"put the result into {README.name}")
     given = parser.parse_args()
-    try:
+    with failing_plainly():
         text = measure(given.rounds, given.seconds)
-    except (NotReady, load.WrongAnswer, OSError) as failed:
-        say(f"bench: {type(failed).__name__}: {failed}")
-        raise SystemExit(1) from None
-    print(text)
-    if given.write:
-        report.write_into(README, text, BEGIN, END)
+    report.show(text, README, BEGIN, END, write=given.write)
 
 
 def measure(rounds: int, seconds: float) -> str:

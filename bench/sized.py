@@ -80,7 +80,7 @@ def _make_server(project: Any, slug: str, url: str) -> None:
 
     from projects.scoping import with_project
     from servers.models import Server
-    from servers.review import Listed, observe
+    from servers.observing import Listed, observe
     from servers.services import EVERYTHING, new_server, save_server, set_grants
 
     server = save_server(server=new_server(project=project, slug=slug, url=url, review="trust"))

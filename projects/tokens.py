@@ -86,9 +86,7 @@ def issue_token(
     if not now < expires_at <= now + LONGEST:
         raise ValidationError({"expires_at": f"Choose a time within {LONGEST.days} days from now."})
     new = keys.generate(keys.ADMIN_TOKEN)
-    pepper_id = settings.KEYRING.current_pepper
-    digest = settings.KEYRING.pepper_digest(pepper_id, new.text)
-    assert digest is not None  # noqa: S101  the current pepper is in its own ring
+    pepper_id, digest = settings.KEYRING.new_digest(new.text)
     token = AdminToken(
         user=user, project=project, label=label, token_id=new.key_id, pepper_id=pepper_id, digest=digest.hex(),
         actions=sorted(wanted), networks=_checked(networks), expires_at=expires_at,
@@ -113,9 +111,8 @@ def authenticate(text: str, address: IPv4Address | IPv6Address | None) -> Caller
     token_id = keys.key_id_of(text, keys.ADMIN_TOKEN)
     if token_id is None:
         raise Refused("malformed")
-    token = AdminToken.objects.select_related("user", "project").filter(token_id=token_id).first()
-    _check_secret(token, text, token_id)
-    assert token is not None  # noqa: S101  no text is the secret of no token
+    found = AdminToken.objects.select_related("user", "project").filter(token_id=token_id).first()
+    token = _with_secret(found, text, token_id)
     _check_live(token, address)
     user = token.user
     actions = frozenset(token.actions) & _actions_of(user, token.project)
@@ -125,13 +122,14 @@ def authenticate(text: str, address: IPv4Address | IPv6Address | None) -> Caller
     return Caller(token, user, actions)
 
 
-def _check_secret(token: AdminToken | None, text: str, token_id: str) -> None:
+def _with_secret(token: AdminToken | None, text: str, token_id: str) -> AdminToken:
     """An unknown token is digested and compared with too, so that its answer takes as long."""
     given = settings.KEYRING.pepper_digest(token.pepper_id if token else settings.KEYRING.current_pepper, text)
     held = bytes.fromhex(token.digest) if token else _DUMMY_DIGEST
     is_same = hmac.compare_digest(given or _DUMMY_DIGEST, held)
     if token is None or given is None or not is_same:
         raise Refused("unknown_key" if token is None else "wrong_secret", token_id)
+    return token
 
 
 def _check_live(token: AdminToken, address: IPv4Address | IPv6Address | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 import structlog
@@ -297,7 +297,7 @@ class _Exchange:
 
     def _deliver(self, answer: Answer) -> Coroutine[Any, Any, None]:
         if answer.events is not None:
-            return self._stream(answer)
+            return self._stream(answer, answer.events)
         body = answer.body if answer.body is not None else b""
         if answer.message is not None and (translated := self._translate(answer.message)) is not answer.message:
             body = jsontext.encode(translated)
@@ -306,9 +306,7 @@ class _Exchange:
             headers["Content-Type"] = _JSON
         return self._respond(answer.status, headers, body)
 
-    async def _stream(self, answer: Answer) -> None:
-        events = answer.events
-        assert events is not None  # noqa: S101  the caller looked
+    async def _stream(self, answer: Answer, events: AsyncGenerator[Event, None]) -> None:
         await self._start(
             200, {**answer.headers, "Content-Type": _SSE, "Cache-Control": "no-cache, no-transform",
                   "X-Accel-Buffering": "no"},

@@ -66,11 +66,9 @@ class Inspection:
 
     # --- what goes in -----------------------------------------------------------------------------------
 
-    async def check_incoming(self) -> Blocked | None:
-        """Rewrites the call where the policy says so; the verdict when it must not go on."""
+    async def check_incoming(self, message: dict[str, Any]) -> Blocked | None:
+        """`message` is the call's. Rewrites the call where the policy says so; the verdict when it must not go on."""
         call, policy = self._call, self._incoming
-        message = call.message
-        assert message is not None  # noqa: S101  the stage asks only for calls with one
         self._note_question(message)
         call.policy_version = policy.version
         stopped = await self._check_definition() or await self._check_headers()

@@ -65,7 +65,7 @@ class DataKeys:
         if known is None:
             try:
                 known = await self._snapshots.ask(partial(_key, project, who.user_id), who.user)
-            except Exception as error:
+            except Exception as error:  # whatever the store or a ring without the key raises, the call is refused
                 raise Unsealed(type(error).__name__) from error
             self._known[place] = known
             if len(self._known) > _MAX_KEYS:

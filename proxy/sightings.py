@@ -18,8 +18,8 @@ from proxy.errors import Refusal
 from proxy.pace import Pace
 from proxy.snapshot import Snapshot, run_query
 from servers.definitions import digest as digest_of
+from servers.observing import MAX_TOOLS, Listed, observe_by_id
 from servers.offers import Offer, era_of
-from servers.review import MAX_TOOLS, Listed, observe_by_id
 
 if TYPE_CHECKING:
     from proxy.call import Call

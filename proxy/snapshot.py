@@ -247,8 +247,7 @@ class Snapshots:
         except Refusal:
             LOADS.labels("failed").inc()
             raise
-        except Exception:
-            # Rows that cannot be understood close their own project and no other.
+        except Exception:  # rows that cannot be understood close their own project and no other
             logger.exception("project cannot be loaded", project_id=project_id)
             LOADS.labels("failed").inc()
             snapshot = None
@@ -289,8 +288,7 @@ class Snapshots:
                 await self._poll()
             except Refusal:
                 pass
-            except Exception:
-                # Without the poll every project would be refused for good.
+            except Exception:  # without the poll every project would be refused for good
                 logger.exception("poll failed")
             AGE.set(max(0.0, min(time.monotonic() - self._confirmed_at, 86_400.0)))
             try:

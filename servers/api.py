@@ -1,19 +1,17 @@
-"""REST: command templates, servers, the catalogue and its review, rights, overlays and caches."""
+"""REST: command templates, servers, the catalogue and its review, and caches."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from ninja import Query
-from pydantic import BaseModel, Field
 
 from guardrails.models import Policy
-from projects.models import ApiKey, Membership, Project, User
-from projects.permissions import CONFIG_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE, KEYS_ALL
+from projects.models import Project
+from projects.permissions import CONFIG_READ, CONFIG_WRITE, GATEWAY_READ, GATEWAY_WRITE
 from projects.rest.etags import matching
 from projects.rest.paging import Page, Paging, Search, page
 from projects.rest.places import place_of
@@ -21,8 +19,9 @@ from projects.rest.requests import RestRequest, made_at
 from projects.rest.routes import Routes
 from projects.rest.rows import by_reference, locked, narrowed, one
 from projects.schemas import JobOut
-from servers import evidence, freshness, overlaying, review, services, trying
-from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, ToolVersion
+from servers import evidence, freshness, review, services, trying
+from servers.models import CommandTemplate, Server, Tool, ToolVersion
+from servers.rest_rows import changed, named, servers_of_project
 from servers.rest_schemas import (
     Approval,
     Approved,
@@ -31,16 +30,7 @@ from servers.rest_schemas import (
     CacheStatus,
     Decision,
     EraTest,
-    GrantChanges,
-    GrantOut,
     KindName,
-    Laid,
-    OverlayChanges,
-    OverlayIn,
-    OverlayOut,
-    OverlayPreview,
-    Rules,
-    RulesOut,
     ServerChanges,
     ServerIn,
     ServerOut,
@@ -52,24 +42,21 @@ from servers.rest_schemas import (
     TemplateSlots,
     ToolOut,
     ToolWhole,
-    UsableOut,
     VersionOut,
     VersionWhole,
-    WhyOut,
     server_etag,
 )
+from servers.rights_api import overlay_routes, right_routes
 
 template_routes = Routes("command templates")
 server_routes = Routes("servers")
 tool_routes = Routes("tools")
-right_routes = Routes("rights")
-overlay_routes = Routes("overlays")
 cache_routes = Routes("caches")
 
 _ACTS = {"approve": review.approve, "reject": review.reject, "roll-back": review.roll_back}
 
 
-# --- command templates ------------------------------------------------------------------------------------
+# --- command templates -----------------------------------------------------------------------------------------
 
 
 @template_routes.get("/templates", GATEWAY_READ, Page[TemplateOut])
@@ -95,7 +82,7 @@ def update_template(request: RestRequest, template: str, body: TemplateChanges) 
     with transaction.atomic():
         row = one(locked(CommandTemplate.objects.all()), slug=template)
         changes = body.given()
-        return TemplateOut.of(services.save_template(template=_changed(row, changes)) if changes else row)
+        return TemplateOut.of(services.save_template(template=changed(row, changes)) if changes else row)
 
 
 @template_routes.delete("/templates/{template}", GATEWAY_WRITE)
@@ -110,23 +97,14 @@ def list_usable_templates(request: RestRequest, project: str, filters: Query[Pag
     return page(request, filters, CommandTemplate.objects.filter(enabled=True), TemplateSlots.of, ("slug",))
 
 
-def _changed(row: Any, changes: dict[str, Any]) -> Any:
-    for name, value in changes.items():
-        setattr(row, name, value)
-    return row
-
-
-# --- servers ----------------------------------------------------------------------------------------------
-
-
-def _servers() -> QuerySet[Server]:
-    return Server.objects.select_related("project", "template", "input_policy", "output_policy")
+# --- servers ---------------------------------------------------------------------------------------------------
 
 
 @server_routes.get("/projects/{project}/servers", CONFIG_READ, Page[ServerOut])
 def list_servers(request: RestRequest, project: str, filters: Query[Search]) -> Page[ServerOut]:
     """`search` is in the slug."""
-    return page(request, filters, narrowed(_servers(), slug__icontains=filters.search), ServerOut.of, ("slug",))
+    rows = narrowed(servers_of_project(), slug__icontains=filters.search)
+    return page(request, filters, rows, ServerOut.of, ("slug",))
 
 
 @server_routes.post("/projects/{project}/servers", CONFIG_WRITE, ServerOut, tagged=True)
@@ -141,7 +119,7 @@ def create_server(request: RestRequest, project: str, body: ServerIn) -> ServerO
 
 @server_routes.get("/projects/{project}/servers/{server}", CONFIG_READ, ServerOut, tagged=True)
 def read_server(request: RestRequest, project: str, server: str) -> ServerOut:
-    return _tagged(request, one(_servers(), slug=server))
+    return _tagged(request, one(servers_of_project(), slug=server))
 
 
 @server_routes.patch("/projects/{project}/servers/{server}", CONFIG_WRITE, ServerOut, matched=True)
@@ -151,7 +129,7 @@ def update_server(request: RestRequest, project: str, server: str, body: ServerC
         row, changes = _matching(request, server), body.given()
         if changes:
             headers, params = changes.pop("headers", None), changes.pop("params", None)
-            row = services.save_server(server=_changed(row, _resolved(changes)), headers=headers, params=params)
+            row = services.save_server(server=changed(row, _resolved(changes)), headers=headers, params=params)
         return _tagged(request, row)
 
 
@@ -164,14 +142,14 @@ def delete_server(request: RestRequest, project: str, server: str) -> None:
 @server_routes.post("/projects/{project}/servers/{server}/discover", CONFIG_WRITE, JobOut, 202)
 def discover_server(request: RestRequest, project: str, server: str) -> JobOut:
     """Has its lists read now; the job says how far it is. Who asks twice gets the same job."""
-    return JobOut.of(services.rediscover(server=one(_servers(), slug=server)))
+    return JobOut.of(services.rediscover(server=one(servers_of_project(), slug=server)))
 
 
 @server_routes.post("/projects/{project}/servers/{server}/test", CONFIG_WRITE, ServerTest, 200, kept=False)
 def test_server(request: RestRequest, project: str, server: str) -> ServerTest:
     """Whether it answers, and what it lists; waits for a minute at most and changes nothing."""
     with place_of(request.project.pk):
-        trial = trying.try_server(server=one(_servers(), slug=server))
+        trial = trying.try_server(server=one(servers_of_project(), slug=server))
     eras = [
         EraTest(era=era, versions=list(found.versions), server_info=found.server_info,  # type: ignore[arg-type]  # an era
                 listed=dict(Counter(str(each.kind) for each in found.entries)))
@@ -183,7 +161,7 @@ def test_server(request: RestRequest, project: str, server: str) -> ServerTest:
 @server_routes.post("/projects/{project}/servers/{server}/approve-waiting", CONFIG_WRITE, Approved, 200)
 def approve_waiting(request: RestRequest, project: str, server: str, body: Approval) -> Approved:
     """Everything of the server that waits for review and can be offered."""
-    return Approved(approved=review.approve_waiting(server=one(_servers(), slug=server), reason=body.reason))
+    return Approved(approved=review.approve_waiting(server=one(servers_of_project(), slug=server), reason=body.reason))
 
 
 def _tagged(request: RestRequest, row: Server) -> ServerOut:
@@ -193,7 +171,7 @@ def _tagged(request: RestRequest, row: Server) -> ServerOut:
 
 
 def _matching(request: RestRequest, slug: str) -> Server:
-    return matching(request, _servers(), lambda row: server_etag(row, ServerOut.of(row)), slug=slug)
+    return matching(request, servers_of_project(), lambda row: server_etag(row, ServerOut.of(row)), slug=slug)
 
 
 def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
@@ -201,20 +179,13 @@ def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
     found = dict(fields)
     for name in ("input_policy", "output_policy"):
         if found.get(name) is not None:
-            found[name] = _named(Policy.objects.all(), name, found[name])
+            found[name] = named(Policy.objects.all(), name, found[name])
     if found.get("template") is not None:
-        found["template"] = _named(CommandTemplate.objects.filter(enabled=True), "template", found["template"])
+        found["template"] = named(CommandTemplate.objects.filter(enabled=True), "template", found["template"])
     return found
 
 
-def _named(rows: QuerySet[Any], field: str, slug: str) -> Any:
-    row = rows.filter(slug=slug).first()
-    if row is None:
-        raise ValidationError({field: f"There is no {slug}."})
-    return row
-
-
-# --- the catalogue ----------------------------------------------------------------------------------------
+# --- the catalogue ---------------------------------------------------------------------------------------------
 
 
 class ToolFilters(Paging):
@@ -275,155 +246,7 @@ def _version(request: RestRequest, tool: str, digest: str) -> ToolVersion:
     return one(rows, tool=_tool(request, tool), digest=digest)
 
 
-# --- rights -----------------------------------------------------------------------------------------------
-
-
-class GrantFilters(Paging):
-    server: str | None = None
-
-
-def _grants() -> QuerySet[Grant]:
-    return Grant.objects.select_related("server", "project")
-
-
-@right_routes.get("/projects/{project}/grants", CONFIG_READ, Page[GrantOut])
-def list_grants(request: RestRequest, project: str, filters: Query[GrantFilters]) -> Page[GrantOut]:
-    """Rules of one server and of all. Deny wins, and what nothing allows is denied."""
-    return page(request, filters, narrowed(_grants(), server__slug=filters.server), GrantOut.of)
-
-
-@right_routes.post("/projects/{project}/grants", CONFIG_WRITE, GrantOut)
-def create_grant(request: RestRequest, project: str, body: GrantChanges) -> GrantOut:
-    fields = _with_server(body.model_dump())
-    grant = GrantOut.of(services.save_grant(grant=Grant(project=request.project, **fields)))
-    made_at(request, "projects", project, "grants", grant.id)
-    return grant
-
-
-@right_routes.get("/projects/{project}/grants/{grant}", CONFIG_READ, GrantOut)
-def read_grant(request: RestRequest, project: str, grant: str) -> GrantOut:
-    return GrantOut.of(_grant(request, grant))
-
-
-@right_routes.patch("/projects/{project}/grants/{grant}", CONFIG_WRITE, GrantOut)
-def update_grant(request: RestRequest, project: str, grant: str, body: GrantChanges) -> GrantOut:
-    row, changes = _grant(request, grant), body.given()
-    return GrantOut.of(services.save_grant(grant=_changed(row, _with_server(changes))) if changes else row)
-
-
-@right_routes.delete("/projects/{project}/grants/{grant}", CONFIG_WRITE)
-def delete_grant(request: RestRequest, project: str, grant: str) -> None:
-    services.delete_grant(grant=_grant(request, grant))
-
-
-@right_routes.put("/projects/{project}/servers/{server}/grants", CONFIG_WRITE, RulesOut)
-def set_grants(request: RestRequest, project: str, server: str, body: Rules) -> RulesOut:
-    """These are then all the rules of the server."""
-    row = one(_servers(), slug=server)
-    services.set_grants(server=row, grants=[services.GrantSpec(**each.model_dump()) for each in body.rules])
-    return RulesOut(rules=[GrantOut.of(each) for each in _grants().filter(server=row).order_by("pk")])
-
-
-def _grant(request: RestRequest, name: str) -> Grant:
-    return by_reference(_grants(), "grant", name, request.project.pk)
-
-
-def _with_server(fields: dict[str, Any]) -> dict[str, Any]:
-    if fields.get("server") is not None:
-        return {**fields, "server": _named(_servers(), "server", fields["server"])}
-    return fields
-
-
-class Question(BaseModel):
-    """Who, and what."""
-
-    server: str = Field(max_length=63)
-    key: str | None = Field(default=None, max_length=20, description="The visible id of a key.")
-    user: str | None = Field(default=None, max_length=254, description="Or a member, as with a key without limits.")
-    kind: KindName = "tool"
-    name: str = Field(default="", max_length=500, description="At its server; without it, the server itself.")
-
-
-@right_routes.get("/projects/{project}/why", KEYS_ALL, WhyOut)
-def why(request: RestRequest, project: str, question: Query[Question]) -> WhyOut:
-    """May this key or this member use it, and why."""
-    who = _who(question.key, question.user)
-    reply = services.why(
-        project=request.project, who=who, server=question.server, kind=question.kind, name=question.name
-    )
-    return WhyOut.read(reply.decision, usable=[UsableOut.read(each) for each in reply.usable])
-
-
-def _who(key: str | None, email: str | None) -> ApiKey | User:
-    """Raises ValidationError; who is no member is told from nobody by nobody."""
-    if (key is None) == (email is None):
-        raise ValidationError({"key": "Give either a key or a user."})
-    if key is not None:
-        found = ApiKey.objects.select_related("user").filter(key_id=key.removeprefix("mgw_")).first()
-        if found is None:
-            raise ValidationError({"key": "The project has no such key."})
-        return found
-    membership = Membership.objects.select_related("user").filter(user__email=str(email).lower()).first()
-    if membership is None:
-        raise ValidationError({"user": "The project has no such member."})
-    return membership.user
-
-
-# --- overlays ---------------------------------------------------------------------------------------------
-
-
-class OverlayFilters(Paging):
-    server: str | None = None
-    tool: str | None = None
-
-
-def _overlays() -> QuerySet[Overlay]:
-    return Overlay.objects.select_related("server", "project")
-
-
-@overlay_routes.get("/projects/{project}/overlays", CONFIG_READ, Page[OverlayOut])
-def list_overlays(request: RestRequest, project: str, filters: Query[OverlayFilters]) -> Page[OverlayOut]:
-    rows = narrowed(_overlays(), server__slug=filters.server, tool=filters.tool)
-    return page(request, filters, rows, OverlayOut.of)
-
-
-@overlay_routes.post("/projects/{project}/overlays", CONFIG_WRITE, OverlayOut)
-def create_overlay(request: RestRequest, project: str, body: OverlayIn) -> OverlayOut:
-    row = Overlay(project=request.project, **_with_server(body.model_dump()))
-    overlay = OverlayOut.of(services.save_overlay(overlay=row))
-    made_at(request, "projects", project, "overlays", overlay.id)
-    return overlay
-
-
-@overlay_routes.get("/projects/{project}/overlays/{overlay}", CONFIG_READ, OverlayOut)
-def read_overlay(request: RestRequest, project: str, overlay: str) -> OverlayOut:
-    return OverlayOut.of(_overlay(request, overlay))
-
-
-@overlay_routes.patch("/projects/{project}/overlays/{overlay}", CONFIG_WRITE, OverlayOut)
-def update_overlay(request: RestRequest, project: str, overlay: str, body: OverlayChanges) -> OverlayOut:
-    row, changes = _overlay(request, overlay), body.given()
-    return OverlayOut.of(services.save_overlay(overlay=_changed(row, changes)) if changes else row)
-
-
-@overlay_routes.delete("/projects/{project}/overlays/{overlay}", CONFIG_WRITE)
-def delete_overlay(request: RestRequest, project: str, overlay: str) -> None:
-    services.delete_overlay(overlay=_overlay(request, overlay))
-
-
-@overlay_routes.get("/projects/{project}/overlays/{overlay}/preview", CONFIG_READ, OverlayPreview)
-def preview_overlay(request: RestRequest, project: str, overlay: str) -> OverlayPreview:
-    """How the tool is shown with it, for each definition that is approved."""
-    row = _overlay(request, overlay)
-    shown = [Laid(server_says=said, models_see=seen) for said, seen in overlaying.shown(row)]
-    return OverlayPreview(problems=overlaying.problems(row), shown=shown)
-
-
-def _overlay(request: RestRequest, name: str) -> Overlay:
-    return by_reference(_overlays(), "overlay", name, request.project.pk)
-
-
-# --- caches -----------------------------------------------------------------------------------------------
+# --- caches ----------------------------------------------------------------------------------------------------
 
 
 @cache_routes.get("/projects/{project}/cache", CONFIG_READ, CacheStatus)
@@ -435,7 +258,7 @@ def read_cache(request: RestRequest, project: str) -> CacheStatus:
 @cache_routes.post("/projects/{project}/cache/clear", CONFIG_WRITE, CacheStatus, 200)
 def clear_cache(request: RestRequest, project: str, body: CacheClearing) -> CacheStatus:
     """Every worker drops it within a second; of one server only its tools can be cleared."""
-    server = _named(_servers(), "server", body.server) if body.server is not None else None
+    server = named(servers_of_project(), "server", body.server) if body.server is not None else None
     freshness.clear_cache(project=request.project, server=server, kind=body.kind)
     return CacheStatus.model_validate(freshness.cache_status(request.project).as_json())
 

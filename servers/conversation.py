@@ -15,8 +15,8 @@ from gateway_site.lib import jsontext
 from servers.catalogue import MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS
 from servers.discovery import Discovered, EraFound
 from servers.models import Tool
+from servers.observing import MAX_NAME, Listed
 from servers.offers import LEGACY, MODERN
-from servers.review import MAX_NAME, Listed
 from servers.schemas import MAX_SCHEMA_BYTES
 from servers.sdk import LISTS, Wire, open_session
 from servers.steps import Watch, watch_nothing

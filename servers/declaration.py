@@ -13,7 +13,7 @@ from pydantic import ValidationError as SchemaError
 from audit.declaring import DeclaredFilter, DeclaredForwarder, DeclaredSchedule
 from guardrails.engine.rules import MAX_CHARACTERS
 from guardrails.models import MOST_CHARACTERS
-from servers import review
+from servers import observing
 
 # What no database takes.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -122,7 +122,7 @@ class DeclaredApproval(_Strict):
     """A definition that may be offered, by its digest (servers.definitions), which is the same everywhere."""
 
     kind: Literal["tool", "prompt", "resource", "template"] = "tool"
-    name: Annotated[str, Field(min_length=1, max_length=review.MAX_NAME)]
+    name: Annotated[str, Field(min_length=1, max_length=observing.MAX_NAME)]
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError as SchemaError
 from gateway_site.lib import egress
 from gateway_site.lib.references import STORED, resolve, resolve_with
 from projects.models import Project
-from servers import review, services
+from servers import review, services, settling
 from servers.declaration import DeclaredProject, DeclaredServer, DeclaredTemplate, Slot
 from servers.declared_guards import policy_named
 from servers.models import CommandTemplate, Server
@@ -117,8 +117,8 @@ def apply_server(
         outcome.update.append(name)
 
 
-def _approvals(declared: DeclaredServer) -> list[review.Approval]:
-    return [review.Approval(each.kind, each.name, each.digest) for each in declared.approved]
+def _approvals(declared: DeclaredServer) -> list[settling.Approval]:
+    return [settling.Approval(each.kind, each.name, each.digest) for each in declared.approved]
 
 
 def _grants_of_new(declared: DeclaredServer) -> list[services.GrantSpec]:

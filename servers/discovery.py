@@ -16,8 +16,8 @@ from audit.recorder import record
 from projects import jobs
 from projects.jobs import Lease, LeaseLost
 from servers.models import Server
+from servers.observing import Listed, closed_kinds, eras_in_order, observe
 from servers.resolve import upstream_of
-from servers.review import Listed, closed_kinds, eras_in_order, observe
 from servers.upstream import UpstreamError
 
 logger = structlog.get_logger("servers.discovery")

@@ -25,7 +25,7 @@ from guardrails.models import FindingException, Guardrail, Policy
 from guardrails.specs import Spec
 from projects.models import ApiKey, Membership, Project
 from projects.scoping import with_project
-from servers import review
+from servers import settling
 from servers.declaration import (
     DeclaredApproval,
     DeclaredException,
@@ -182,11 +182,11 @@ def _server(row: Server, references: References) -> dict[str, Any]:
 
 def _approved(row: Server) -> dict[str, Any]:
     """Nothing of a server that was never read, since a file that says what is approved lets nothing else be trusted."""
-    ahead = review.approved_ahead(row)
+    ahead = settling.approved_ahead(row)
     if row.review == Review.TRUST or (row.approved_ahead is None and not row.first_lists):
         return {}
     versions = ToolVersion.objects.filter(tool__server=row)
-    states = {review.Approval(*place): state for *place, state in
+    states = {settling.Approval(*place): state for *place, state in
               versions.values_list("tool__kind", "tool__name", "digest", "state")}  # fmt: skip
     approved = {each for each, state in states.items() if state == State.APPROVED} | (set(ahead) - states.keys())
     return {"approved": [_said(DeclaredApproval, asdict(each)) for each in sorted(approved)]}

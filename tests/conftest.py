@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connections, transaction
@@ -13,6 +13,9 @@ from django.test import Client
 
 from audit import append_only
 from tests import parallel
+
+if TYPE_CHECKING:
+    from tests.cast import Cast
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +65,14 @@ def _browsers_give_all_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.signing_in import signed_in
 
     monkeypatch.setattr(Client, "force_login", signed_in)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """Two tenants in an empty database."""
+    from tests.cast import two_tenants
+
+    return two_tenants()
 
 
 @contextmanager

@@ -61,15 +61,15 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if _open.get(person.pk, 0) >= _MAX_OF_A_PERSON:
             await self.close(TOO_MANY)
             return
-        self._listener = feed.Listener(asking.matcher(question, self.reach), self.reach)
+        listener = self._listener = feed.Listener(asking.matcher(question, self.reach), self.reach)
         self._count(person.pk)
         try:
-            await feed.current().join(self._listener)
+            await feed.current().join(listener)
         except (feed.TooManyListeners, DatabaseError) as error:
             await self.close(TOO_MANY if isinstance(error, feed.TooManyListeners) else UNAVAILABLE)
             return
         loop = asyncio.get_running_loop()
-        self._tasks = (loop.create_task(self._send_events()), loop.create_task(self._watch()))
+        self._tasks = (loop.create_task(self._send_events(listener)), loop.create_task(self._watch()))
 
     def reach(self) -> Reach:
         """As it was when it was last looked at."""
@@ -99,10 +99,9 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if person:
             _open[person] = _open.get(person, 0) + 1
 
-    async def _send_events(self) -> None:
-        assert self._listener is not None  # noqa: S101  made before this task
+    async def _send_events(self, listener: feed.Listener) -> None:
         while True:
-            events, skipped = await self._listener.take()
+            events, skipped = await listener.take()
             message = {"events": [row_of(event) for event in events], "skipped": skipped}
             await self.send(text_data=orjson.dumps(message).decode())
 

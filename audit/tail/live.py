@@ -8,6 +8,7 @@ import orjson
 
 from audit.models import Event
 from audit.tail.consumer import TailConsumer
+from audit.tail.feed import Listener
 
 # However much happens, a page is told once in a second.
 _GAP_SECONDS = 1.0
@@ -21,10 +22,9 @@ _TOPICS = {
 class LiveConsumer(TailConsumer):
     """Sends `{"changed": [topics]}` to whoever may read the log; nothing of an event itself. Rules are the tail's."""
 
-    async def _send_events(self) -> None:
-        assert self._listener is not None  # noqa: S101  made before this task
+    async def _send_events(self, listener: Listener) -> None:
         while True:
-            events, skipped = await self._listener.take()
+            events, skipped = await listener.take()
             topics = sorted(set(_TOPICS.values())) if skipped else topics_of(events)
             if topics:
                 await self.send(text_data=orjson.dumps({"changed": topics}).decode())

@@ -108,7 +108,6 @@ class Link:
         self._read_key = read_key
         self._key = read_key()
         self._proxy = _proxy_for(self._url)
-        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Link:
         self._session = aiohttp.ClientSession(
@@ -120,7 +119,6 @@ class Link:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._session is not None  # noqa: S101  entered
         await self._session.close()
 
     def renew_key(self) -> bool:
@@ -131,7 +129,6 @@ class Link:
     @asynccontextmanager
     async def send(self, method: str, headers: Mapping[str, str], body: bytes | None = None) -> AsyncIterator[Reply]:
         """One request, without a second try. Raises Unreachable and Lost."""
-        assert self._session is not None  # noqa: S101  entered
         known = {
             "Authorization": f"Bearer {self._key}", "Accept": SSE if method == "GET" else f"{JSON}, {SSE}",
             "Accept-Encoding": "identity", "User-Agent": "mcp-gateway-connect", **headers,

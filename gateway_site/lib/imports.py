@@ -16,7 +16,7 @@ def import_structlog() -> None:
     # An entry of None lets the import fail with ImportError, which structlog is prepared for.
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is what the import system looks for
     try:
-        import structlog  # noqa: F401
+        import structlog  # noqa: F401  to have it imported
     finally:
         for name in hidden:
             del sys.modules[name]

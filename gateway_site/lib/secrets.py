@@ -71,6 +71,11 @@ class Keyring:
         except (InvalidTag, ValueError) as error:
             raise Unsealable("value does not open here") from error
 
+    def new_digest(self, secret: str) -> tuple[str, bytes]:
+        """What is stored of a new secret: the current pepper's id, and the digest under that pepper."""
+        pepper_id, pepper = next(iter(self.peppers.items()))
+        return pepper_id, mac.digest(pepper, secret.encode())
+
     def pepper_digest(self, pepper_id: str, secret: str) -> bytes | None:
         """HMAC-SHA256 of an API key; None when the pepper is no longer in the ring."""
         pepper = self.peppers.get(pepper_id)

@@ -46,22 +46,16 @@ class AsksAgain(ModelAdmin[M]):
     asks_again: frozenset[str] = frozenset({"add", "change", "delete"})
 
     def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         act = "change" if object_id else "add"
         may = self.has_change_permission(request) if object_id else self.has_add_permission(request)
         answer = ask_again(request) if may and act in self.asks_again else None
-        return answer or super().changeform_view(request, object_id, form_url, extra_context)
+        return answer or super().changeform_view(request, object_id, *args, **kwargs)
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         answer = ask_again(request) if self.has_delete_permission(request) and "delete" in self.asks_again else None
-        return answer or super().delete_view(request, object_id, extra_context)
+        return answer or super().delete_view(request, *args, **kwargs)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
         chosen = {"delete" if name == "delete_selected" else name for name in request.POST.getlist("action")}

@@ -22,7 +22,7 @@ class VerifiedMiddleware:
             if verification.is_enough(request.user, request.session):
                 request.session.note_seen()  # type: ignore[attr-defined]  # our session engine
             else:
-                request.unverified, request.user = request.user, AnonymousUser()  # type: ignore[attr-defined]
+                request.unverified, request.user = request.user, AnonymousUser()  # type: ignore[attr-defined]  # as above
                 request.auser = _nobody  # the same for views that await it
         return self.get_response(request)
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _KEEP_ALIVE_SECONDS = 15.0
 _AGAIN_SECONDS = 5.0
+# How long a server that does not answer holds back the acknowledgement of all.
+_SETTLE_SECONDS = 5.0
 _MAX_WAITING = 256
 # Of one stream. Of what the gateway itself has to say of the other servers it hears all the same.
 MAX_PARTS = 64
@@ -51,6 +53,10 @@ class Feed:
         self._sources: list[asyncio.Task[None]] = []
         # Before when a server that has nothing open for us is not asked again.
         self._again_at: dict[Any, float] = {}
+        # Of the servers that have not yet said that they listen, nor that they do not.
+        self._settling: dict[Any, asyncio.Future[None]] = {}
+        # Until then nothing that a server says is passed on.
+        self._begun = asyncio.Event()
         call.closers.append(self._stop)
 
     def say(self, message: dict[str, Any]) -> None:
@@ -61,7 +67,7 @@ class Feed:
     def attach(self, place: Any, part: Call) -> bool:
         """Begins to listen to one server, in place of nothing that is attached there. False where that may not be.
 
-        It takes a place of its own among the streams of the key.
+        It takes a place of its own among the streams of the key. Nothing is heard before `begin`.
         """
         if place in self._parts:
             return True
@@ -71,9 +77,18 @@ class Feed:
             leave = part.state.meters.enter(part.principal.key.key_id, part.principal.project_id, True)
         except Refusal:
             return False
+        self._settling[place] = asyncio.get_running_loop().create_future()
         task = self._parts[place] = asyncio.create_task(self._pump(place, part), name="feed")
         task.add_done_callback(lambda _: self._leave(place, leave))
         return True
+
+    def begin(self) -> None:
+        self._begun.set()
+
+    async def settle(self) -> None:
+        """Until each server that is attached listens, or does not; no longer than a while."""
+        if self._settling:
+            await asyncio.wait(list(self._settling.values()), timeout=_SETTLE_SECONDS)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self._sources.append(asyncio.create_task(work, name="feed"))
@@ -105,6 +120,12 @@ class Feed:
     def _leave(self, place: Any, leave: Callable[[], None]) -> None:
         leave()
         self._parts.pop(place, None)
+        self._settled(place)
+
+    def _settled(self, place: Any) -> None:
+        waiting = self._settling.pop(place, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     async def _pump(self, place: Any, part: Call) -> None:
         passage = self._call.aggregate
@@ -115,7 +136,7 @@ class Feed:
         try:
             if still_allowed(part, part.state.snapshots.current(part.principal.project_id)):
                 await note(part, part.upstream)
-                await self._hear(part)
+                await self._hear(place, part)
         except (Refusal, UpstreamError) as error:
             # It has no stream, or none now; the others go on.
             if isinstance(error, Refusal) and error.kind == "method_not_allowed":
@@ -127,17 +148,22 @@ class Feed:
         self._again_at = {each: at for each, at in self._again_at.items() if at > now}
         self._again_at[place] = now + pause
 
-    async def _hear(self, part: Call) -> None:
+    async def _hear(self, place: Any, part: Call) -> None:
         answer = await self._call_next(part)
         if answer.events is None or part.aggregate is None:
             return
         try:
             async for event in answer.events:
                 message = event.message
-                if message is None or is_response(message) or message.get("method") == _ACKNOWLEDGED:
+                if message is None:
+                    continue
+                # The acknowledgement is the first that a server says.
+                self._settled(place)
+                if is_response(message) or message.get("method") == _ACKNOWLEDGED:
                     continue
                 shown = part.aggregate.translate(part, message)
                 if shown is not None:
+                    await self._begun.wait()
                     # One stream has events of many: none can be taken up by the id of one.
                     await self._queue.put(Event(RawEvent(event=event.raw.event), shown))
         finally:
@@ -163,7 +189,14 @@ async def listen(call: Call, call_next: CallNext) -> Answer:
     if heard:
         honoured["resourceSubscriptions"] = heard
     meta = {SUBSCRIPTION_KEY: call.message_id}
-    feed.say({"jsonrpc": "2.0", "method": _ACKNOWLEDGED, "params": {"notifications": honoured, "_meta": meta}})
+
+    async def acknowledge() -> None:
+        # What changes once a client knows that it is heard is told to it.
+        await feed.settle()
+        feed.say({"jsonrpc": "2.0", "method": _ACKNOWLEDGED, "params": {"notifications": honoured, "_meta": meta}})
+        feed.begin()
+
+    feed.run(acknowledge())
     return Answer(200, events=feed.events())
 
 
@@ -209,6 +242,7 @@ def _listening(call: Call, upstream: Upstream, given: dict[str, str], flags: lis
 async def watch(call: Call, session: Session, call_next: CallNext) -> Answer:
     """The GET stream of a session of 2025-03-26 and later."""
     feed = Feed(call, call_next)
+    feed.begin()
 
     async def follow() -> None:
         sessions = call.state.aggregate.sessions

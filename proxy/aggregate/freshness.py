@@ -139,8 +139,7 @@ class Freshness:
             logger.info("list not read again", server=call.upstream.slug, error=error.kind)
         except (Refusal, AuditUnavailable, TimeoutError) as error:
             logger.warning("list not read again", server=call.upstream.slug, error=type(error).__name__)
-        except Exception:
-            # Nobody awaits it; a fault of ours must not pass unseen.
+        except Exception:  # nobody awaits it; a fault of ours must not pass unseen
             logger.exception("list not read again", server=call.upstream.slug)
 
     def _slot_of(self, project_id: int) -> asyncio.Semaphore:

@@ -33,7 +33,7 @@ async def guard(call: Call, call_next: CallNext) -> Answer:
         raise Refusal("invalid_header", "Last-Event-ID is none that this gateway has given")
     if call.message is not None:
         with tracing.span("mcpgw.guard", **{"mcpgw.direction": "input"}):
-            stopped = await inspection.check_incoming()
+            stopped = await inspection.check_incoming(call.message)
         if stopped is not None:
             return _refuse(call, "blocked_input", stopped)
     if call.http_method == "DELETE":

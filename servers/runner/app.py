@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from mcp.shared.inbound import (
-    InboundLadderRejection,
     classify_inbound_request,
     find_duplicated_routing_header,
     unsupported_protocol_version_rejection,
@@ -17,20 +16,35 @@ from mcp.shared.inbound import (
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from gateway_site.lib import jsontext
+from servers.runner.answers import (
+    JSON,
+    Answered,
+    Receive,
+    Scope,
+    Send,
+    as_event,
+    await_leaving,
+    check_head,
+    priming,
+    read_body,
+    refusal,
+    reply,
+    reply_raw,
+    send_body,
+    start_events,
+    status_of,
+    troubled,
+)
 from servers.runner.bridge import Bridge, LegacyBridge, quiet
 from servers.runner.contract import Load, SseSessionFactory
 from servers.runner.messages import (
     HEADER_MISMATCH,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
-    MODERN_STATUS,
     OVERLOADED,
-    OWN_STATUS,
     PARSE_ERROR,
-    UNAVAILABLE,
     Message,
     Trouble,
-    error,
     is_id,
     too_deep,
 )
@@ -38,34 +52,14 @@ from servers.runner.pool import Key, Missing, Pool, Stale
 from servers.runner.shared import LegacyOnly
 from servers.runner.streams import Call, Stream
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = Sequence[tuple[bytes, bytes]]
-
-MAX_BODY: Final = 8 * 1024 * 1024
 KEEP_ALIVE: Final = 15.0
 DRAIN: Final = 0.8
-RETRY_MS: Final = 1000
 # The first revision whose clients expect an empty first event; to older ones it is a parse error.
 _RESUMABLE: Final = "2025-11-25"
 
 _PATH = re.compile(r"/(\d{1,18})/(\d{1,18})/([A-Za-z0-9_.:~-]{1,200})/?")
 _REMOVED: Final = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
-_JSON: Final = (b"content-type", b"application/json")
-_EVENTS: Final = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
 _SINGLE = "Body must be a single JSON-RPC request or notification object"
-
-
-class _Answered(Exception):
-    """The request ends here, with this status, body and headers."""
-
-    def __init__(self, status: int, body: Any = None, headers: Headers = ()) -> None:
-        self.status, self.body, self.headers = status, body, headers
 
 
 class RunnerApp:
@@ -83,8 +77,8 @@ class RunnerApp:
         elif scope["type"] == "http":
             try:
                 await self._serve(scope, receive, send)
-            except _Answered as end:
-                await _reply(send, end.status, end.body, end.headers)
+            except Answered as end:
+                await reply(send, end.status, end.body, end.headers)
 
     async def drain(self) -> None:
         """Refuse what is new, end standing streams, give calls in flight 0.8 seconds, end all children.
@@ -113,22 +107,22 @@ class RunnerApp:
         path, method = scope["path"], scope["method"]
         if method == "GET" and path == "/healthz":
             status, word = (503, "draining") if self._draining else (200, "ok")
-            raise _Answered(status, {"status": word})
+            raise Answered(status, {"status": word})
         if method == "GET" and path == "/children":
-            raise _Answered(200, self.pool.children())
+            raise Answered(200, self.pool.children())
         found = _PATH.fullmatch(path)
         if found is None:
-            raise _Answered(404, {"error": "not found"})
+            raise Answered(404, {"error": "not found"})
         if self._draining:
-            raise _trouble(None, OVERLOADED)
+            raise troubled(None, OVERLOADED)
         key = Key(int(found[1]), int(found[2]), found[3])
         exchange = _Exchange(self.pool, key, scope, receive, send, self._keep_alive)
         try:
             await exchange.run()
         except Missing:
-            raise _Answered(404, {"error": "unknown server"}) from None
+            raise Answered(404, {"error": "unknown server"}) from None
         except Stale:
-            raise _Answered(410, {"error": "stale configuration"}) from None
+            raise Answered(410, {"error": "stale configuration"}) from None
 
 
 class _Exchange:
@@ -158,10 +152,10 @@ class _Exchange:
         version = self._headers.get("mcp-protocol-version")
         modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
         if modern and method != "POST":
-            raise _Answered(405, None, [(b"allow", b"POST")])
+            raise Answered(405, None, [(b"allow", b"POST")])
         if method == "POST":
             if not self._takes_json:
-                raise _Answered(406)
+                raise Answered(406)
             message = await self._read_message()
             await (self._post_modern(message, version or "") if modern else self._post_legacy(message))
         elif method == "GET":
@@ -169,45 +163,45 @@ class _Exchange:
         elif method == "DELETE":
             self._delete()
         else:
-            raise _Answered(405, None, [(b"allow", b"GET, POST, DELETE")])
+            raise Answered(405, None, [(b"allow", b"GET, POST, DELETE")])
 
     async def _read_message(self) -> Message:
-        body = await _read_body(self._receive)
+        body = await read_body(self._receive)
         try:
             message = jsontext.decode(body)
         except ValueError:
-            raise _refusal(400, None, PARSE_ERROR, "Parse error") from None
+            raise refusal(400, None, PARSE_ERROR, "Parse error") from None
         if not isinstance(message, dict):
-            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+            raise refusal(400, None, INVALID_REQUEST, _SINGLE)
         if too_deep(message, body):
-            raise _refusal(400, None, PARSE_ERROR, "Parse error")
+            raise refusal(400, None, PARSE_ERROR, "Parse error")
         if message.get("jsonrpc") != "2.0" or ("id" in message and not is_id(message["id"])):
-            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+            raise refusal(400, None, INVALID_REQUEST, _SINGLE)
         if "method" in message and not isinstance(message["method"], str):
-            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+            raise refusal(400, None, INVALID_REQUEST, _SINGLE)
         return message
 
     async def _post_modern(self, message: Message, version: str) -> None:
         if "method" not in message:
-            raise _refusal(400, None, INVALID_REQUEST, _SINGLE)
+            raise refusal(400, None, INVALID_REQUEST, _SINGLE)
         if "id" not in message:
-            _check(unsupported_protocol_version_rejection(version), None)
-            raise _Answered(202)
+            check_head(unsupported_protocol_version_rejection(version), None)
+            raise Answered(202)
         identity, method = message["id"], message["method"]
         if method == "subscriptions/listen" and not self._takes_events:
-            raise _Answered(406)
+            raise Answered(406)
         if (name := find_duplicated_routing_header(self._pairs)) is not None:
-            raise _refusal(400, identity, HEADER_MISMATCH, f"{name} header appears more than once")
-        _check(classify_inbound_request(message, headers=self._headers), identity)
+            raise refusal(400, identity, HEADER_MISMATCH, f"{name} header appears more than once")
+        check_head(classify_inbound_request(message, headers=self._headers), identity)
         if method in _REMOVED:
-            raise _refusal(404, identity, METHOD_NOT_FOUND, "Method not found")
+            raise refusal(404, identity, METHOD_NOT_FOUND, "Method not found")
         try:
             bridge = await self._pool.modern(self._key)
             call = bridge.call(message, streams=self._takes_events)
         except LegacyOnly:
-            raise _refusal(404, identity, METHOD_NOT_FOUND, "Method not found") from None
+            raise refusal(404, identity, METHOD_NOT_FOUND, "Method not found") from None
         except Trouble as trouble:
-            raise _trouble(identity, trouble.code) from None
+            raise troubled(identity, trouble.code) from None
         await self._deliver(bridge, call, modern=True)
 
     async def _post_legacy(self, message: Message) -> None:
@@ -224,20 +218,20 @@ class _Exchange:
             else:
                 call = bridge.call(message, streams=self._takes_events)
                 if self._takes_events and self._headers.get("mcp-protocol-version") == _RESUMABLE:
-                    await self._deliver_events(bridge, call, _priming(call))
+                    await self._deliver_events(bridge, call, priming(call))
                 else:
                     await self._deliver(bridge, call, modern=False)
                 return
         except Trouble as trouble:
-            raise _trouble(message.get("id"), trouble.code) from None
-        raise _Answered(202)
+            raise troubled(message.get("id"), trouble.code) from None
+        raise Answered(202)
 
     def _session(self, name: str | None, identity: Any) -> LegacyBridge:
         if name is None:
-            raise _refusal(400, identity, INVALID_REQUEST, "Missing session ID")
+            raise refusal(400, identity, INVALID_REQUEST, "Missing session ID")
         bridge = self._pool.session(self._key, name)
         if bridge is None:
-            raise _refusal(404, identity, INVALID_REQUEST, "Session not found")
+            raise refusal(404, identity, INVALID_REQUEST, "Session not found")
         return bridge
 
     async def _initialize(self, message: Message) -> None:
@@ -248,23 +242,23 @@ class _Exchange:
         try:
             name, bridge = await self._pool.open_session(self._key)
         except Trouble as trouble:
-            raise _trouble(message["id"], trouble.code) from None
+            raise troubled(message["id"], trouble.code) from None
         agreed = False
         try:
             call = bridge.call(message, streams=False)
             if await self._await_answer(bridge, call):
                 agreed = call.code is None
                 named = [(b"mcp-session-id", name.encode())] if agreed else []
-                status = _status(call, modern=False)
-                await _reply_raw(self._send, status, call.answer or b"", [_JSON, *named])
+                status = status_of(call, modern=False)
+                await reply_raw(self._send, status, call.answer or b"", [JSON, *named])
         except Trouble as trouble:
-            raise _trouble(message["id"], trouble.code) from None
+            raise troubled(message["id"], trouble.code) from None
         finally:
             if not agreed:
                 self._pool.end_session(self._key, name)
 
     async def _await_answer(self, bridge: Bridge, call: Call) -> bool:
-        watcher = asyncio.create_task(_watch(self._receive, call.end))
+        watcher = asyncio.create_task(await_leaving(self._receive, call.end))
         try:
             while not call.over:
                 await call.wait(self._keep_alive)
@@ -276,16 +270,16 @@ class _Exchange:
 
     async def _deliver(self, bridge: Bridge, call: Call, *, modern: bool) -> None:
         """JSON when the answer comes first, otherwise a stream that the answer ends."""
-        watcher = asyncio.create_task(_watch(self._receive, call.end))
+        watcher = asyncio.create_task(await_leaving(self._receive, call.end))
         try:
             await self._first(call)
             if call.waiting or not call.over:
-                await _start_events(self._send)
-                await self._pour(call, lambda: False, _event)
+                await start_events(self._send)
+                await self._pour(call, lambda: False, as_event)
                 if call.answer is not None:
-                    await _send_body(self._send, _event(call.answer), more=False)
+                    await send_body(self._send, as_event(call.answer), more=False)
             elif call.answer is not None:
-                await _reply_raw(self._send, _status(call, modern=modern), call.answer, [_JSON])
+                await reply_raw(self._send, status_of(call, modern=modern), call.answer, [JSON])
         finally:
             watcher.cancel()
             bridge.drop(call)
@@ -299,15 +293,15 @@ class _Exchange:
     async def _deliver_events(self, bridge: LegacyBridge, call: Call, start: bytes) -> None:
         """A stream from the first moment, which a client that loses it can take up again."""
         gone = _Flag(call)
-        watcher = asyncio.create_task(_watch(self._receive, gone.set))
+        watcher = asyncio.create_task(await_leaving(self._receive, gone.set))
         told = False
         try:
-            await _start_events(self._send)
-            await _send_body(self._send, start)
+            await start_events(self._send)
+            await send_body(self._send, start)
             await call.wait(self._keep_alive)
             await self._pour(call, gone.is_set, call.frame)
             if call.answer is not None and not gone.is_set():
-                await _send_body(self._send, call.frame(call.answer), more=False)
+                await send_body(self._send, call.frame(call.answer), more=False)
                 told = True
         finally:
             watcher.cancel()
@@ -319,30 +313,30 @@ class _Exchange:
             queued = stream.take()
             if stream.over and not queued:
                 return
-            await _send_body(self._send, b"".join(map(frame, queued)) or b": keep-alive\n\n")
+            await send_body(self._send, b"".join(map(frame, queued)) or b": keep-alive\n\n")
             await stream.wait(self._keep_alive)
 
     async def _get(self) -> None:
         if not self._takes_events:
-            raise _Answered(406)
+            raise Answered(406)
         bridge = self._session(self._headers.get("mcp-session-id"), None)
         found = bridge.resume(self._headers.get("last-event-id", ""))
         if found is not None:
             call, number = found
             await self._deliver_events(bridge, call, call.framed_after(number))
         elif bridge.attached:
-            raise _refusal(409, None, INVALID_REQUEST, "Only one stream per session")
+            raise refusal(409, None, INVALID_REQUEST, "Only one stream per session")
         else:
             await self._attach(bridge)
 
     async def _attach(self, bridge: LegacyBridge) -> None:
         bridge.attached = True
         gone = _Flag(bridge.standalone)
-        watcher = asyncio.create_task(_watch(self._receive, gone.set))
+        watcher = asyncio.create_task(await_leaving(self._receive, gone.set))
         try:
-            await _start_events(self._send)
-            await self._pour(bridge.standalone, gone.is_set, _event)
-            await _send_body(self._send, b"", more=False)
+            await start_events(self._send)
+            await self._pour(bridge.standalone, gone.is_set, as_event)
+            await send_body(self._send, b"", more=False)
         finally:
             watcher.cancel()
             bridge.attached = False
@@ -352,7 +346,7 @@ class _Exchange:
         name = self._headers.get("mcp-session-id")
         self._session(name, None)
         self._pool.end_session(self._key, name or "")
-        raise _Answered(200)
+        raise Answered(200)
 
 
 class _Flag:
@@ -367,75 +361,3 @@ class _Flag:
 
     def is_set(self) -> bool:
         return self._set
-
-
-async def _read_body(receive: Receive) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            raise _Answered(400)
-        chunk = event.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _Answered(413, None, [(b"connection", b"close")])
-        chunks.append(chunk)
-        if not event.get("more_body", False):
-            return b"".join(chunks)
-
-
-async def _watch(receive: Receive, leave: Callable[[], None]) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
-    leave()
-
-
-def _status(call: Call, *, modern: bool) -> int:
-    if call.code is None:
-        return 200
-    return (MODERN_STATUS if modern else OWN_STATUS).get(call.code, 200)
-
-
-def _refusal(status: int, identity: Any, code: int, text: str, data: Any = None) -> _Answered:
-    return _Answered(status, error(identity, code, text, data))
-
-
-def _trouble(identity: Any, code: int) -> _Answered:
-    retry = [(b"retry-after", b"1")] if code in (OVERLOADED, UNAVAILABLE) else []
-    return _Answered(OWN_STATUS[code], error(identity, code), retry)
-
-
-def _check(verdict: object, identity: Any) -> None:
-    if isinstance(verdict, InboundLadderRejection):
-        status = MODERN_STATUS.get(verdict.code, 400)
-        raise _refusal(status, identity, verdict.code, verdict.message, verdict.data)
-
-
-def _event(message: bytes) -> bytes:
-    return b"event: message\ndata: " + message + b"\n\n"
-
-
-def _priming(call: Call) -> bytes:
-    return b"id: %d-0\nretry: %d\ndata: \n\n" % (call.own, RETRY_MS)
-
-
-async def _start_events(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
-
-
-async def _send_body(send: Send, body: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-async def _reply(send: Send, status: int, body: Any, headers: Headers) -> None:
-    if body is None:
-        await _reply_raw(send, status, b"", headers)
-    else:
-        await _reply_raw(send, status, jsontext.encode(body), [_JSON, *headers])
-
-
-async def _reply_raw(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await _send_body(send, body, more=False)

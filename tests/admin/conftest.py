@@ -12,6 +12,7 @@ from django.test import Client
 from projects.models import User
 from tests.admin.rows import HOSTILE, PASSWORD, Stored, store
 from tests.admin.tenants import ROLES, Tenants, tenants
+from tests.cast import Cast
 
 __all__ = ["HOSTILE", "PASSWORD", "Stored"]
 
@@ -42,6 +43,15 @@ def staff(db: None) -> User:
     user = User.objects.create_user("staff@gateway.test", PASSWORD, is_staff=True)
     user.user_permissions.set(Permission.objects.all())
     return user
+
+
+@pytest.fixture
+def cast(cast: Cast) -> Cast:
+    """Whose people have passwords."""
+    for person in (cast.ada, cast.bob, cast.carla, cast.mallory):
+        person.set_password(PASSWORD)
+        person.save()
+    return cast
 
 
 @pytest.fixture

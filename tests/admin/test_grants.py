@@ -12,9 +12,9 @@ from audit.models import Event
 from projects import services as projects
 from projects.models import Project
 from projects.scoping import unscoped, with_project
-from servers import review, services
+from servers import observing, services
 from servers.models import Grant, Server
-from servers.review import Listed
+from servers.observing import Listed
 from tests.admin.conftest import HOSTILE, Stored
 from tests.admin.test_pages import SERVER, act, add, change, delete, errors_of
 
@@ -179,7 +179,7 @@ def serving(stored: Stored) -> Stored:
         Server.objects.filter(pk=stored.server.pk).update(review="trust")
     names = ["read", "write", f"{HOSTILE[:60]}"]
     listed = [Listed("tool", name, {"name": name, "inputSchema": {"type": "object"}}) for name in names]
-    review.observe(server=stored.server, era="modern", listed=listed, whole=["tool"])
+    observing.observe(server=stored.server, era="modern", listed=listed, whole=["tool"])
     services.set_grants(server=stored.server, grants=[services.GrantSpec("allow", "read"),
                                                       services.GrantSpec("allow", "<*")])  # fmt: skip
     return stored

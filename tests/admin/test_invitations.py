@@ -22,21 +22,12 @@ from projects.scoping import unscoped, with_project
 from projects.signin import invitations, verification
 from tests.admin.conftest import PASSWORD, everything_stored
 from tests.admin.signing import SET_UP, give_password
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 from tests.signing_in import factor_of, password_only, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("signin.invitations")]
 PAGE = "/admin/invitations/"
 NEW = "zoe@acme.test"
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    cast = two_tenants()
-    for person in (cast.ada, cast.bob, cast.carla, cast.mallory):
-        person.set_password(PASSWORD)
-        person.save()
-    return cast
 
 
 def link_to(project: Project, email: str = NEW, role: str = Role.ADMIN) -> str:

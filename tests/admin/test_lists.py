@@ -19,7 +19,7 @@ from projects.scoped_pages import ScopedAdmin
 from projects.scoping import unscoped
 from tests.admin.sweep import models_with_pages, prefix_of
 from tests.admin.tenants import Tenants
-from tests.rest.filling import call_of
+from tests.audit.payload import call_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("scope.lists")]
 # What the request itself needs: who asks, in which projects, which of them is looked at, and what waits for them.

@@ -11,9 +11,9 @@ from django.urls import reverse
 from audit.models import Event
 from projects import services as projects
 from projects.scoping import unscoped, with_project
-from servers import review, services
+from servers import observing, services
 from servers.models import Overlay, Server
-from servers.review import Listed
+from servers.observing import Listed
 from tests.admin.conftest import HOSTILE, Stored, everything_stored
 from tests.admin.test_pages import add, change, delete, errors_of
 
@@ -30,7 +30,7 @@ EMPTY = {"rename": "", "title": "", "description": "", "hide_arguments": "", "pi
 def serving(stored: Stored) -> Stored:
     with with_project(stored.project.pk):
         Server.objects.filter(pk=stored.server.pk).update(review="trust")
-    review.observe(server=stored.server, era="modern", listed=[Listed("tool", "send", SEND)], whole=["tool"])
+    observing.observe(server=stored.server, era="modern", listed=[Listed("tool", "send", SEND)], whole=["tool"])
     return stored
 
 
@@ -86,7 +86,7 @@ def test_an_overlay_that_fits_no_more_says_so(pages: Client, serving: Stored) ->
         overlay=Overlay(project=serving.project, server=serving.server, tool="send", hide_arguments=["debug"])
     )
     other = {**SEND, "inputSchema": {"type": "object", "properties": {"to": {"type": "string"}}}}
-    review.observe(server=serving.server, era="modern", listed=[Listed("tool", "send", other)], whole=["tool"])
+    observing.observe(server=serving.server, era="modern", listed=[Listed("tool", "send", other)], whole=["tool"])
     page = pages.get(reverse("admin:servers_overlay_change", args=[row.pk]))
     assert "There is no argument “debug”" in page.content.decode()
     assert page.context["pairs"] == []

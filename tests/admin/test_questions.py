@@ -6,15 +6,10 @@ import pytest
 from django.test import Client
 
 from projects.models import User
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 from tests.signing_in import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("scope.lists")]
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 def browser(user: User) -> Client:

@@ -12,10 +12,10 @@ from django.urls import reverse
 from audit.models import Event
 from projects import services as projects
 from projects.scoping import unscoped, with_project
-from servers import review, review_pages, services
+from servers import observing, review, review_pages, services
 from servers.definitions import digest
 from servers.models import Server, State, Tool, ToolVersion
-from servers.review import Listed
+from servers.observing import Listed
 from tests.admin.conftest import HOSTILE, Stored
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("admin.review")]
@@ -28,7 +28,7 @@ def definition(name: str = "read", description: str = "Reads.", **members: Any) 
 
 def see(server: Server, *definitions: dict[str, Any]) -> None:
     listed = [Listed("tool", each["name"], each) for each in definitions]
-    review.observe(server=server, era="modern", listed=listed, whole=["tool"])
+    observing.observe(server=server, era="modern", listed=listed, whole=["tool"])
 
 
 def version(shown: dict[str, Any]) -> ToolVersion:

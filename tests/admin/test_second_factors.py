@@ -30,22 +30,13 @@ from tests.admin.signing import (
     set_up_app,
     take_codes,
 )
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 from tests.signing_in import factor_of, password_only, proof_is_old, secret_on, signed_in
 
 pytestmark = pytest.mark.django_db
 set_up = pytest.mark.claim("signin.set-up")
 codes = pytest.mark.claim("signin.codes")
 sealed = pytest.mark.claim("signin.secrets")
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    cast = two_tenants()
-    for person in (cast.ada, cast.bob, cast.carla, cast.mallory):
-        person.set_password(PASSWORD)
-        person.save()
-    return cast
 
 
 @set_up

@@ -11,12 +11,12 @@ from audit.models import Event
 from projects import services as projects
 from projects.models import Job
 from projects.scoping import unscoped, with_project
-from servers import children, review, trying
+from servers import children, observing, review, trying
 from servers.children import Child
 from servers.discovery import Discovered, EraFound
 from servers.models import Overlay, Server, State, Tool, ToolVersion
+from servers.observing import Listed
 from servers.pages.schema_rows import rows_of
-from servers.review import Listed
 from servers.steps import Step
 from servers.trying import Trial
 from tests.admin.conftest import HOSTILE
@@ -38,7 +38,7 @@ def definition(name: str, description: str = "Reads.", **members: Any) -> dict[s
 
 def see(server: Server, *definitions: dict[str, Any]) -> None:
     listed = [Listed("tool", each["name"], each) for each in definitions]
-    review.observe(server=server, era="modern", listed=listed, whole=["tool"])
+    observing.observe(server=server, era="modern", listed=listed, whole=["tool"])
 
 
 def tool_of(name: str) -> Tool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -129,42 +130,49 @@ def _without(text: str, number: int) -> str:
 # --- that it fails where a filter is missing ----------------------------------------------------------------
 
 
+LeaksWithout = Callable[..., list[str]]
+
+
+@pytest.fixture
+def leaks_without(two: Tenants, monkeypatch: pytest.MonkeyPatch) -> LeaksWithout:
+    """What an owner finds of the other tenant on a model's pages when the named walls are gone."""
+
+    def found(model: type[Model], *filters: str, scope: bool) -> list[str]:
+        if not scope:
+            without_scope(monkeypatch)
+        if filters:
+            without_filters(monkeypatch, model, *filters)
+        return sweep(two, "owner", model).found
+
+    return found
+
+
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", SCOPED, ids=by_name)
 def test_the_pages_keep_tenants_apart_without_the_requests_scope(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
+    model: type[Model], leaks_without: LeaksWithout
 ) -> None:
-    without_scope(monkeypatch)
-    assert sweep(two, "owner", model).found == []
+    assert leaks_without(model, scope=False) == []
 
 
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", [each for each in SCOPED if by_name(each) not in OF_ONE_WALL], ids=by_name)
 def test_the_requests_scope_keeps_tenants_apart_without_the_pages(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
+    model: type[Model], leaks_without: LeaksWithout
 ) -> None:
-    without_filters(monkeypatch, model, "rows", "permission")
-    assert sweep(two, "owner", model).found == []
+    assert leaks_without(model, "rows", "permission", scope=True) == []
 
 
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", SCOPED, ids=by_name)
-def test_the_sweep_notices_a_missing_filter(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_scope(monkeypatch)
-    without_filters(monkeypatch, model, "rows", "permission")
-    assert sweep(two, "owner", model).found
+def test_the_sweep_notices_a_missing_filter(model: type[Model], leaks_without: LeaksWithout) -> None:
+    assert leaks_without(model, "rows", "permission", scope=False)
 
 
 @pytest.mark.claim("scope.walls")
 @pytest.mark.parametrize("model", WITH_FORMS, ids=by_name)
-def test_the_sweep_notices_a_missing_limit_of_choices(
-    two: Tenants, model: type[Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_scope(monkeypatch)
-    without_filters(monkeypatch, model, "choices")
-    assert sweep(two, "owner", model).found
+def test_the_sweep_notices_a_missing_limit_of_choices(model: type[Model], leaks_without: LeaksWithout) -> None:
+    assert leaks_without(model, "choices", scope=False)
 
 
 # --- what is done -------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -18,12 +17,12 @@ from django.conf import settings
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from audit import erasure, payloads, signing, storage
-from audit.carried import Carrying, insert_payloads
+from audit.carried import Carrying
 from audit.entry import Entry, new_id, now
 from audit.lease import LATE, Lease
 from audit.models import Event, Payload, SubjectKey
@@ -46,6 +45,7 @@ from proxy.inspection import owner_of
 from proxy.snapshot import Snapshot
 from proxy.stages import record as record_stage
 from servers import declared
+from tests.audit.payload import call_of
 from tests.audit.sealing import execute, seal_all
 from tests.cast import Cast
 
@@ -56,15 +56,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def store(project: Project, user: User, text: str = CANARY) -> Event:
     """What a call of the user leaves behind."""
-    entry = Entry(id=new_id(), at=now(), kind="mcp.call.intent", project_ref=project.pk, project=project.slug,
-                  actor_kind="key", actor=user.email, call_id=new_id())  # fmt: skip
-    key = key_of_subject(project.pk, user.pk, user.email)
-    carried = seal(entry, key, "full", json.dumps({"params": {"text": text}}).encode())
-    with transaction.atomic(), connection.cursor() as cursor:
-        storage.insert([carried])
-        insert_payloads(cursor, [carried])
-    event: Event = Event.objects.get(id=entry.id)
-    return event
+    return call_of(project, user, text)
 
 
 @pytest.mark.claim("audit.payload-readers")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,22 +47,27 @@ def look(**options: Any) -> Report:
     return verify(signing.public_keys(), patience=0.0, **options)
 
 
-@pytest.mark.claim("audit.tampering")
-@pytest.mark.claim("audit.no-false-alarm")
-def test_every_mutation_of_the_database_is_found_and_named() -> None:
-    make_log()
-    escaped = []
+def escaped(operators: Iterable[mutations.DatabaseOperator], of_each: int) -> list[Any]:
+    """What was done to the log and not found, or not by its name; after each operator the log is as it was."""
+    unseen = []
     with transaction.atomic(), log_may_change():
-        for operator in mutations.ON_DATABASE:
-            for number in range(OF_EACH):
+        for operator in operators:
+            for number in range(of_each):
                 with transaction.atomic():
                     expected = operator(seeded(number))
                     found = {damage.kind for damage in look().damages}
                     if not expected & found:
-                        escaped.append((operator.__name__, number, expected, found))
+                        unseen.append((operator.__name__, number, expected, found))
                     transaction.set_rollback(True)
             assert look().is_intact, operator.__name__
-    assert escaped == []
+    return unseen
+
+
+@pytest.mark.claim("audit.tampering")
+@pytest.mark.claim("audit.no-false-alarm")
+def test_every_mutation_of_the_database_is_found_and_named() -> None:
+    make_log()
+    assert escaped(mutations.ON_DATABASE, OF_EACH) == []
 
 
 @pytest.mark.claim("audit.tampering")
@@ -72,18 +77,7 @@ def test_every_mutation_of_a_log_whose_beginning_was_dropped_is_found_too() -> N
     """Deleting more than was signed, forging what is signed, and all that is done to any log."""
     retained_log()
     assert look().is_intact
-    escaped = []
-    with transaction.atomic(), log_may_change():
-        for operator in (*mutations.ON_RETAINED, *mutations.ON_DATABASE):
-            for number in range(OF_EACH if operator in mutations.ON_RETAINED else OF_EACH // 4):
-                with transaction.atomic():
-                    expected = operator(seeded(number))
-                    found = {damage.kind for damage in look().damages}
-                    if not expected & found:
-                        escaped.append((operator.__name__, number, expected, found))
-                    transaction.set_rollback(True)
-            assert look().is_intact, operator.__name__
-    assert escaped == []
+    assert escaped(mutations.ON_RETAINED, OF_EACH) + escaped(mutations.ON_DATABASE, OF_EACH // 4) == []
 
 
 @pytest.mark.claim("audit.tampering")

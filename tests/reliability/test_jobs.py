@@ -20,7 +20,6 @@ import pytest
 
 from tests.conformance.gateway import Gateway
 from tests.conformance.processes import end_group, start
-from tests.databases import own_database, own_redis
 from tests.servers.lister import Lister, Message, introduced, tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,19 +60,6 @@ class Workers:
         for process in self.running:
             end_group(process)
             process.wait(10)
-
-
-@pytest.fixture
-def database() -> Iterator[str]:
-    with own_database() as url:
-        yield url
-
-
-@pytest.fixture
-def broker() -> Iterator[str]:
-    """A Redis database of the test's own, since workers of another run would take its messages."""
-    with own_redis() as url:
-        yield url
 
 
 @pytest.fixture

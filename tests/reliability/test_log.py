@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from tests.conformance.gateway import Gateway
-from tests.databases import ROOT, own_database, own_redis
+from tests.databases import ROOT
 from tests.reliability.client import Load, call_first, call_once, keep_calling
 from tests.reliability.postgresql import PostgreSQL
 from tests.reliability.test_faults import (
@@ -44,18 +44,6 @@ ALL_ROUNDS, ROUNDS = 20, 4
 def upstream() -> Iterator[RecordingUpstream]:
     with RecordingUpstream(jitter=0.02) as running:
         yield running
-
-
-@pytest.fixture
-def database() -> Iterator[str]:
-    with own_database() as url:
-        yield url
-
-
-@pytest.fixture
-def broker() -> Iterator[str]:
-    with own_redis() as url:
-        yield url
 
 
 def ask(database: str, question: str) -> Any:

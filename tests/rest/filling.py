@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
-from django.db import connection, transaction
 from django.utils import timezone
 
-from audit import forwarders, storage
-from audit.carried import insert_payloads
-from audit.entry import Entry, new_id, now
-from audit.models import DeadLetter, Event, Export, ExportSchedule
-from audit.payloads import key_of_subject, seal
+from audit import forwarders
+from audit.models import DeadLetter, Export, ExportSchedule
 from guardrails import services as guardrails
 from guardrails.models import FindingException
 from projects import jobs
@@ -21,9 +16,10 @@ from projects.models import Invitation, Job, Membership, Project, User
 from projects.rest.references import reference
 from projects.scoping import with_project
 from projects.signin import invitations
-from servers import review
+from servers import observing
 from servers import services as servers
 from servers.models import Grant, Overlay, Server, Tool
+from tests.audit.payload import call_of
 from tests.rest.canaries import canary_of
 
 
@@ -52,7 +48,7 @@ def fill(project: Project) -> dict[str, str]:
         job = jobs.enqueue(project=project, kind="rest.nothing", subject_ref=1, label=canary)
         Job.objects.filter(pk=job.pk).update(state=Job.State.FAILED, error=canary)
         tool = Tool.objects.get(server=server)
-        event = call_of(project, person, canary)
+        event = call_of(project, person, canary, canary_of(project.slug))
         export = Export.objects.create(project=project, form="jsonl", state=Export.State.FAILED, error=canary)
         schedule = ExportSchedule(
             project=project, form="jsonl", destination="s3", bucket=canary, prefix=canary, next_at=until
@@ -78,23 +74,10 @@ def fill(project: Project) -> dict[str, str]:
         }  # fmt: skip
 
 
-def call_of(project: Project, user: User, text: str) -> Event:
-    """The line of a call of the user's, with what was sent."""
-    entry = Entry(id=new_id(), at=now(), kind="mcp.call.intent", project_ref=project.pk, project=project.slug,
-                  actor_kind="key", actor=user.email, call_id=new_id(), server=canary_of(project.slug))  # fmt: skip
-    key = key_of_subject(project.pk, user.pk, user.email)
-    carried = seal(entry, key, "full", json.dumps({"params": {"text": text}}).encode())
-    with transaction.atomic(), connection.cursor() as cursor:
-        storage.insert([carried])
-        insert_payloads(cursor, [carried])
-    event: Event = Event.objects.get(id=entry.id)
-    return event
-
-
 def _list_a_tool(server: Server, canary: str) -> None:
     definition = {"name": f"search-{canary}", "description": canary, "inputSchema": {"type": "object"}}
-    listed = [review.Listed("tool", f"search-{canary}", definition)]
-    review.observe(server=server, era="modern", listed=listed, whole=["tool"])
+    listed = [observing.Listed("tool", f"search-{canary}", definition)]
+    observing.observe(server=server, era="modern", listed=listed, whole=["tool"])
 
 
 def _name(kind: str, row: Invitation | Membership | Job | Tool | Grant | Overlay | FindingException) -> str:

@@ -12,9 +12,9 @@ from audit.models import Event
 from projects import services
 from projects.models import User
 from projects.permissions import Role
+from tests.audit.payload import call_of
 from tests.audit.sealing import seal_all, tenant, write
 from tests.rest.callers import Caller, Stage, token_of
-from tests.rest.filling import call_of
 
 pytestmark = [pytest.mark.claim("rest.administration"), pytest.mark.django_db(transaction=True)]
 CANARY = "canary-of-a-payload"

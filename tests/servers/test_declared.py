@@ -19,9 +19,9 @@ from projects.authentication import KeyRecord, load_keys
 from projects.models import ApiKey, Membership, Project, User
 from projects.scoping import unscoped, with_project
 from projects.services import issue_key, revoke_key, set_key_enabled
-from servers import declared, review, services
+from servers import declared, observing, services
 from servers.models import CommandTemplate, Grant, Overlay, Server
-from servers.review import Listed
+from servers.observing import Listed
 
 pytestmark = pytest.mark.django_db
 TEXT = """
@@ -453,7 +453,7 @@ def test_overlays_are_made_changed_and_left_out() -> None:
 def test_an_overlay_that_does_not_fit_what_is_approved_is_an_error_with_its_place() -> None:
     apply(document())
     tool = {"name": "send", "inputSchema": {"type": "object", "properties": {"to": {}}}}
-    review.observe(server=docs(), era="modern", listed=[Listed("tool", "send", tool)], whole=["tool"])
+    observing.observe(server=docs(), era="modern", listed=[Listed("tool", "send", tool)], whole=["tool"])
     raw = document()
     acme(raw)["servers"][0]["overlays"] = [{"tool": "send", "hide_arguments": ["gone"]}]
     with pytest.raises(declared.DeclarationError, match=r"projects\.acme\.servers\.docs: There is no argument “gone”"):

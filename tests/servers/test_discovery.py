@@ -8,7 +8,7 @@ import pytest
 
 from projects.scoping import with_project
 from servers.models import Server, Tool
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 from tests.guardrails.upstream import Message, Upstream
 from tests.servers.working import work_off
 
@@ -23,11 +23,6 @@ NAMED: dict[str, Message] = {
     "resources/list": {"resources": [{"name": "about", "uri": "docs://about"}]},
     "resources/templates/list": {"resourceTemplates": [{"name": "page", "uriTemplate": "docs://{page}"}]},
 }
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 @pytest.fixture

@@ -20,13 +20,8 @@ from projects.scoping import with_project
 from servers import offers
 from servers.freshness import cache_status, clear_cache
 from servers.models import Server, Tool
-from servers.review import Listed, observe
-from tests.cast import Cast, two_tenants
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
+from servers.observing import Listed, observe
+from tests.cast import Cast
 
 
 def printed(*arguments: str) -> str:

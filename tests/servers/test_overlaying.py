@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from audit.models import Event
 from projects import versions
 from projects.scoping import unscoped, with_project
-from servers import overlaying, review, services
+from servers import observing, overlaying, review, services
 from servers.models import Grant, Overlay, Server, State, ToolVersion
-from servers.review import Listed
-from tests.cast import Cast, two_tenants
+from servers.observing import Listed
+from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
 SEND = {
@@ -25,14 +25,9 @@ SEND = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
-
-
 def see(server: Server, *definitions: dict[str, Any]) -> None:
     listed = [Listed("tool", each["name"], each) for each in definitions]
-    review.observe(server=server, era="modern", listed=listed, whole=["tool"])
+    observing.observe(server=server, era="modern", listed=listed, whole=["tool"])
 
 
 @pytest.fixture
@@ -129,7 +124,7 @@ def test_a_tool_that_nobody_approved_yet_is_not_held_against_an_overlay(cast: Ca
 @pytest.mark.claim("overlays.acts")
 def test_an_overlay_is_held_against_each_era_that_says_something_else(server: Server) -> None:
     older = {**SEND, "inputSchema": {"type": "object", "properties": {"to": {"type": "string"}}}}
-    review.observe(server=server, era="legacy", listed=[Listed("tool", "send", older)], whole=["tool"])
+    observing.observe(server=server, era="legacy", listed=[Listed("tool", "send", older)], whole=["tool"])
     review.approve_waiting(server=server)
     with pytest.raises(ValidationError, match="no argument “region”"):
         services.save_overlay(overlay=overlay(server, pinned={"region": "eu"}))

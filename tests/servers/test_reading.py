@@ -29,11 +29,6 @@ Captured = Callable[..., Any]
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
-
-
-@pytest.fixture
 def lister() -> Iterator[Lister]:
     with Lister() as running:
         yield running

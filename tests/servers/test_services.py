@@ -13,14 +13,9 @@ from gateway_site.lib.secrets import Unsealable
 from projects.scoping import unscoped, with_project
 from servers import services
 from servers.models import CommandTemplate, Grant, Server
-from tests.cast import Cast, two_tenants
+from tests.cast import Cast
 
 SLOTS = {"zone": {"pattern": "[A-Za-z_/]+"}, "token": {"pattern": ".*", "secret": True, "default": ""}}
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 def template(slug: str = "clock", **fields: Any) -> CommandTemplate:

@@ -13,24 +13,19 @@ from django.utils import timezone
 from projects import services as projects
 from projects.models import ApiKey, User
 from projects.scoping import with_project
-from servers import review, services
+from servers import observing, review, services
 from servers.models import Overlay, Server, Tool, ToolVersion
-from servers.review import Listed
-from tests.cast import Cast, two_tenants
+from servers.observing import Listed
+from tests.cast import Cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.claim("rights.why")]
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    return two_tenants()
 
 
 def serving(cast: Cast, *names: str, slug: str = "docs", **fields: Any) -> Server:
     """A server that lists these tools; they are approved, and everyone may use them."""
     server = cast.server(slug, **{"review": "trust-first", **fields})
     listed = [Listed("tool", name, {"name": name, "inputSchema": {"type": "object"}}) for name in names]
-    review.observe(server=server, era="modern", listed=listed, whole=["tool"])
+    observing.observe(server=server, era="modern", listed=listed, whole=["tool"])
     services.set_grants(server=server, grants=[services.EVERYTHING])
     return server
 

@@ -150,8 +150,9 @@
 
     find("servers").addEventListener("change", () => { page.dataset.tool = ""; fillNames(); });
     find("names").addEventListener("change", choose);
-    find("raw").addEventListener("toggle", () => {
-      if (!find("raw").open) return;
+    // With the click, not with "toggle", which comes later: after what has been typed meanwhile.
+    find("raw").querySelector("summary").addEventListener("click", () => {
+      if (find("raw").open) return;
       try { find("json").value = JSON.stringify(fields.read(), null, 2); } catch { find("json").value = "{}"; }
     });
     form.addEventListener("submit", call);
