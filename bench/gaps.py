@@ -19,6 +19,7 @@ import random
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ import uvloop
 from gateway_site.lib.jsontext import encode
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
+from guardrails.engine.lent import Services
 from guardrails.presets import PRESETS
 from guardrails.verdicts import VerdictCache
 
@@ -83,10 +85,17 @@ class Waits:
 
 @dataclass(slots=True)
 class Ticker:
-    """Runs until it is stopped; notes each turn of the loop that came late."""
+    """Runs until it is stopped; notes how late each turn of the loop came.
+
+    Only `gaps` are objects, those that are worth telling of: the collector of garbage would look through all of
+    them beside the scan, and that would be what is measured.
+    """
 
     tells_where: bool = False
     gaps: list[Gap] = field(default_factory=list)
+    wholes: array[float] = field(default_factory=lambda: array("d"))
+    nets: array[float] = field(default_factory=lambda: array("d"))
+    loop: float = 0.0
     stopped: bool = False
     waits: Waits = field(default_factory=Waits)
 
@@ -100,7 +109,12 @@ class Ticker:
             where = self._where() if late > _NOTED and self.tells_where else ""
             # They may have waited at the same time.
             longest = max(after - before for before, after in zip(waited, self.waits.seconds(watched), strict=True))
-            self.gaps.append(Gap(late, own() - loop, longest, where))
+            gap = Gap(late, own() - loop, longest, where)
+            self.wholes.append(gap.whole)
+            self.nets.append(gap.net)
+            self.loop = max(self.loop, gap.loop)
+            if gap.whole > _NOTED:
+                self.gaps.append(gap)
 
     def _where(self) -> str:
         frames = sys._current_frames()
@@ -218,7 +232,7 @@ async def measure(name: str, direction: str, policy: str, tells_where: bool) -> 
     size = len(encode(message))
     context = Context(direction=direction, tool="save", method="tools/call", question="save the report", grounds="")
     pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="guard")
-    services = scan.Services(pool=pool, slot=asyncio.Semaphore(1), cache=VerdictCache())
+    services = Services(pool=pool, slot=asyncio.Semaphore(1), cache=VerdictCache())
     ticker = Ticker(tells_where)
     # Detectors load their weights and compile their patterns once.
     warm = message_of("Call 555 0100, or write to a@example.com.\n" * 20, direction)
@@ -235,9 +249,8 @@ async def measure(name: str, direction: str, policy: str, tells_where: bool) -> 
 
 
 def _row(name: str, direction: str, policy: str, ticker: Ticker, taken: float) -> str:
-    whole, net = sorted(gap.whole for gap in ticker.gaps), sorted(gap.net for gap in ticker.gaps)
-    own = max(gap.loop for gap in ticker.gaps)
-    figures = [f"{each * 1000:.1f}" for each in (_p99(whole), whole[-1], _p99(net), net[-1], own)]
+    whole, net = sorted(ticker.wholes), sorted(ticker.nets)
+    figures = [f"{each * 1000:.1f}" for each in (_p99(whole), whole[-1], _p99(net), net[-1], ticker.loop)]
     return f"| {' | '.join((name, direction, policy, f'{taken:.2f}', *figures))} |"
 
 

@@ -11,6 +11,7 @@ from gateway_site.lib.waiting import wait_for
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Blocked, Report, Rewritten, Verdict
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import Policy
 from guardrails.engine.segments import Segment
 from guardrails.engine.surfaces import segments_of
@@ -31,7 +32,7 @@ class Trial:
         return self.verdict.report
 
 
-def try_text(policy: Policy, text: str, direction: str, services: scan.Services | None = None) -> Trial:
+def try_text(policy: Policy, text: str, direction: str, services: Services | None = None) -> Trial:
     """`direction` is input, output or definition. A text that is a JSON object or list is taken as such.
 
     Without `services` nothing is asked outside: providers count as not answering.
@@ -41,7 +42,7 @@ def try_text(policy: Policy, text: str, direction: str, services: scan.Services 
     reading = segments_of(message, direction=direction, method=method, modern=False)
     verdict = wait_for(
         scan.inspect, message, policy, Context(direction=direction, tool="bench", method=method),
-        services or scan.Services(),
+        services or Services(),
     )  # fmt: skip
     return Trial(verdict, tuple(reading.segments), _let_through(verdict, message))
 

@@ -62,12 +62,16 @@ class PolicySet:
         incoming, outgoing = self.by_server.get(server_id, (self.default, self.default))
         return incoming if direction == "input" else outgoing
 
+    def in_use(self) -> list[Policy]:
+        """Each policy that some server is judged by, once."""
+        used = [self.default, *(policy for both in self.by_server.values() for policy in both)]
+        return list({id(policy): policy for policy in used}.values())
+
     def exempt(self, server_id: int, tool: str, now: datetime | None = None) -> Callable[[Finding, str], bool] | None:
         """Whether a finding in a segment's text is a known false positive, for one call; None when none can be."""
         if not self.exemptions:
             return None
         return exempter(self.exemptions, self.digest_key, server_id, tool, now)
-
 
     def digests(self, tool: str) -> Callable[[Finding, str], tuple[str, str]]:
         """What a finding of one call is recognised by later: digests of the matched text and of its place."""

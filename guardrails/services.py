@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -18,16 +16,16 @@ from django.utils import timezone
 
 from audit.recorder import record
 from gateway_site.lib import actor
-from gateway_site.lib.secrets import Unsealable
+from guardrails.contents import content_of, digest_of, spec_from, stored_spec, summary_of
 from guardrails.exemptions import digest_place, digest_text
+from guardrails.filling import fill, orders_of, pair
 from guardrails.models import Check, FindingException, FloorGuardrail, Guardrail, Policy, PolicyVersion
 from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import Spec, spec_of
-from guardrails.validation import check_spec, check_storable, split_secrets
+from guardrails.validation import check_storable
 from projects.models import Project
 from projects.scoping import with_project
 
-C = TypeVar("C", bound=Check)
 MAX_GUARDRAILS = 50
 MAX_POLICIES = 100
 LONGEST_EXCEPTION = timedelta(days=366)
@@ -146,7 +144,7 @@ def roll_back(*, policy: Policy, version: int) -> Policy:
         if older is None:
             raise ValidationError(f"{policy.slug} has no version {version}.")
         content: dict[str, Any] = older.content
-        specs = [_spec_from(entry) for entry in content["guardrails"]]
+        specs = [spec_from(entry) for entry in content["guardrails"]]
         fields = {name: content[name] for name in _CHANGEABLE}
         rolled = update_policy(policy=policy, guardrails=specs, **fields)
     record("policy.rolled_back", project_ref=rolled.project_id, project=rolled.project.slug, subject=rolled.slug,
@@ -157,19 +155,19 @@ def roll_back(*, policy: Policy, version: int) -> Policy:
 def floor_of() -> list[tuple[Spec, list[str]]]:
     """The operator's checks in their order, each with the names of its secrets."""
     rows = FloorGuardrail.objects.order_by("order", "id")
-    return [(_stored_spec(row), sorted(row.secrets)) for row in rows]
+    return [(stored_spec(row), sorted(row.secrets)) for row in rows]
 
 
 def guardrails_of(policy: Policy) -> list[Spec]:
     """What is stored, in its order, without its secrets."""
     with with_project(policy.project_id):
-        return [_stored_spec(row) for row in Guardrail.objects.filter(policy=policy).order_by("order", "id")]
+        return [stored_spec(row) for row in Guardrail.objects.filter(policy=policy).order_by("order", "id")]
 
 
 def check_guardrail(*, spec: Spec, row: Check | None) -> None:
     """Raises ValidationError, by field, when `row` (None for a new one) could not be changed into this."""
     probe = copy(row) if row is not None else Guardrail()
-    _fill(probe, spec, probe.order)
+    fill(probe, spec, probe.order)
 
 
 # --- the floor ------------------------------------------------------------------------------------------
@@ -180,16 +178,16 @@ def save_floor_guardrail(*, spec: Spec, guardrail: FloorGuardrail | None = None,
     """Makes or changes one of the operator's checks, which every project has. Raises ValidationError."""
     row = guardrail or FloorGuardrail()
     created = row.pk is None
-    _fill(row, spec, order)
+    fill(row, spec, order)
     row.full_clean()
     row.save()
-    record("floor.created" if created else "floor.changed", subject=row.rule_id, detail=_summary(row))
+    record("floor.created" if created else "floor.changed", subject=row.rule_id, detail=summary_of(row))
     return row
 
 
 @transaction.atomic
 def delete_floor_guardrail(*, guardrail: FloorGuardrail) -> None:
-    record("floor.deleted", subject=guardrail.rule_id, detail=_summary(guardrail))
+    record("floor.deleted", subject=guardrail.rule_id, detail=summary_of(guardrail))
     guardrail.delete()
 
 
@@ -206,12 +204,12 @@ class FloorChanges:
 def set_floor(*, guardrails: Sequence[Spec]) -> FloorChanges:
     """These are then all of the operator's checks, in this order. Each change is an event. Raises ValidationError."""
     rows = list(FloorGuardrail.objects.select_for_update().order_by("order", "id"))
-    pairs = _pair(guardrails, rows)
+    pairs = pair(guardrails, rows)
     made: list[str] = []
     changed: list[str] = []
-    for (spec, row), order in zip(pairs, _orders(pairs, rows), strict=True):
+    for (spec, row), order in zip(pairs, orders_of(pairs, rows), strict=True):
         # Looked at on a copy, since what is filled in would no longer differ when it is saved.
-        if row is not None and not _fill(copy(row), spec, order):
+        if row is not None and not fill(copy(row), spec, order):
             continue
         save_floor_guardrail(spec=spec, guardrail=row, order=order)
         (made if row is None else changed).append(spec.detector)
@@ -221,15 +219,6 @@ def set_floor(*, guardrails: Sequence[Spec]) -> FloorChanges:
         delete_floor_guardrail(guardrail=row)
     return FloorChanges(tuple(made), tuple(changed), tuple(row.detector for row in gone))
 
-
-def _orders(pairs: Sequence[tuple[Spec, C | None]], rows: Sequence[C]) -> list[int]:
-    """Those that the rows have, as long as they are in order and what is new comes after them."""
-    paired = [row for _, row in pairs]
-    known = [row for row in paired if row is not None]
-    if paired[: len(known)] == known and known == [row for row in rows if row in known]:
-        last = max((row.order for row in known), default=-1)
-        return [row.order for row in known] + [last + 1 + each for each in range(len(pairs) - len(known))]
-    return list(range(len(pairs)))
 
 
 # --- false positives ------------------------------------------------------------------------------------
@@ -287,63 +276,6 @@ def remove_exception(*, exception: FindingException) -> None:
         exception.delete()
 
 
-# --- what a policy holds --------------------------------------------------------------------------------
-
-
-def content_of(policy: Policy) -> dict[str, Any]:
-    """A policy as its versions keep it: whole, but for secrets, of which there is a keyed digest."""
-    rows = Guardrail.objects.filter(policy=policy).order_by("order", "id")
-    return {
-        "slug": policy.slug,
-        "name": policy.name,
-        "mode": str(policy.mode),
-        "default": policy.is_default,
-        "max_characters": policy.max_characters,
-        "over_limit": str(policy.over_limit),
-        "guardrails": [_entry(row, policy.project_id) for row in rows],
-    }
-
-
-def digest_of(content: Mapping[str, Any]) -> str:
-    """SHA-256 of the content's canonical JSON; 64 hex digits."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _entry(row: Guardrail, project_id: int) -> dict[str, Any]:
-    return {
-        "uid": str(row.uid), "detector": row.detector, "directions": row.directions, "action": str(row.action),
-        "threshold": row.threshold, "config": row.config, "categories": row.categories,
-        "on_error": str(row.on_error), "timeout": row.timeout, "enabled": row.enabled,
-        "secrets": _masked(row, project_id),
-    }  # fmt: skip
-
-
-def _masked(row: Guardrail, project_id: int) -> dict[str, str]:
-    key = settings.KEYRING.project_digest_key(project_id)
-    try:
-        opened = row.secrets
-    except Unsealable:
-        return {"": "does not open"}
-    return {name: f"masked:{digest_text(key, json.dumps(value))[:16]}" for name, value in sorted(opened.items())}
-
-
-def _spec_from(entry: Mapping[str, Any]) -> Spec:
-    return Spec(
-        detector=entry["detector"], directions=tuple(entry["directions"]), action=entry["action"],
-        threshold=entry["threshold"], config=entry["config"], categories=tuple(entry["categories"]),
-        on_error=entry["on_error"], timeout=entry["timeout"], enabled=entry["enabled"], uid=entry["uid"],
-    )  # fmt: skip
-
-
-def _stored_spec(row: Check) -> Spec:
-    return Spec(
-        detector=row.detector, directions=tuple(row.directions), action=str(row.action), threshold=row.threshold,
-        config=row.config, categories=tuple(row.categories), on_error=str(row.on_error), timeout=row.timeout,
-        enabled=row.enabled, uid=str(row.uid),
-    )  # fmt: skip
-
-
 # --- writing --------------------------------------------------------------------------------------------
 
 
@@ -373,10 +305,10 @@ def _replace_guardrails(policy: Policy, specs: Sequence[Spec]) -> None:
         raise ValidationError(f"A policy has at most {MAX_GUARDRAILS} guardrails.")
     rows = list(Guardrail.objects.filter(policy=policy).order_by("order", "id"))
     kept = []
-    for order, (spec, row) in enumerate(_pair(specs, rows)):
+    for order, (spec, row) in enumerate(pair(specs, rows)):
         guardrail = row or Guardrail(project_id=policy.project_id, policy=policy)
         try:
-            changed = _fill(guardrail, spec, order)
+            changed = fill(guardrail, spec, order)
             if changed:
                 guardrail.full_clean()
                 guardrail.save()
@@ -388,58 +320,6 @@ def _replace_guardrails(policy: Policy, specs: Sequence[Spec]) -> None:
         if row.pk not in kept:
             row.delete()
 
-
-def _pair(specs: Sequence[Spec], rows: Sequence[C]) -> list[tuple[Spec, C | None]]:
-    """Each guardrail that is asked for with the row that it continues: by uid, else the first alike."""
-    free = {str(row.uid): row for row in rows}
-    by_uid = {spec.uid: free.pop(spec.uid) for spec in specs if spec.uid in free}
-    pairs: list[tuple[Spec, C | None]] = []
-    for spec in specs:
-        row = by_uid.pop(spec.uid, None)
-        if row is None:
-            alike = (uid for uid, each in free.items() if _stored_spec(each).likeness == spec.likeness)
-            row = free.pop(next(alike, ""), None)
-        # Secrets belong to a detector: another one must not get them.
-        pairs.append((spec, row if row is not None and row.detector == spec.detector else None))
-    return pairs
-
-
-def _fill(row: Check, spec: Spec, order: int) -> bool:
-    """Writes what is asked for into the row; whether anything differed. Raises ValidationError."""
-    plain, given = split_secrets(spec)
-    kept = _kept_secrets(row, given)
-    secrets = {name: value for name, value in {**kept, **given}.items() if value not in ("", None)}
-    check_spec(replace(spec, config={**plain, **secrets}))
-    _keep_secrets_at_home(row, plain, kept, given)
-    wanted = {
-        "detector": spec.detector, "directions": list(spec.directions), "action": spec.action,
-        "threshold": float(spec.threshold), "config": plain, "categories": list(spec.categories),
-        "on_error": spec.on_error, "timeout": float(spec.timeout), "enabled": spec.enabled, "order": order,
-    }  # fmt: skip
-    changed = row.pk is None or secrets != kept or any(getattr(row, name) != value for name, value in wanted.items())
-    for name, value in wanted.items():
-        setattr(row, name, value)
-    if secrets != kept:
-        row.secrets = secrets
-    return changed
-
-
-def _keep_secrets_at_home(
-    row: Check, plain: Mapping[str, Any], kept: Mapping[str, Any], given: Mapping[str, Any]
-) -> None:
-    """Who may change an address must not learn by it what was stored for the old one."""
-    moved = [name for name in ("url", "base_url") if plain.get(name) != row.config.get(name)]
-    if row.pk is not None and moved and set(kept) - set(given):
-        raise ValidationError(f"Give the secrets again, since {moved[0]} changes.")
-
-
-def _kept_secrets(row: Check, given: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return row.secrets
-    except Unsealable as error:
-        if not given:
-            raise ValidationError("The stored secrets do not open any more; give them again.") from error
-        return {}
 
 
 def _write_version(policy: Policy) -> None:
@@ -455,19 +335,13 @@ def _author() -> str:
     return (who.label or who.kind)[:300]
 
 
-def _summary(row: Check) -> dict[str, Any]:
-    return {
-        "detector": row.detector, "directions": row.directions, "action": str(row.action),
-        "threshold": row.threshold, "on_error": str(row.on_error), "enabled": row.enabled,
-    }  # fmt: skip
-
 
 def _record(kind: str, policy: Policy) -> None:
     with with_project(policy.project_id):
         rows = Guardrail.objects.filter(policy=policy).order_by("order", "id")
         detail = {
             "version": policy.version, "digest": digest_of(content_of(policy)), "mode": str(policy.mode),
-            "default": policy.is_default, "guardrails": [_summary(row) for row in rows],
+            "default": policy.is_default, "guardrails": [summary_of(row) for row in rows],
         }  # fmt: skip
     record(kind, project_ref=policy.project_id, project=policy.project.slug, subject=policy.slug,
            policy_version=policy.version, detail=detail)  # fmt: skip

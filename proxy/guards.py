@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -15,8 +15,8 @@ from guardrails import vault
 from guardrails.engine import scan
 from guardrails.engine.apart import apart_in
 from guardrails.engine.detector import Outbound
+from guardrails.engine.rules import Policy
 from guardrails.outbound import Connections
-from guardrails.presets import DEFAULT, PRESETS
 from guardrails.verdicts import VerdictCache
 from proxy.definitions import Definitions
 from proxy.errors import Refusal
@@ -26,6 +26,7 @@ _THREADS = 2
 _SWITCH_SECONDS = 0.001
 # Messages of fewer bytes are gone through where they are.
 _LARGE_BYTES = 32 * 1024
+_MOST_READY = 4_096
 T = TypeVar("T")
 
 
@@ -38,8 +39,9 @@ class Guards:
         self.cache = VerdictCache()
         self.vault = vault.from_settings()
         self.definitions = Definitions()
-        self.is_warm = False
-        self._warming: asyncio.Task[None] | None = None
+        # By identity; a snapshot keeps the objects of policies that did not change.
+        self._ready: dict[int, Policy] = {}
+        self._preparing: dict[int, asyncio.Task[None]] = {}
         self._connections = Connections()
         self._slots: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -50,22 +52,41 @@ class Guards:
             slot = self._slots[project_id] = asyncio.Semaphore(1)
         return slot
 
-    async def warm(self) -> None:
-        """Makes ready what most projects use, once, for the first call that is looked at.
+    def expect(self, policies: Iterable[Policy]) -> None:
+        """Begins to make ready what a project will be looked at with."""
+        for policy in policies:
+            if not self._is_ready(policy):
+                self._prepare(policy)
 
-        A worker whose projects look at nothing never holds it.
+    async def make_ready(self, policy: Policy) -> None:
+        """Returns when a message can be looked at without loading anything first.
+
+        A worker whose projects look at nothing never holds the weights and expressions of detectors.
         """
-        if self._warming is None:
-            self._warming = asyncio.create_task(self._warm(), name="warm")
-        await asyncio.shield(self._warming)
+        if not self._is_ready(policy):
+            await asyncio.shield(self._prepare(policy))
 
-    async def _warm(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await apart_in(self.pool)(scan.prepare, PRESETS[DEFAULT])
-        self.is_warm = True
-        # It lives as long as the process: to look through it for garbage would stop the loop, again and again.
-        gc.collect()
-        gc.freeze()
+    def _is_ready(self, policy: Policy) -> bool:
+        return self._ready.get(id(policy)) is policy or not (policy.rules or policy.floor)
+
+    def _prepare(self, policy: Policy) -> asyncio.Task[None]:
+        """One task for a policy, however many wait for it."""
+        task = self._preparing.get(id(policy))
+        if task is None:
+            task = self._preparing[id(policy)] = asyncio.create_task(self._load(policy), name="prepare")
+        return task
+
+    async def _load(self, policy: Policy) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                await apart_in(self.pool)(scan.prepare, policy)
+        finally:
+            del self._preparing[id(policy)]
+        if not self._ready:
+            _keep_loaded()
+        if len(self._ready) >= _MOST_READY:
+            self._ready.clear()
+        self._ready[id(policy)] = policy
 
     async def apart(self, project_id: int, size: int, function: Callable[..., T], *arguments: Any) -> T:
         """What goes through a message of `size` bytes, in the pool when that is much. Raises Refusal overloaded."""
@@ -82,6 +103,17 @@ class Guards:
         return self._connections.of(project_id)
 
     async def close(self) -> None:
+        for task in self._preparing.values():
+            task.cancel()
         self.pool.shutdown(wait=False, cancel_futures=True)
         await self._connections.close()
         await self.vault.close()
+
+
+def _keep_loaded() -> None:
+    """What was loaded lives as long as the process: to look through it for garbage would stop the loop again and again.
+
+    Only the youngest is looked through before; all of it would stop the loop for as long now.
+    """
+    gc.collect(0)
+    gc.freeze()

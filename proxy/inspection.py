@@ -13,8 +13,8 @@ from guardrails import tokens
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Action, Blocked, Report, Rewritten, Verdict
+from guardrails.engine.lent import Services, VaultUnavailable
 from guardrails.engine.rules import Policy
-from guardrails.engine.scan import Services, VaultUnavailable
 from guardrails.vault import Issuer, Owner
 from proxy import naming
 from proxy.definitions import MEMBERS, Entry, key_of
@@ -204,8 +204,7 @@ class Inspection:
         entry: Entry | None = None, size: int = 0,
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
-        if not guards.is_warm and (policy.rules or policy.floor):
-            await guards.warm()
+        await guards.make_ready(policy)
         # A definition is read the same, whatever call it turned up in.
         subject, method = (call.subject[1], call.method) if entry is None else ("", entry.method)
         context = Context(

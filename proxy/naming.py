@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from audit.naming import digest_name, is_digest
 from guardrails.compiled import PolicySet
 from guardrails.engine import scan
+from guardrails.engine.arming import arm
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Report
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import Policy
-from guardrails.engine.scan import Services
 from proxy import protocol
 from proxy.aggregate.meta import names
 
@@ -143,8 +144,7 @@ def _readings(call: Call, kind: str, text: str) -> tuple[_Reading, ...]:
 
 async def _inspect(call: Call, text: str, reading: _Reading) -> Report:
     policies, server, guards = call.snapshot.policies, call.upstream, call.state.guards
-    if not guards.is_warm and (reading.policy.rules or reading.policy.floor):
-        await guards.warm()
+    await guards.make_ready(reading.policy)
     context = Context(reading.direction, call.principal.project_id, server.slug, tool=text, method=reading.method)
     # Without a way out.
     services = Services(cache=call.state.guards.cache, is_exempt=policies.exempt(server.server_id, text))
@@ -154,7 +154,7 @@ async def _inspect(call: Call, text: str, reading: _Reading) -> Report:
 
 def note_looked_at(call: Call, policy: Policy, report: Report) -> None:
     """The guardrails have seen the whole message, as the caller sent it."""
-    if not any("input" in armed.rule.directions for armed in scan.arm(policy)):
+    if not any("input" in armed.rule.directions for armed in arm(policy)):
         return
     places = {call.subject: _place(call)} if call.subject[1] else {}
     if not _is_known(call.method):

@@ -18,8 +18,8 @@ from gateway_site.lib.jsontext import decode, encode
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Action, Blocked, Rewritten
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import Policy, Rule
-from guardrails.engine.scan import Services
 from projects.models import PayloadLevel
 
 if TYPE_CHECKING:
@@ -143,8 +143,7 @@ def _written(content: Mapping[str, Any]) -> bytes:
 async def _redact(call: Call, content: dict[str, Any], size: int) -> tuple[dict[str, Any] | None, str]:
     """The content without what is personal or secret; None and the cause when not all of it could be looked at."""
     guards, project = call.state.guards, call.principal.project_id
-    if not guards.is_warm:
-        await guards.warm()
+    await guards.make_ready(_LOCAL)
     # As the arguments of a tool, where no place is the protocol's own and every name and text is looked at.
     message = {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "", "arguments": content}}
     context = Context(direction=_DIRECTION, project=project, server=call.upstream.slug, method="tools/call")

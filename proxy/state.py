@@ -141,6 +141,8 @@ class State:
         """A project's configuration is another one now: what depends on it goes, and who listens is told."""
         self.open_calls.end_revoked(project_id, after)
         self._drop_cleared(project_id, before, after)
+        if after is not None:
+            self.guards.expect(after.policies.in_use())
         self.changes.follow(project_id)
 
     def _drop_cleared(self, project_id: int, before: Snapshot | None, after: Snapshot | None) -> None:

@@ -13,27 +13,26 @@ from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import value_at
 from guardrails.pii.hits import Hit, settle
 from guardrails.pii.reading import Reading
-from guardrails.secrets_patterns import (
+from guardrails.secrets.named import NAMED, kind_of_name, score_value
+from guardrails.secrets.places import (
     AWS_SECRET,
-    CATEGORIES,
     HEADER,
-    NAMED,
     PEM,
     URL_WITH_PASSWORD,
-    category_of,
     end_of_pem,
     is_aws_secret,
-    kind_of_name,
     score_header,
     score_url,
-    score_value,
-    unescaped,
-    vendors,
 )
+from guardrails.secrets.vendors import FORMS, category_of, unescaped, vendors
 
 # Readings in which other characters turn up than someone wrote: only forms that no chance makes count there.
 _TURNED = KEYED | ORDERED | {"leet", "joined"}
 _MOST = 2_000
+_OF_NO_VENDOR = (
+    "AWS_SECRET_KEY", "PRIVATE_KEY", "CONNECTION_STRING", "BASIC_AUTH_URL", "AUTHORIZATION", "PASSWORD",
+    "API_KEY", "SECRET",
+)  # fmt: skip
 
 
 @detectors.add
@@ -43,7 +42,7 @@ class Secrets(TextDetector):
     name: ClassVar[str] = "secrets"
     label: ClassVar[str] = "Passwords, tokens and keys"
     version: ClassVar[str] = "2"
-    categories: ClassVar[tuple[str, ...]] = CATEGORIES
+    categories: ClassVar[tuple[str, ...]] = (*dict.fromkeys(form.category for form in FORMS), *_OF_NO_VENDOR)
     # As for the detector of repetition: every disguise is read.
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import re2
 
 from guardrails.engine import bases, disguising
+from guardrails.engine.arrays import distinct
 from guardrails.engine.bases import plain
 from guardrails.engine.pieces import Change, Pieces, Reading, excerpt
 from guardrails.engine.turning import turnings
@@ -256,7 +257,7 @@ def _bits(text: str) -> Reading | None:
     found = Pieces()
     for start, end in _runs(places, 32):
         run = points[start:end]
-        used = np.unique(run)
+        used = distinct(run)
         if len(used) != 2:
             continue
         for one in used:

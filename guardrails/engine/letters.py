@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from guardrails.engine.arrays import distinct
 from guardrails.engine.ngrams import WEIGHTS
 
 Floats = npt.NDArray[np.float32]
@@ -106,7 +107,7 @@ def _find_turns(blocks: Pairs, letters: Doubles, told: Doubles) -> dict[int, lis
         best = scores.argmax(axis=1)
         per_letter = scores[np.arange(len(some)), best] / letters[some]
         sure = (per_letter >= LIKE_WRITING) & (per_letter - told[some] / letters[some] >= GAIN)
-        for index in np.unique(best[sure]).tolist():
+        for index in distinct(best[sure]).tolist():
             found.setdefault(index, []).extend(_stretches(some[sure & (best == index)]))
     return found
 

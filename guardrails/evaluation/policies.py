@@ -10,8 +10,9 @@ from typing import Any
 
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Action, Verdict
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import Mode, Policy
-from guardrails.engine.scan import Services, inspect
+from guardrails.engine.scan import inspect
 from guardrails.evaluation.metrics import measure
 from guardrails.evaluation.rows import DataError, Row
 from guardrails.evaluation.tasks import Ask, Opinion, Progress, is_argument, score

@@ -11,7 +11,8 @@ from guardrails.engine.turns import give_way
 
 # Places of one pattern in one text; more of them tell nothing new.
 _MOST = 20
-_MEMORY_BYTES = 64 * 1024 * 1024
+# Of an automaton; in texts of many alphabets one grows until it is full, and then begins anew.
+_MEMORY_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,14 @@ class Signs:
         self._all = re2.Set.SearchSet(options)
         for sign in signs:
             self._all.Add(_flagged(sign))
+        # Always matches: an answer without it is the automaton out of memory, which re2 does not tell apart from none.
+        self._all.Add("")
         self._all.Compile()
 
     def among(self, text: str) -> list[int]:
         """Which of the patterns are somewhere in the text."""
-        return sorted(self._all.Match(text) or ())
+        seen = self._all.Match(text) or range(len(self._signs))
+        return sorted(index for index in seen if index < len(self._signs))
 
     def find(self, text: str, which: Sequence[int] | None = None) -> Iterator[Hit]:
         """The first places of each pattern, by pattern. `which` are those to look for, if that is known."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import cumulative
+from guardrails.engine.arrays import cumulative, distinct
 from guardrails.engine.ngrams import Features
 from guardrails.language.lexicon import GRAM_BITS, Doubles
 from guardrails.language.sentences import split_sentences
@@ -49,7 +49,7 @@ class _Table:
     """Weights of examples (rows) by hash (columns); only the hashes that some example has."""
 
     def __init__(self, sets: Sequence[tuple[Hashes, Doubles]]) -> None:
-        self.hashes: Hashes = np.unique(np.concatenate([hashes for hashes, _ in sets]))
+        self.hashes: Hashes = distinct(np.concatenate([hashes for hashes, _ in sets]))
         self.weights = np.zeros((len(self.hashes), len(sets)), dtype=np.float32)
         for column, (hashes, weights) in enumerate(sets):
             self.weights[np.searchsorted(self.hashes, hashes), column] = weights

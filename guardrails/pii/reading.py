@@ -15,7 +15,8 @@ import re2
 from guardrails.engine.arrays import cumulative, pieces
 from guardrails.engine.turns import give_way
 
-_MAX_PATTERN_BYTES = 64 << 20
+# Of an automaton; it grows with the texts that it has seen until it is full, and then begins anew.
+_MAX_PATTERN_BYTES = 8 << 20
 # Letters in as few ranges as will do: the full classes of Unicode make automata of megabytes. What they find is looked
 # at again with the methods of str.
 _LETTER = r"A-Za-z\x{aa}\x{b5}\x{ba}\x{c0}-\x{2c1}\x{300}-\x{1fff}\x{2c00}-\x{2fef}\x{3005}-\x{d7ff}\x{f900}-\x{ffdc}"

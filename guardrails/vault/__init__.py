@@ -17,7 +17,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from guardrails.engine.scan import VaultUnavailable
+from guardrails.engine.lent import VaultUnavailable
 from guardrails.vault.memory import MemoryVault
 from guardrails.vault.sealed import Bounds, Owner
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway_site.lib.secrets import Keyring
-from guardrails.engine.scan import VaultUnavailable
+from guardrails.engine.lent import VaultUnavailable
 from guardrails.vault.sealed import DEFAULT_SECONDS, Bounds, Entry, Owner, OwnerKeys, SealedVault
 
 _BOUNDS = Bounds()

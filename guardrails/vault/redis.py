@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from gateway_site.lib.secrets import Keyring
-from guardrails.engine.scan import VaultUnavailable
+from guardrails.engine.lent import VaultUnavailable
 from guardrails.vault.sealed import (
     CHECK_BYTES,
     DEFAULT_SECONDS,

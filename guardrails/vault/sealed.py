@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway_site.lib.secrets import Keyring
-from guardrails.engine.scan import VaultUnavailable
+from guardrails.engine.lent import VaultUnavailable
 from guardrails.tokens import DIGEST_BYTES, is_token, make_token, spell_category
 
 DEFAULT_SECONDS = 3600

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from guardrails.engine.scan import VaultUnavailable
+from guardrails.engine.lent import VaultUnavailable
 from proxy.aggregate import feed, notices
 from proxy.aggregate.about import client_capabilities, describe, plain_info
 from proxy.aggregate.lists import answer_list

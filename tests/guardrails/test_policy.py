@@ -17,10 +17,12 @@ from django.utils import timezone
 from audit.models import Event
 from gateway_site.lib.actor import Actor, acting_as
 from guardrails import compiled, presets, services
+from guardrails.contents import digest_of
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Action, Blocked, Finding, Passed, Rewritten, Verdict
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import MAX_CHARACTERS, Mode, Policy
-from guardrails.engine.scan import Services, inspect
+from guardrails.engine.scan import inspect
 from guardrails.exemptions import digest_place, digest_text
 from guardrails.models import FindingException, FloorGuardrail, Guardrail, PolicyVersion
 from guardrails.models import Policy as PolicyRow
@@ -186,7 +188,7 @@ def test_each_change_is_a_version_and_no_change_is_none(cast: Cast) -> None:
         first = PolicyVersion.objects.get(version=1)
         digests = list(PolicyVersion.objects.values_list("digest", flat=True))
     assert first.author == "ada@acme.test"
-    assert first.digest == services.digest_of(first.content)
+    assert first.digest == digest_of(first.content)
     assert len(set(digests)) == 4
     assert [entry["directions"] for entry in first.content["guardrails"]] == [["input", "output"], ["definition"]]
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from guardrails.checks import presets_can_be_made
+from guardrails.engine.arming import arm
 from guardrails.engine.detector import Context, find
 from guardrails.engine.findings import Action, Blocked, Passed, Rewritten, Verdict
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import Mode, Policy, Rule
-from guardrails.engine.scan import Services, arm, inspect
+from guardrails.engine.scan import inspect
 from guardrails.presets import DEFAULT, PRESETS
 from guardrails.specs import spec_of
 from guardrails.validation import check_spec

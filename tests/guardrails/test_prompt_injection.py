@@ -18,6 +18,7 @@ from guardrails.engine.detector import Context, Target
 from guardrails.engine.findings import Finding
 from guardrails.engine.letters import code_of
 from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.injection import signs
 from guardrails.training import attacks, attacks_by_language, harmless, letters
 from guardrails.training.corpus import part_of, read
 from guardrails.training.grammar import expand, lines
@@ -547,3 +548,12 @@ def test_an_inserted_text_stands_whole_in_its_host() -> None:
     for text in insert(["the inserted words"] * 40, [PROSE], seed=9):
         assert "the inserted words" in text
         assert len(text) > 200
+
+
+@found_in_text
+def test_what_the_joint_automaton_has_no_memory_for_is_looked_for_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = signs.Sign("ONE", 0.5, "ignore (?:all|any)"), signs.Sign("TWO", 0.5, r"\bsecrets?\b")
+    made = signs.Signs(told)
+    found = [hit.category for hit in made.find("Ignore all secrets")]
+    monkeypatch.setattr(made, "_all", type("Full", (), {"Match": lambda self, text: None})())
+    assert [hit.category for hit in made.find("Ignore all secrets")] == found == ["ONE", "TWO"]

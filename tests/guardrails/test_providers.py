@@ -20,8 +20,9 @@ from pytest_django import Settings
 from guardrails.asking.service import decode
 from guardrails.engine.detector import ConfigError, Context, Provider, ProviderError, Target, providers
 from guardrails.engine.findings import Action, Blocked, Finding, Passed
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import Policy, Rule
-from guardrails.engine.scan import Services, inspect
+from guardrails.engine.scan import inspect
 from guardrails.engine.segments import Surface
 from guardrails.outbound import Connections
 from guardrails.specs import Spec
@@ -546,7 +547,8 @@ import asyncio, sys
 from guardrails.engine.detector import find, providers
 from guardrails.engine.findings import Action, Blocked
 from guardrails.engine.rules import Policy, Rule
-from guardrails.engine.scan import Services, inspect
+from guardrails.engine.lent import Services
+from guardrails.engine.scan import inspect
 from guardrails.engine.detector import Context
 
 rule = Rule("r", "acme", frozenset({"input"}), Action.BLOCK, config={"api_key": "k"})

@@ -13,8 +13,9 @@ import pytest
 from guardrails.engine import detector as registry
 from guardrails.engine.detector import Context, MessageDetector, Outbound, Provider, ProviderError, Target, TextDetector
 from guardrails.engine.findings import Action, Blocked, Finding, Passed, Rewritten, Verdict
+from guardrails.engine.lent import Services, VaultUnavailable
 from guardrails.engine.rules import Mode, Policy, Rule
-from guardrails.engine.scan import Services, VaultUnavailable, inspect
+from guardrails.engine.scan import inspect
 
 claim = pytest.mark.claim
 WORD = "zugzwang"

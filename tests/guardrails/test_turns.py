@@ -23,13 +23,15 @@ from guardrails.engine import apart, arrays, ngrams, turns
 from guardrails.engine import detector as registry
 from guardrails.engine.detector import Context, SeveralDetector, Target, TextDetector
 from guardrails.engine.findings import Action, Blocked, Finding, Report, Verdict
+from guardrails.engine.lent import Services
 from guardrails.engine.ngrams import Features, load
 from guardrails.engine.rules import Policy, Rule
-from guardrails.engine.scan import Services, inspect
+from guardrails.engine.scan import inspect
 from guardrails.engine.segments import Segment
 from guardrails.language.words import split_words
 from guardrails.presets import PRESETS
 from guardrails.verdicts import VerdictCache
+from proxy.guards import Guards
 from tests.guardrails.texts import target
 
 claim = pytest.mark.claim
@@ -57,13 +59,16 @@ class Seen(TextDetector):
 
     name, label, version, categories = "seen", "seen", "1", ()
     collecting: ClassVar[list[bool]] = []
+    made_in: ClassVar[list[str]] = []
+    scanned_in: ClassVar[list[str]] = []
     ended_in: ClassVar[list[str]] = []
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Takes nothing."""
+        self.made_in.append(threading.current_thread().name)
 
     def scan(self, target: Target) -> Sequence[Finding]:
         self.collecting.append(gc.isenabled())
+        self.scanned_in.append(threading.current_thread().name)
         weakref.finalize(target, lambda: self.ended_in.append(threading.current_thread().name))
         return ()
 
@@ -96,7 +101,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         registry.detectors, "_classes", {**registry.detectors._classes, Seen.name: Seen, Several.name: Several}
     )
-    for noted in (Seen.collecting, Seen.ended_in, Several.asked):
+    for noted in (Seen.collecting, Seen.made_in, Seen.scanned_in, Seen.ended_in, Several.asked):
         noted.clear()
 
 
@@ -129,8 +134,9 @@ def told(verdict: Verdict) -> tuple[Any, ...]:
     return type(verdict).__name__, blocked, value, report.findings, report.failures, report.coverage
 
 
-def only(detector: str) -> Policy:
-    return Policy(name="p", rules=(Rule(id="r", detector=detector, directions=ANY, action=Action.FLAG, threshold=0.0),))
+def only(detector: str, **config: Any) -> Policy:
+    rule = Rule(id="r", detector=detector, directions=ANY, action=Action.FLAG, threshold=0.0, config=config)
+    return Policy(name="p", rules=(rule,))
 
 
 def in_pieces_of(patch: pytest.MonkeyPatch, length: int) -> None:
@@ -303,6 +309,28 @@ def test_a_large_message_is_taken_down_in_the_pool(pool: ThreadPoolExecutor) -> 
     assert all(name.startswith("guard") for name in Seen.ended_in)
 
 
+@claim("guard.loop")
+def test_what_a_policy_looks_with_is_loaded_once_in_the_pool_before_its_first_message() -> None:
+    # Nobody has had a detector of this configuration.
+    policy = only("seen", of="a policy that comes in")
+
+    async def run() -> None:
+        guards = Guards()
+        try:
+            guards.expect([policy])
+            await asyncio.gather(*(guards.make_ready(policy) for _ in range(3)))
+            loaded = len(Seen.scanned_in)
+            await guards.make_ready(policy)
+            assert len(Seen.scanned_in) == loaded > 0
+            await inspect(message_of("text", "input"), policy, Context("input"), Services(pool=guards.pool), size=10)
+        finally:
+            await guards.close()
+
+    asyncio.run(run())
+    assert [name.partition("_")[0] for name in Seen.made_in] == ["guard"]
+    assert Seen.scanned_in[0].startswith("guard")
+
+
 # --- what is known already ------------------------------------------------------------------------------
 
 
@@ -328,6 +356,19 @@ def test_only_texts_that_are_not_known_or_not_alone_are_judged_again() -> None:
         "/params/arguments/value/2", "/params/arguments/value/0"
     ]  # fmt: skip
     assert [finding.pointer[-1] for finding in second.report.findings] == ["1", "2", "0"]
+
+
+@claim("guardrails.verdict-cache")
+def test_a_message_of_very_many_texts_leaves_no_room_of_the_cache_to_itself() -> None:
+    services, texts = Services(cache=VerdictCache()), [f"{number:100d}" for number in range(2_000)]
+
+    def looks(some: list[str]) -> int:
+        Seen.scanned_in.clear()
+        judge(some, only("seen"), services)
+        return len(Seen.scanned_in)
+
+    assert looks(texts) == looks(texts)
+    assert looks(texts[:10]) - looks(texts[:10]) == 10
 
 
 @claim("guardrails.toxicity-neutral")

@@ -11,8 +11,8 @@ from guardrails.compiled import PolicySet
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
 from guardrails.engine.findings import Finding
+from guardrails.engine.lent import Services
 from guardrails.engine.rules import Policy
-from guardrails.engine.scan import Services
 from guardrails.presets import PRESETS
 from projects.authentication import KeyRecord, Principal
 from proxy.aggregate import bridge
