@@ -25,9 +25,14 @@ import redis
 ROOT = Path(__file__).resolve().parents[1]
 # What Django checks of the code at each command is the same each time, takes longer than most commands, and has a test
 # of its own (tests.e2e.sowing runs `check`).
-UNCHECKED = "--skip-checks"
+_UNCHECKED = "--skip-checks"
 # The processes of one run share it.
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)[:12]
+
+
+def unchecked(command: str, *arguments: str) -> list[str]:
+    """What runs a management command; a shell checks nothing, and knows no such option."""
+    return [sys.executable, "manage.py", command, *([] if command == "shell" else [_UNCHECKED]), *arguments]
 
 
 @contextmanager
@@ -134,7 +139,7 @@ def is_migrated(url: str) -> bool:
 
 def migrate(environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", UNCHECKED, "--verbosity", "0"], cwd=ROOT, capture_output=True,
+        unchecked("migrate", "--verbosity", "0"), cwd=ROOT, capture_output=True,
         text=True, env={"PATH": os.environ["PATH"], "GATEWAY_LOG_LEVEL": "ERROR", **environment}, timeout=120,
     )  # fmt: skip
     if done.returncode != 0:

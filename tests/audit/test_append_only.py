@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from audit.entry import now
 from audit.models import Event
 from audit.verify import verify
 from tests.audit.sealing import EARLIER, entry, execute, make_log, seal_all
-from tests.databases import UNCHECKED, own_database
+from tests.databases import own_database, unchecked
 
 ROOT = Path(__file__).resolve().parents[2]
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no partitions and no roles")
@@ -107,7 +106,7 @@ def test_a_log_that_was_there_before_is_taken_over_line_by_line(tmp_path: Path) 
 
     def manage(*arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments, UNCHECKED], env=environment, cwd=ROOT, capture_output=True,
+            unchecked(*arguments), env=environment, cwd=ROOT, capture_output=True,
             text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from tests.conformance.processes import free_port, start, stop
-from tests.databases import ROOT, UNCHECKED, is_migrated, migrated_file
+from tests.databases import ROOT, is_migrated, migrated_file, unchecked
 
 COMMAND_TIMEOUT = 120.0
 READY_TIMEOUT = 90.0
@@ -84,11 +83,10 @@ class Gateway:
         return answer
 
     def start(self) -> None:
-        command = ["gateway", UNCHECKED, "--server", self.server, "--workers", str(self.workers)]
+        server = ["--server", self.server, "--workers", str(self.workers)]
         address = ["--host", "127.0.0.1", "--port", str(self.port)]
-        self.process = start(
-            [sys.executable, "manage.py", *command, *address], self.log, self._environment(), cwd=ROOT
-        )
+        command = unchecked("gateway", *server, *address)
+        self.process = start(command, self.log, self._environment(), cwd=ROOT)
         try:
             self.wait_until_ready()
         except BaseException:
@@ -101,10 +99,8 @@ class Gateway:
             self.process = None
 
     def manage(self, *arguments: str) -> str:
-        # A shell checks nothing and knows no such option.
-        unchecked = () if arguments[0] == "shell" else (UNCHECKED,)
         result = subprocess.run(
-            [sys.executable, "manage.py", *arguments, *unchecked],
+            unchecked(*arguments),
             cwd=ROOT,
             env=self._environment(),
             capture_output=True,

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 
 from tests.conformance.gateway import Gateway
-from tests.databases import ROOT, UNCHECKED
+from tests.databases import ROOT, unchecked
 from tests.reliability.client import Load, call_first, call_once, keep_calling
 from tests.reliability.postgresql import PostgreSQL
 from tests.reliability.test_faults import (
@@ -69,7 +69,7 @@ UNSEALED = "SELECT (SELECT count(*) FROM audit_event) - (SELECT count(*) FROM au
 
 def verification(gateway: Gateway) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "manage.py", "audit", "verify", "--json", UNCHECKED],
+        unchecked("audit", "verify", "--json"),
         cwd=ROOT, env=gateway._environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     report: dict[str, Any] = orjson.loads(done.stdout)
@@ -276,7 +276,7 @@ def test_sealers_and_the_database_are_killed_and_nothing_acknowledged_is_missing
 
     def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments, UNCHECKED], env=environment, cwd=ROOT, capture_output=True,
+            unchecked(*arguments), env=environment, cwd=ROOT, capture_output=True,
             text=True, timeout=180,
         )  # fmt: skip
 

@@ -6,7 +6,6 @@ import contextlib
 import hmac
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +23,7 @@ import pytest
 
 from gateway_site.lib.secrets import load_or_create
 from tests.conformance.gateway import Gateway
-from tests.databases import ROOT, UNCHECKED
+from tests.databases import ROOT, unchecked
 from tests.e2e.client import HANDSHAKE, META, Client, Reply, Stream
 from tests.e2e.upstream import Seen, Upstream, running
 from tests.reliability.disks import empty, fill, limit_growth, size_of, small_disk
@@ -372,7 +371,7 @@ def the_log_is_whole(place: Place, name: str, held: list[str]) -> None:
         assert (digest(key, seen),) in outcomes, text
     wait_until(lambda: place.count(UNSEALED) == 0)
     done = subprocess.run(
-        [sys.executable, "manage.py", "audit", "verify", "--json", UNCHECKED], cwd=ROOT,
+        unchecked("audit", "verify", "--json"), cwd=ROOT,
         env=place.gateway._environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert (done.returncode, orjson.loads(done.stdout)["result"]) == (0, "intact"), done.stdout
