@@ -305,7 +305,7 @@ async def test_nobody_listens(unused_tcp_port: int) -> None:
     with pytest.raises(UpstreamError) as caught:
         async with opening(server):
             pass
-    assert (caught.value.kind, caught.value.detail) == ("unavailable", "ConnectFailed")
+    assert (caught.value.kind, caught.value.detail) == ("unavailable", "nothing answers at its address")
 
 
 async def test_the_runner_is_reached_and_waited_for(tmp_path: Path, settings: Settings) -> None:
