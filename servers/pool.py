@@ -6,14 +6,16 @@ A general client takes more than twice the CPU for each of them.
 from __future__ import annotations
 
 import asyncio
+import select
 import time
 from collections.abc import Awaitable, Callable
 
 from gateway_site.lib.deadline import Deadline
 from servers.streaming import BrokenAnswer, Reply
 
-# How long a connection is kept that nobody uses.
-_KEPT_SECONDS = 30.0
+# How long a connection is kept that nobody uses: less than the five seconds after which common servers (uvicorn, Node)
+# end it, since a call that is sent just then is lost.
+_KEPT_SECONDS = 4.0
 
 
 class Kept(Reply):
@@ -40,6 +42,16 @@ class Kept(Reply):
             # Who answers before the request has come may read its rest as the next one.
             and not transport.get_write_buffer_size()
         )  # fmt: skip
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the server has neither said nor ended anything that the loop has not come to yet."""
+        file = self._transport.get_extra_info("socket").fileno() if self._transport is not None else -1
+        if file < 0:
+            return False
+        news = select.poll()
+        news.register(file, select.POLLIN)
+        return not news.poll(0)
 
     def ask(self, request: bytes) -> None:
         """Sends a request. What was not read of the answer before is dropped."""
@@ -119,9 +131,10 @@ class Pool:
         self._free.clear()
 
     def _take(self) -> Kept | None:
+        oldest = time.monotonic() - _KEPT_SECONDS
         while self._free:
             kept = self._free.pop()
-            if kept.is_ready:
+            if kept.is_ready and kept.free_since > oldest and kept.is_quiet:
                 return kept
             kept.close()
         return None

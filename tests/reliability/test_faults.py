@@ -174,7 +174,10 @@ async def test_after_the_runner_was_killed_the_next_call_works(gateway: Gateway)
     await call_first(url, key, "echo")
     children = named(gateway, CHILD)
     assert children
-    named(gateway, "manage.py runner")[0].kill()
+    runner = named(gateway, "manage.py runner")[0]
+    runner.kill()
+    # Until then its socket may take a call, which is lost with it.
+    await asyncio.to_thread(runner.wait, 30)
     # The children end with their runner.
     await wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
     url = gateway.url("acme", "other")

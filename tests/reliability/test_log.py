@@ -156,7 +156,7 @@ def recover(gateway: Gateway) -> None:
 async def test_twenty_rounds_of_killing_everything_leave_nothing_out_of_the_log(
     tmp_path: Path, upstream: RecordingUpstream, broker: str
 ) -> None:
-    """In each round a web process, the sealer and the worker; in some the whole gateway, in one the database too."""
+    """In each round a web process, the sealer, a worker and the clock; in some all of it, in one the database too."""
     reached, load, stop = len(upstream.nonces), Load(), asyncio.Event()
     with PostgreSQL() as server:
         environment = {"DATABASE_URL": server.url, "REDIS_URL": broker, "GATEWAY_KEY_RATE": "0"}
@@ -191,7 +191,8 @@ async def test_twenty_rounds_of_killing_everything_leave_nothing_out_of_the_log(
 
 def parts(gateway: Gateway) -> list[list[psutil.Process]]:
     """The processes of each kind."""
-    return [web_workers(gateway), named(gateway, "-Q audit"), named(gateway, "-Q celery")]
+    kinds = ("-Q audit", "-Q celery", "gateway_site beat")
+    return [web_workers(gateway), *(named(gateway, words) for words in kinds)]
 
 
 def kill_and_start(gateway: Gateway) -> None:

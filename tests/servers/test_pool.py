@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -204,6 +206,32 @@ async def test_what_is_not_used_is_closed_after_a_while(
         assert await say(connections, server_at(server.port)) == b"one"
         assert streaming.Reply.connected == 1
         await until(lambda: streaming.Reply.connected == 0)
+
+
+async def test_a_connection_that_ended_while_the_loop_was_busy_is_not_used(connections: Connections) -> None:
+    may_end, has_ended = threading.Event(), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        with listener.accept()[0] as first:
+            first.recv(65536)
+            first.sendall(ONE)
+            assert may_end.wait(10)
+        has_ended.set()
+        with listener.accept()[0] as second:
+            second.recv(65536)
+            second.sendall(TWO)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        upstream = server_at(listener.getsockname()[1])
+        assert await say(connections, upstream) == b"one"
+        may_end.set()
+        # The loop is not asked meanwhile, as beside a long piece of work.
+        assert has_ended.wait(10)
+        assert await say(connections, upstream) == b"two"
+        thread.join(10)
 
 
 async def test_another_configuration_has_connections_of_its_own_and_the_former_end(connections: Connections) -> None:

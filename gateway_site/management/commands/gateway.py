@@ -173,12 +173,15 @@ def _parts(options: dict[str, Any], demo: _Demo | None, environment: dict[str, s
         Part("web", _web(options), environment),
     ]
     if not settings.EMBEDDED_WORKER:
-        worker = [sys.executable, "-m", "celery", "-A", "gateway_site", "worker", "-l", "WARNING"]
-        beat = ["--beat", "-s", str(settings.RUN_DIR / "beat")]
+        celery = [sys.executable, "-m", "celery", "-A", "gateway_site"]
+        worker = [*celery, "worker", "-l", "WARNING"]
+        beat = [*celery, "beat", "-l", "WARNING", "--pidfile", "", "-s", str(settings.RUN_DIR / "beat")]
         # This process has made Django's checks, which load every page and the whole REST interface.
         checked = {**environment, "CELERY_SKIP_CHECKS": "1"}
         parts += [
-            Part("worker", [*worker, *beat, "-Q", "celery", "-c", "2", "-n", "jobs@%h"], checked),
+            # A part of its own: a worker does not begin its clock again, should that end alone.
+            Part("clock", beat, checked),
+            Part("worker", [*worker, "-Q", "celery", "-c", "2", "-n", "jobs@%h"], checked),
             Part("sealer", [*worker, "-Q", "audit", "--pool", "solo", "-n", "audit@%h"], checked),
         ]
     if demo is not None:
