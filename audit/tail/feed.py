@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import TypeVar
 
 import structlog
 from django.db import connection
@@ -21,6 +21,7 @@ from audit.tail.progress import Jobs, Moved
 from projects.access import Reach
 
 logger = structlog.get_logger("audit.tail")
+T = TypeVar("T")
 
 POLL_SECONDS = 0.5
 # How long a number is waited for after a later one was seen.
@@ -95,12 +96,15 @@ class Feed:
         if len(self._listeners) >= MAX_LISTENERS or alike >= MAX_LISTENERS // 2:
             raise TooManyListeners
         if not self._listeners:
-            self._place = _Place()
-            await asyncio.to_thread(_apart, self._place.begin)
+            place = _Place()
+            await asyncio.to_thread(_apart, place.begin)
+            # Of several who come at one time the first is followed already.
+            if not self._listeners:
+                self._place = place
         if listener.hears_jobs and self._jobs is None:
             followed = Jobs()
             await asyncio.to_thread(_apart, followed.begin)
-            self._jobs = followed
+            self._jobs = self._jobs or followed
         self._listeners.add(listener)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._follow())
@@ -117,16 +121,16 @@ class Feed:
         place = self._place
         while self._listeners:
             await asyncio.sleep(POLL_SECONDS)
-            try:
-                events, skipped = await asyncio.to_thread(_apart, place.read)
-                followed = self._jobs
-                moved = await asyncio.to_thread(_apart, followed.read) if followed is not None else []
-            except Exception as error:  # noqa: BLE001  whatever the store raises, the next look may succeed
-                logger.warning("the tail cannot read the log", error=type(error).__name__)
-                continue
-            for listener in list(self._listeners):
-                listener.offer(events, skipped)
-                listener.offer_jobs(moved)
+            followed = self._jobs
+            # Each is told at once: what was read is not read again, whatever fails beside it.
+            found = await _read(place.read)
+            if found is not None:
+                for listener in list(self._listeners):
+                    listener.offer(*found)
+            moved = await _read(followed.read) if followed is not None else None
+            if moved is not None:
+                for listener in list(self._listeners):
+                    listener.offer_jobs(moved)
 
 
 class _Place:
@@ -182,7 +186,16 @@ def _fairly(new: list[tuple[int, int | None]], most: int) -> set[int]:
     return {-number for _, number in sorted(ranked)[:most]}
 
 
-def _apart(work: Callable[[], Any]) -> Any:
+async def _read(work: Callable[[], T]) -> T | None:
+    """None when it cannot be read now."""
+    try:
+        return await asyncio.to_thread(_apart, work)
+    except Exception as error:  # noqa: BLE001  whatever the store raises, the next look may succeed
+        logger.warning("the tail cannot read the log", error=type(error).__name__)
+        return None
+
+
+def _apart(work: Callable[[], T]) -> T:
     """In a thread of the pool, which keeps no connection."""
     try:
         return work()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.exports import KIND as EXPORTING
@@ -20,6 +20,7 @@ from projects.models import Job, Project
 from projects.scoping import unscoped
 from servers.discovery import KIND as READING
 from tests.audit.test_live import _close_connections, live_of
+from tests.audit.test_tail import write
 from tests.cast import Cast
 
 pytestmark = [pytest.mark.claim("pages.live-jobs"), pytest.mark.django_db(transaction=True)]
@@ -82,6 +83,19 @@ async def test_nobody_hears_of_a_job_whose_pages_are_closed_to_them(cast: Cast) 
         assert await outsider.receive_nothing(WHILE)
         theirs = await sync_to_async(begin)(cast.globex, READING)
         assert [job["id"] for job in await told(outsider)] == [theirs.job.pk]
+
+
+@pytest.mark.asyncio
+async def test_jobs_that_cannot_be_read_take_no_event_from_anybody(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Jobs) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr(Jobs, "read", fail)
+    async with live_of(cast.carla) as page:
+        await write(cast.acme.pk, "canary-subject")
+        assert json.loads(await page.receive_from(10)) == {"changed": ["figures"]}
 
 
 def test_one_look_is_two_questions_whatever_goes_on(cast: Cast) -> None:

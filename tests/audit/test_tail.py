@@ -14,7 +14,7 @@ import pytest_asyncio
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.test import Client
 
 from audit import storage
@@ -208,3 +208,27 @@ async def test_readers_of_one_project_leave_places_to_others(monkeypatch: pytest
     finally:
         for listener in ours:
             loop_feed.leave(listener)
+
+
+async def test_who_comes_together_with_one_who_is_not_let_in_hears_nothing_old(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, loop_feed = feed._Place.begin, feed.Feed()
+
+    def fail(_: feed._Place) -> None:
+        raise DatabaseError
+
+    await write(cast.acme.pk, "old")
+    outcomes = iter([begin, fail])
+    monkeypatch.setattr(feed._Place, "begin", lambda place: next(outcomes)(place))
+    both = [feed.Listener(lambda event: True, lambda: Reach(is_all=True)) for _ in range(2)]
+    try:
+        _, failed = await asyncio.gather(*(loop_feed.join(each) for each in both), return_exceptions=True)
+        assert isinstance(failed, DatabaseError)
+        await write(cast.acme.pk, "new")
+        async with asyncio.timeout(10):
+            events, skipped = await both[0].take()
+        assert ([event.subject for event in events], skipped) == (["new"], 0)
+    finally:
+        for each in both:
+            loop_feed.leave(each)
