@@ -11,8 +11,11 @@ MAX_LENGTH = 2048
 
 
 def seal(keyring: Keyring, upstream_session: str, principal: Principal, upstream: Upstream) -> str:
-    """Any worker can open it; for anyone else it does not exist. An upstream without sessions has ""."""
-    return keyring.seal(upstream_session.encode(), _place(principal, upstream))
+    """Any worker can open it; for anyone else it does not exist. An upstream without sessions has "".
+
+    Bytes of the upstream's that are no text stand in it as servers.streaming reads them.
+    """
+    return keyring.seal(upstream_session.encode("utf-8", "surrogateescape"), _place(principal, upstream))
 
 
 def unseal(keyring: Keyring, session: str, principal: Principal, upstream: Upstream) -> str:
@@ -20,8 +23,8 @@ def unseal(keyring: Keyring, session: str, principal: Principal, upstream: Upstr
     if len(session) > MAX_LENGTH:
         raise Refusal("session_not_found")
     try:
-        return keyring.unseal(session, _place(principal, upstream)).decode()
-    except (Unsealable, UnicodeDecodeError):
+        return keyring.unseal(session, _place(principal, upstream)).decode("utf-8", "surrogateescape")
+    except Unsealable:
         raise Refusal("session_not_found") from None
 
 
