@@ -16,6 +16,8 @@ from servers.streaming import BrokenAnswer, Reply
 # How long a connection is kept that nobody uses: less than the five seconds after which common servers (uvicorn, Node)
 # end it, since a call that is sent just then is lost.
 _KEPT_SECONDS = 4.0
+# A transport that has more than this to write says so to what is above it, in asyncio as in uvloop.
+_HIGH_WATER = 2**16
 
 
 class Kept(Reply):
@@ -53,6 +55,10 @@ class Kept(Reply):
         news.register(file, select.POLLIN)
         return not news.poll(0)
 
+    @property
+    def _is_secured(self) -> bool:
+        return self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
+
     def ask(self, request: bytes) -> None:
         """Sends a request. What was not read of the answer before is dropped."""
         self.status = self._head_size = self._outside = 0
@@ -61,6 +67,10 @@ class Kept(Reply):
         self._go_on_reading()
         self._is_whole = self._framed = self._over = False
         self._failure = None
+        if len(request) > _HIGH_WATER and self._is_secured:
+            # TLS counts only what it has not handed down, and so the end of a request while the rest of it waits.
+            self.write(memoryview(request)[:-1])
+            request = request[-1:]
         self.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -79,6 +89,8 @@ class Kept(Reply):
             return
         self._is_whole = self._parser is not None and self._parser.should_keep_alive()
         if self._is_whole:
+            # TLS keeps for itself what comes while nobody reads: no look at the socket would find what is behind it.
+            self._go_on_reading()
             self._finish(None)
         else:
             self._end(None)

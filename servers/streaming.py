@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import httptools
 from yarl import URL
 
+from gateway_site.lib.egress import Speaker
+
 MAX_HEAD_BYTES = 65536
 _BUFFER_BYTES = 2**17
 _LINE_BREAKS = re.compile(r"[\r\n\0]")
@@ -33,7 +35,7 @@ class MalformedHead(ValueError):
     """What came is no HTTP/1.1 answer that we would read on."""
 
 
-class Reply(asyncio.Protocol):
+class Reply(Speaker):
     """The answer to one request: its status and headers, then its body piece by piece. Close it when done."""
 
     __slots__ = ("_chunks", "_failure", "_framed", "_head_size", "_headers", "_outside", "_over", "_parser", "_size",
@@ -76,7 +78,7 @@ class Reply(asyncio.Protocol):
         self._go_on_reading()
         return data
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         if self._transport is not None:
             self._transport.write(data)
 
@@ -206,4 +208,4 @@ def written(method: str, url: URL, headers: Mapping[str, str], body: bytes | Non
         lines.append(f"Content-Length: {len(body)}")
     if _LINE_BREAKS.search("".join(lines)):
         raise ValueError("a line break in a header")
-    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + (body or b"")

@@ -75,6 +75,8 @@ class Transport(Protocol):
     def address(self, upstream: Upstream) -> str: ...
 
 
+# How long a body may come that is never silent for too long.
+_MOST_SECONDS = 3600.0
 _NO_EVENTS: Iterator[RawEvent] = iter(())
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # RFC 9110 section 9.2.2: of what is sent to servers only this may be done twice.
@@ -107,12 +109,15 @@ class Exchange:
         announced = self.headers.get("Content-Length", "")
         if announced.isdigit() and int(announced) > limit:
             raise UpstreamError("too_large", f"{announced} bytes announced")
-        chunks, size = [], 0
+        chunks: list[bytes] = []
+        size, end = 0, time.monotonic() + _MOST_SECONDS
         try:
             while chunk := await self._body.read():
                 size += len(chunk)
                 if size > limit:
                     raise UpstreamError("too_large", f"more than {limit} bytes")
+                if chunks and time.monotonic() > end:
+                    raise UpstreamError("timeout", "took too long for an answer")
                 chunks.append(chunk)
         except OSError as error:
             raise _failed(error) from error

@@ -28,7 +28,7 @@ _OPEN_PORTS: Mapping[str, set[int]] = {**_PUBLIC_PORTS, **_PUBLIC_STREAM_PORTS}
 _ENCRYPTED = ("https", "syslog+tls")
 # Scheme, host in lower case, port.
 Host = tuple[str, str, int | None]
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound="Speaker")
 _CONNECT_SECONDS = 5.0
 # RFC 8305 section 5: how long one address is tried before the next is tried beside it.
 _NEXT_ADDRESS_SECONDS = 0.25
@@ -40,6 +40,16 @@ class EgressDenied(Exception):
 
 class ConnectFailed(ConnectionError):
     """There is no connection, so nothing was sent."""
+
+
+class Speaker(asyncio.Protocol):
+    """What speaks on a connection."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """At once, whatever is still under way."""
+        raise NotImplementedError
 
 
 class PostFailed(Exception):
@@ -278,21 +288,42 @@ async def open_stream(url: str, tls: ssl.SSLContext | None = None) -> tuple[asyn
     checked = check_stream(url)
     reader = asyncio.StreamReader()
     secured = (tls or _plain_tls()) if checked.scheme in _ENCRYPTED else None
-    transport, protocol = await _connect(checked, lambda: asyncio.StreamReaderProtocol(reader), secured)
+    transport, protocol = await _connect(checked, lambda: _Stream(reader), secured)
     return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+
+
+class _Stream(asyncio.StreamReaderProtocol, Speaker):
+    _made: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
+        super().connection_made(transport)
+        self._made = transport
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.abort()
 
 
 async def _connect(checked: URL, factory: Callable[[], P], tls: ssl.SSLContext | None) -> tuple[Any, P]:
     loop = asyncio.get_running_loop()
     host = checked.raw_host or ""
     name = host.rstrip(".") if tls is not None else None
+    made: list[P] = []
+
+    def make() -> P:
+        made.append(factory())
+        return made[0]
+
     async with _connecting():
         found = await _checked_addresses(checked)
     async with _connecting(), asyncio.timeout(_CONNECT_SECONDS):
         opened = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=loop)
         try:
-            return await loop.create_connection(factory, sock=opened, ssl=tls, server_hostname=name)
+            return await loop.create_connection(make, sock=opened, ssl=tls, server_hostname=name)
         except BaseException:
+            # The loop would say farewell over TLS first, on a socket whose number is another connection's by then.
+            for each in made:
+                each.close()
             opened.close()
             raise
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +15,11 @@ import pytest_asyncio
 import uvloop
 from pytest_django import Settings
 
+from gateway_site.lib import egress
 from servers import pool, streaming
+from servers import upstream as upstream_module
 from servers.upstream import Connections, Upstream, UpstreamError
+from tests.servers.certified import certified
 from tests.servers.speaking import Handler, serving
 
 pytestmark = [pytest.mark.claim("upstream.kept"), pytest.mark.asyncio]
@@ -62,12 +67,23 @@ def answers(*said: bytes) -> Handler:
     return handle
 
 
-def server_at(port: int, *, config: str = "hash", seconds: float = 5.0, **headers: str) -> Upstream:
-    return Upstream(1, 1, "here", "http", f"http://127.0.0.1:{port}/mcp", config, seconds, headers)
+def server_at(
+    port: int, *, config: str = "hash", seconds: float = 5.0, scheme: str = "http", **headers: str
+) -> Upstream:
+    return Upstream(1, 1, "here", "http", f"{scheme}://127.0.0.1:{port}/mcp", config, seconds, headers)
 
 
-async def say(connections: Connections, upstream: Upstream, method: str = "POST") -> bytes:
-    exchange = await connections.send(upstream, method, {"Accept": "a/b"}, b"")
+def tls_for(scheme: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext | None:
+    """The server's; the gateway trusts it."""
+    if scheme == "http":
+        return None
+    ours, trusting = certified(place)
+    monkeypatch.setattr(egress, "_default_tls", lambda: trusting)
+    return ours
+
+
+async def say(connections: Connections, upstream: Upstream, method: str = "POST", body: bytes = b"") -> bytes:
+    exchange = await connections.send(upstream, method, {"Accept": "a/b"}, body)
     try:
         return await exchange.read(LIMIT)
     finally:
@@ -143,6 +159,49 @@ async def test_an_answer_that_nobody_asked_for_is_nobodys(connections: Connectio
         assert len(server.heads) == 2
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_what_comes_behind_a_long_answer_is_nobodys_either(
+    connections: Connections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+    more = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(long)
+        await more.wait()
+        writer.write(TWO)
+        await reader.read()
+
+    async with serving(handle, tls_for(scheme, tmp_path, monkeypatch)) as server:
+        upstream = server_at(server.port, scheme=scheme)
+        exchange = await connections.send(upstream, "POST", {}, b"")
+        await until(lambda: exchange._body._kept._is_whole)  # type: ignore[attr-defined]  # nothing is read by now
+        more.set()
+        await until(lambda: streaming.Reply.connected == 0)
+        assert len(await exchange.read(LIMIT)) == 200_000
+        exchange.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_connection_whose_server_answers_before_it_was_asked_to_the_end_is_not_used_again(
+    connections: Connections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """It may read the rest of the request as the next one."""
+    is_over = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(ONE)
+        await is_over.wait()
+
+    async with serving(handle, tls_for(scheme, tmp_path, monkeypatch)) as server:
+        upstream = server_at(server.port, scheme=scheme)
+        # More than all that lies between takes up.
+        for _ in range(2):
+            assert await say(connections, upstream, body=b"x" * 16_000_000) == b"one"
+        is_over.set()
+        assert len(server.heads) == 2
+
+
 async def test_an_answer_that_is_left_in_the_middle_takes_its_connection_along(connections: Connections) -> None:
     async with serving(answers(ONE[:-1], TWO)) as server:
         (await connections.send(server_at(server.port), "POST", {}, b"")).close()
@@ -198,6 +257,25 @@ async def test_silence_in_the_middle_of_an_answer_ends_it(connections: Connectio
             await exchange.read(LIMIT)
 
 
+async def test_an_answer_that_comes_bit_by_bit_is_not_waited_for_without_end(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream_module, "_MOST_SECONDS", 0.05)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"1\r\nx\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    async with serving(drip) as server:
+        with pytest.raises(UpstreamError) as caught:
+            await say(connections, server_at(server.port))
+        assert caught.value.kind == "timeout"
+        await until(lambda: streaming.Reply.connected == 0)
+
+
 async def test_what_is_not_used_is_closed_after_a_while(
     connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,3 +326,14 @@ async def test_the_servers_own_headers_stand_for_those_of_the_same_name(connecti
     assert server.heads[0].split(b"\r\n")[2:] == [
         b"accept: c/d", b"Authorization: ours", b"Content-Length: 0", b"", b""
     ]  # fmt: skip
+
+
+async def test_a_session_id_goes_back_byte_for_byte(connections: Connections) -> None:
+    said = ONE.replace(b"Content", b"Mcp-Session-Id: a\xffb\xc3\xa9\r\nContent")
+    async with serving(answers(said, TWO)) as server:
+        exchange = await connections.send(server_at(server.port), "POST", {}, b"")
+        exchange.close()
+        # On a connection of its own, whose head the server keeps.
+        given = {"Mcp-Session-Id": exchange.headers["Mcp-Session-Id"]}
+        (await connections.send(server_at(server.port), "GET", given, None, alone=True)).close()
+        assert server.heads[1].split(b"\r\n")[2] == b"Mcp-Session-Id: a\xffb\xc3\xa9"

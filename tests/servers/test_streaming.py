@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
 from gateway_site.lib import egress
 from servers import streaming
 from servers.events import RawEvent
 from servers.upstream import Connections, Exchange, Upstream, UpstreamError
+from tests.servers.certified import certified
 from tests.servers.speaking import Handler, Server, chunk, sends, serving, silence
 
 pytestmark = [pytest.mark.claim("upstream.streams"), pytest.mark.asyncio]
@@ -324,31 +318,8 @@ async def test_the_runner_is_reached_and_waited_for(tmp_path: Path, settings: Se
     assert server.heads == [b"GET /2/3/hash HTTP/1.1\r\nHost: runner\r\nAccept: text/event-stream\r\n\r\n"]
 
 
-def certificate(place: Path, name: str) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    path = place / "certificate.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return path
-
-
 async def test_tls_is_spoken_and_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = certificate(tmp_path, "127.0.0.1")
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ours.load_cert_chain(path)
-    trusting = ssl.create_default_context(cafile=str(path))
+    ours, trusting = certified(tmp_path)
     url = "https://127.0.0.1:{}/mcp"
     async with serving(sends(FORMS["chunked"]), ours) as server:
         with pytest.raises(UpstreamError) as caught:
@@ -361,3 +332,22 @@ async def test_tls_is_spoken_and_certificates_are_checked(tmp_path: Path, monkey
         async with opening(server, url=url):
             pass
     await closed()
+
+
+async def test_a_call_that_is_cancelled_when_tls_is_just_agreed_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, trusting = certified(tmp_path)
+    monkeypatch.setattr(egress, "_default_tls", lambda: trusting)
+
+    class Leaving(streaming.Reply):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
+            super().connection_made(transport)
+            connecting.cancel()
+
+    async with serving(silence, ours) as server:
+        connecting = asyncio.create_task(egress.connect(f"https://127.0.0.1:{server.port}/", Leaving))
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        # It does not say farewell to a server that may never answer.
+        await closed()
