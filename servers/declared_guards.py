@@ -89,15 +89,6 @@ def unset_default(project: Project, outcome: Outcome) -> None:
         outcome.update.append(f"policy {project.slug}/{current.slug}")
 
 
-def policy_named(slug: str | None) -> Policy | None:
-    if slug is None:
-        return None
-    policy = Policy.objects.filter(slug=slug).first()
-    if policy is None:
-        raise ValidationError(f"There is no policy {slug}.")
-    return policy
-
-
 def apply_exceptions(project: Project, declared: DeclaredProject, outcome: Outcome) -> None:
     """An exception is made and ended, never changed; those that have expired are neither."""
     now = timezone.now()

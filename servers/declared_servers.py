@@ -10,10 +10,11 @@ from pydantic import ValidationError as SchemaError
 
 from gateway_site.lib import egress
 from gateway_site.lib.references import STORED, resolve, resolve_with
+from guardrails.models import Policy
 from projects.models import Project
 from servers import review, services, settling
 from servers.declaration import DeclaredProject, DeclaredServer, DeclaredTemplate, Slot
-from servers.declared_guards import policy_named
+from servers.declared_rows import named
 from servers.models import CommandTemplate, Server
 from servers.outcome import Outcome
 
@@ -55,8 +56,8 @@ def _assign(row: Any, wanted: dict[str, Any]) -> bool:
 def _guarding(declared: DeclaredServer) -> dict[str, Any]:
     """What the file says of how the server is guarded and read; what it does not mention stays."""
     wanted = {
-        "input_policy": policy_named(declared.input_policy),
-        "output_policy": policy_named(declared.output_policy),
+        "input_policy": named(Policy.objects.all(), "policy", declared.input_policy),
+        "output_policy": named(Policy.objects.all(), "policy", declared.output_policy),
         "argument_kinds": dict(declared.argument_kinds),
         "restore_tokens": declared.restore_tokens,
         "discovery_seconds": declared.discovery_seconds,
@@ -79,7 +80,7 @@ def apply_server(
     wanted = {
         "transport": declared.transport,
         "url": declared.url,
-        "template": _template(declared.template),
+        "template": named(CommandTemplate.objects.all(), "command template", declared.template),
         "timeout_seconds": declared.timeout_seconds,
         "enabled": declared.enabled,
         **_guarding(declared),
@@ -143,15 +144,6 @@ def _overlays(declared: DeclaredServer) -> dict[str, dict[str, Any]]:
     if len(found) != len(declared.overlays):
         raise ValidationError("Two overlays are of one tool.")
     return found
-
-
-def _template(slug: str | None) -> CommandTemplate | None:
-    if slug is None:
-        return None
-    template = CommandTemplate.objects.filter(slug=slug).first()
-    if template is None:
-        raise ValidationError(f"There is no command template {slug}.")
-    return template
 
 
 def _headers(declared: DeclaredServer, known: Mapping[str, str]) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from gateway_site.lib.actor import Actor, acting_as
 from projects import tokens
+from projects.commanding import find_project
 from projects.models import AdminToken, Project, User
 
 
@@ -76,10 +77,5 @@ class Command(BaseCommand):
 
 
 def _project(slug: str | None) -> Project | None:
-    """Raises CommandError."""
-    if slug is None:
-        return None
-    project = Project.objects.filter(slug=slug).first()
-    if project is None:
-        raise CommandError(f"There is no project {slug}.")
-    return project
+    """Raises NotFound."""
+    return None if slug is None else find_project(slug)
