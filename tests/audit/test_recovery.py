@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from audit.entry import Entry, new_id, now
 from audit.models import Event, Writer
 from audit.recorder import AuditUnavailable, Recorder
 from tests.databases import migrated_file, own_database
+from tests.threads import at_one_time
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ELSEWHERE = "another-machine 00000000-0000-0000-0000-000000000000 1"
@@ -146,22 +146,7 @@ def test_any_number_may_recover_at_one_time(recorder: Recorder) -> None:
     entries = [call() for _ in range(50)]
     commit(recorder, *entries)
     pretend_elsewhere(SILENT, SUSPECTED)
-    closed: list[int] = []
-    barrier = threading.Barrier(8)
-
-    def recover() -> None:
-        barrier.wait(20)
-        try:
-            closed.append(recovery.close_interrupted())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=recover) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sorted(closed) == [0] * 7 + [50]
+    assert sorted(at_one_time(*[recovery.close_interrupted] * 8)) == [0] * 7 + [50]
     assert all(outcomes(each.call_id) == INTERRUPTED for each in entries)
 
 

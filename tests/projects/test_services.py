@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from projects.models import ApiKey, Membership, Project, User
 from projects.permissions import Role
 from projects.scoping import with_project
 from tests.cast import Cast, two_tenants
+from tests.threads import at_one_time
 
 
 @pytest.mark.parametrize("slug", ["", "Acme", "-acme", "acme-", "a b", "ä", "a" * 64, "acme\n", "a/b", "globex"])
@@ -72,25 +73,15 @@ def test_two_owners_who_leave_at_once_do_not_both_succeed() -> None:
     cast = two_tenants()
     services.set_member(project=cast.acme, user=cast.bob, role=Role.OWNER)
     memberships = [cast.membership(cast.ada), cast.membership(cast.bob)]
-    both = threading.Barrier(2, timeout=10)
-    results: list[str] = []
 
-    def leave(membership: Membership) -> None:
-        both.wait()
+    def leave(membership: Membership) -> str:
         try:
             services.remove_member(membership=membership)
-            results.append("left")
         except ValidationError:
-            results.append("refused")
-        finally:
-            connection.close()
+            return "refused"
+        return "left"
 
-    threads = [threading.Thread(target=leave, args=[membership]) for membership in memberships]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sorted(results) == ["left", "refused"]
+    assert sorted(at_one_time(*(partial(leave, membership) for membership in memberships))) == ["left", "refused"]
 
 
 @pytest.mark.claim("services.remove-member")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from audit.models import Event, Export
@@ -18,6 +16,7 @@ from servers.models import Server
 from tests.rest.callers import Stage, stage
 from tests.rest.filling import fill
 from tests.servers.working import work_off
+from tests.threads import at_one_time
 
 pytestmark = pytest.mark.claim("rest.administration")
 SERVER = {"slug": "docs", "url": "http://127.0.0.1:9/mcp"}
@@ -375,22 +374,11 @@ def test_a_schedule_keeps_its_secret_to_itself_and_its_place(rest: Stage) -> Non
 @pytest.mark.django_db(transaction=True)
 def test_two_that_are_sent_at_one_time_do_one_thing() -> None:
     rest = stage()
-    answers: list[int] = []
-    ready = threading.Barrier(4)
 
-    def send() -> None:
-        try:
-            ready.wait(10)
-            answer = rest.owner.post("/projects/acme/keys", {"label": "one"}, Idempotency_Key="one")
-            answers.append(answer.status_code)
-        finally:
-            connection.close()
+    def send() -> int:
+        answer = rest.owner.post("/projects/acme/keys", {"label": "one"}, Idempotency_Key="one")
+        return int(answer.status_code)
 
-    threads = [threading.Thread(target=send) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(answers) == [201, 409, 409, 409]
+    assert sorted(at_one_time(*[send] * 4)) == [201, 409, 409, 409]
     with unscoped("the test counts"):
         assert ApiKey.objects.count() == 1

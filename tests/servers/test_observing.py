@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -31,6 +30,7 @@ from tests.servers.sighted import (
     tool,
     version,
 )
+from tests.threads import at_one_time
 
 pytestmark = pytest.mark.django_db
 ALL_KINDS = ("tool", "prompt", "resource", "template")
@@ -210,24 +210,8 @@ def test_of_two_first_lists_at_one_time_only_one_is_the_first() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite lets one writer in at a time")
     server = two_tenants().server(review=Review.TRUST_FIRST)
-    ready, failures = threading.Barrier(2, timeout=30), []
-
-    def look(shown: dict[str, Any]) -> None:
-        try:
-            ready.wait()
-            see(server, shown)
-        except Exception as error:  # noqa: BLE001  the test shows what went wrong in a thread
-            failures.append(error)
-        finally:
-            connection.close()
-
     lists = (FIRST, CHANGED)
-    threads = [threading.Thread(target=look, args=[shown]) for shown in lists]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert not failures
+    at_one_time(*(partial(see, server, shown) for shown in lists))
     assert sorted(version(server, shown).state for shown in lists) == [State.APPROVED, State.WAITING]
     assert (state(server), count(server)) == (State.WAITING, 2)
 
