@@ -20,11 +20,13 @@ from proxy import errors, metrics, overlay, pipeline, protocol, session, state, 
 from proxy.aggregate.passage import Passage, whole
 from proxy.aggregate.route import lead, shown_event_id
 from proxy.aggregate.sealed import open_session
+from proxy.agreement import check_agreement
 from proxy.announcer import Announcer
 from proxy.call import Answer, Call, Event
 from proxy.errors import Refusal
 from proxy.refusals import RefusalLog
 from proxy.request import Head, check_accepts, read_head
+from proxy.response import JSON, SSE, Response, Send
 from proxy.snapshot import Snapshot
 from proxy.stages.authorize import still_allowed
 from proxy.stages.forward import refuse_upstream
@@ -34,14 +36,11 @@ from servers.upstream import Upstream
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 logger = structlog.get_logger("proxy.access")
 _BODY_SECONDS = 30.0
 # A call that is answered sooner needs no task that watches for the client's leaving.
 _WATCH_AFTER_SECONDS = 0.01
-_JSON = "application/json"
-_SSE = "text/event-stream"
 _PARAMETER = "mcp-param-"
 _TRACEPARENT = "traceparent"
 
@@ -59,9 +58,8 @@ class Endpoint:
 class _Exchange:
     """One HTTP request and its response."""
 
-    __slots__ = ("_address", "_call", "_headers_sent", "_left", "_message_id", "_method", "_on_leaving", "_outcome",
-                 "_path", "_receive", "_refusals", "_request_id", "_scope", "_send", "_started", "_state", "_status",
-                 "_watcher")  # fmt: skip
+    __slots__ = ("_address", "_call", "_left", "_message_id", "_method", "_on_leaving", "_outcome", "_path", "_receive",
+                 "_refusals", "_request_id", "_response", "_scope", "_started", "_state", "_watcher")  # fmt: skip
 
     def __init__(self, refusals: RefusalLog, scope: Scope, receive: Receive, send: Send) -> None:
         self._refusals = refusals
@@ -72,16 +70,14 @@ class _Exchange:
             (scope.get("extensions") or {}).get(ON_LEAVING)
         )
         self._receive = receive
-        self._send = send
         self._started = time.perf_counter()
         self._state = state.current()
         self._request_id = os.urandom(16).hex()
+        self._response = Response(send, self._request_id)
         self._call: Call | None = None
         self._message_id: str | int | None = None
-        self._headers_sent = False
         self._left = False
         self._method = "none"
-        self._status = 0
         self._outcome = "ok"
         self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
@@ -189,7 +185,7 @@ class _Exchange:
         elif modern or head.method not in ("GET", "DELETE") or sealed is None:
             raise Refusal("method_not_allowed")
         elif head.method == "GET":
-            check_accepts(head, [_SSE])
+            check_accepts(head, [SSE])
             call.last_event_id = head.headers.get("last-event-id")
         if sealed is not None:
             call.sealed_session = sealed
@@ -201,9 +197,9 @@ class _Exchange:
         return call
 
     async def _read_message(self, call: Call, head: Head, sealed: str | None) -> None:
-        if head.headers.get("content-type", "").split(";")[0].strip().lower() != _JSON:
+        if head.headers.get("content-type", "").split(";")[0].strip().lower() != JSON:
             raise Refusal("unsupported_media_type")
-        check_accepts(head, [_JSON, _SSE])
+        check_accepts(head, [JSON, SSE])
         body = await self._read_body(head)
         call.bytes_in = len(body)
         try:
@@ -217,10 +213,7 @@ class _Exchange:
         if "method" in message:
             self._message_id = message.get("id")
         self._method = call.method
-        if call.modern:
-            _check_modern(message, head)
-        else:
-            _check_legacy(message, sealed)
+        check_agreement(message, head, modern=call.modern, has_session=sealed is not None)
 
     async def _read_body(self, head: Head) -> bytes:
         limit = settings.MAX_REQUEST_BYTES
@@ -278,10 +271,10 @@ class _Exchange:
             if task is not None:
                 task.uncancel()
             self._outcome = "revoked"
-            if not self._headers_sent:
+            if not self._response.status:
                 await self._refuse(Refusal("draining" if self._state.open_calls.draining else "revoked"))
             else:
-                await self._finish_stream()
+                await self._response.finish_stream()
             return
         self._outcome = "cancelled"
         if self._call is not None and self._call in self._state.open_calls.given_up:
@@ -295,7 +288,7 @@ class _Exchange:
             return
         raise asyncio.CancelledError
 
-    # --- the response -----------------------------------------------------------------------------------
+    # --- the answer -------------------------------------------------------------------------------------
 
     def _deliver(self, answer: Answer) -> Coroutine[Any, Any, None]:
         if answer.events is not None:
@@ -303,19 +296,12 @@ class _Exchange:
         body = answer.body if answer.body is not None else b""
         if answer.message is not None and (translated := self._translate(answer.message)) is not answer.message:
             body = jsontext.encode(translated)
-        headers = dict(answer.headers)
-        if body:
-            headers["Content-Type"] = _JSON
-        return self._respond(answer.status, headers, body)
+        return self._response.send_whole(answer.status, dict(answer.headers), body)
 
     async def _stream(self, answer: Answer, events: AsyncGenerator[Event, None]) -> None:
-        await self._start(
-            200, {**answer.headers, "Content-Type": _SSE, "Cache-Control": "no-cache, no-transform",
-                  "X-Accel-Buffering": "no"},
-        )  # fmt: skip
-        # Sent on their own, so that the client knows that it is connected before anything happens.
-        await self._send({"type": "http.response.body", "body": b"", "more_body": True})
-        announcer = Announcer(self._call, self._send_event) if self._call is not None and self._call.is_stream else None
+        response, call = self._response, self._call
+        await response.begin_stream(answer.headers)
+        announcer = Announcer(call, response.send_event) if call is not None and call.is_stream else None
         try:
             async for event in events:
                 message = event.message
@@ -325,17 +311,17 @@ class _Exchange:
                 if announcer is not None:
                     announcer.pass_on(message)
                 data = jsontext.encode(message) if message is not None else event.raw.data
-                await self._send_event(render(event.raw, data.encode() if isinstance(data, str) else data))
+                await response.send_event(render(event.raw, data.encode() if isinstance(data, str) else data))
         except Refusal as refusal:
             # The answer itself must not be sent now; its place takes the refusal.
             error = jsontext.encode(refusal.body(self._request_id, self._message_id))
-            await self._send_event(b"data: " + error + b"\n\n")
+            await response.send_event(b"data: " + error + b"\n\n")
             self._outcome = refusal.kind
         finally:
             if announcer is not None:
                 announcer.close()
             await events.aclose()
-        await self._finish_stream()
+        await response.finish_stream()
 
     def _translate(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """In the words of the address that the client called; None for what it cannot be given there."""
@@ -353,13 +339,6 @@ class _Exchange:
         if event.raw.id is not None and call is not None and call.aggregate is not None and not call.is_whole:
             event.raw.id = shown_event_id(call.upstream.slug, event.raw.id)
 
-    async def _send_event(self, event: bytes) -> None:
-        """Whole events only: the gateway's own may come while a server's waits for the client to read."""
-        await self._send({"type": "http.response.body", "body": event, "more_body": True})
-
-    async def _finish_stream(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
     async def _refuse(self, refusal: Refusal) -> None:
         self._outcome = refusal.kind
         metrics.REFUSALS.labels(refusal.kind, errors.KINDS[refusal.kind].fault).inc()
@@ -367,34 +346,18 @@ class _Exchange:
             self._refusals.record(
                 refusal, self._request_id, self._path, self._address, self._call, self._state.snapshots
             )
-        if self._headers_sent:
-            await self._finish_stream()
+        if self._response.status:
+            await self._response.finish_stream()
             return
         body = b"" if not refusal.message else jsontext.encode(refusal.body(self._request_id, self._message_id))
-        headers = dict(refusal.headers)
-        if body:
-            headers["Content-Type"] = _JSON
-        headers["Cache-Control"] = "no-store"
-        await self._respond(refusal.status, headers, body)
-
-    async def _respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        headers["Content-Length"] = str(len(body))
-        await self._start(status, headers)
-        await self._send({"type": "http.response.body", "body": body})
-
-    async def _start(self, status: int, headers: dict[str, str]) -> None:
-        self._headers_sent = True
-        self._status = status
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        raw.append((b"x-request-id", self._request_id.encode()))
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+        await self._response.send_whole(refusal.status, {**refusal.headers, "Cache-Control": "no-store"}, body)
 
     def _note(self) -> None:
         """One metric and one log line for each request; no argument and no credential is in either."""
         method = metrics.method_label(self._call.method if self._call is not None else self._method)
         seconds = time.perf_counter() - self._started
         era = "modern" if self._call is not None and self._call.modern else "legacy"
-        metrics.calls_of(method, era, str(self._status)).inc()
+        metrics.calls_of(method, era, str(self._response.status)).inc()
         metrics.seconds_of(method).observe(seconds)
         call = self._call
         logger.info(
@@ -404,7 +367,7 @@ class _Exchange:
             project=call.snapshot.slug if call else "",
             server=call.upstream.slug if call else "",
             method=method,
-            status=self._status,
+            status=self._response.status,
             outcome=self._outcome,
             ms=round(seconds * 1000, 2),
         )
@@ -421,28 +384,6 @@ def _choose_upstream(head: Head, principal: Principal, snapshot: Snapshot) -> Up
     if upstream is None or not decide(snapshot.rights, principal, head.server).allowed:
         raise Refusal("not_found", reason="no_such_server")
     return upstream
-
-
-def _check_modern(message: wire.Message, head: Head) -> None:
-    if "method" not in message:
-        raise Refusal("not_one_message")
-    if "id" in message:
-        rejection = protocol.modern_rejection(message, head.headers, head.pairs)
-    else:
-        rejection = protocol.version_rejection(head.headers.get("mcp-protocol-version", ""))
-    if rejection is not None:
-        raise Refusal(
-            "protocol", rejection.message, status=rejection.status, code=rejection.code, data=rejection.data
-        )
-
-
-def _check_legacy(message: wire.Message, sealed: str | None) -> None:
-    params = message.get("params")
-    meta = params.get("_meta") if isinstance(params, dict) else None
-    if isinstance(meta, dict) and protocol.PROTOCOL_VERSION_KEY in meta and "id" in message:
-        raise Refusal("header_mismatch", "missing MCP-Protocol-Version")
-    if sealed is None and message.get("method") != "initialize":
-        raise Refusal("session_missing")
 
 
 def _kept(headers: dict[str, str]) -> dict[str, str]:
