@@ -12,9 +12,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from gateway_site.lib.references import literal
-from guardrails.providers.enkrypt import SUMMARY
 from servers.importing.commands import NoCommand, Templates
+from servers.importing.enkrypt_guards import Guards
 from servers.importing.remote import NoAddress, remote
 from servers.importing.report import Names, Node, Report
 from servers.services import MAX_GRANTS, MAX_GRANTS_OF_PROJECT
@@ -36,8 +35,6 @@ _SETTINGS = {
     "enkrypt_async_input_guardrails_enabled": "a call never leaves before its guardrails have answered",
     "enkrypt_async_output_guardrails_enabled": "an answer never leaves before its guardrails have answered",
 }
-# What of `additional_config` asks which check of the provider.
-_CHECKS = ("relevancy", "adherence", "hallucination")
 
 
 @dataclass
@@ -51,8 +48,7 @@ class _Import:
 
     def __post_init__(self) -> None:
         self.templates = Templates(trusted=self.trust_commands)
-        self.api_key = self.root["enkrypt_config"]["api_key"].text()
-        self.base_url = self.root["enkrypt_config"]["base_url"].text()
+        self.guards = Guards(self.root["enkrypt_config"], self.report)
         self.timeout = self.root["common_mcp_gateway_config"]["timeout_settings"]["tool_execution_timeout"]
 
     def declare(self) -> dict[str, Any]:
@@ -150,7 +146,7 @@ class _Import:
             self.report.left_out(node["description"], "a server describes itself")
         server = {"slug": slug, "review": "trust-first", **how, **self._patience()}
         server["grants"] = self._rules(node, override)
-        server |= self._guards(node, slug, common, policies)
+        server |= self.guards.policies_of(node, common, policies)
         for where in (node, override):
             for kind in ("oauth_config", "mcp_oauth"):
                 if where[kind].is_on():
@@ -263,91 +259,6 @@ class _Import:
     def _close(self, server: dict[str, Any], node: Node, reason: str) -> None:
         self.report.left_out(node, f"{server['slug']} is granted to nobody: {reason}", False)
         server["grants"], server["enabled"] = [], False
-
-    # --- guardrails -------------------------------------------------------------------------------------
-
-    def _guards(
-        self, node: Node, slug: str, common: Node, policies: dict[str, dict[str, Any]]
-    ) -> dict[str, str]:
-        registration = common["server_tools_guardrails_config"]
-        found = {}
-        for direction, place in (("input", "input_guardrails_config"), ("output", "output_guardrails_config")):
-            guards = self._of_direction(node[place], direction)
-            if direction == "output":
-                # A server's output policy is asked about what it says of itself too.
-                guards += self._of_definitions(registration)
-            if not guards:
-                continue
-            # Where the provider is not asked, what every project has looks too.
-            is_asked = any(guard["detector"] == "enkrypt" for guard in guards)
-            content = {"mode": "enforce", **({} if is_asked else {"preset": "balanced"}), "guardrails": guards}
-            alike = (name for name, each in policies.items() if each == {"slug": name, **content})
-            name = next(alike, f"imported-{direction}-{len(policies) + 1}")
-            policies[name] = {"slug": name, **content}
-            found[f"{direction}_policy"] = name
-        return found
-
-    def _of_direction(self, node: Node, direction: str) -> list[dict[str, Any]]:
-        if not node:
-            return []
-        if not node["enabled"].is_on():
-            self.report.left_out(node, "it is off; the project's default policy applies")
-            return []
-        more = node["additional_config"]
-        guards = [self._provider(node, [direction])] if self._is_asked(node) else []
-        if more["pii_redaction"].is_on():
-            self.report.mapped(more["pii_redaction"], "personal data is replaced by tokens, by the local detector")
-            guards.append({"detector": "pii", "directions": ["input"], "action": "tokenise"})
-        checks = [name for name in _CHECKS if more[name].is_on()]
-        for name in checks:
-            self.report.mapped(more[name], "flagged, as there" if self.api_key else "flagged, by the local detector")
-        if checks and self.api_key:
-            thresholds = {f"{name}_threshold": more[f"{name}_threshold"].value for name in checks
-                          if isinstance(more[f"{name}_threshold"].value, int | float)}  # fmt: skip
-            guards.append(self._enkrypt(["output"], {"checks": checks, **thresholds}, action="flag"))
-        elif checks:
-            guards += [{"detector": name, "directions": ["output"], "action": "flag", "on_error": "flag"}
-                       for name in checks]  # fmt: skip
-        self.report.mapped(node["enabled"], "a policy of the project")
-        for name in ("guardrail_name", "policy_name", "provider", *(f"{each}_threshold" for each in _CHECKS)):
-            for where in (node, more):
-                if where[name]:
-                    self.report.mapped(where[name], "setting of the guardrail")
-        return guards
-
-    def _is_asked(self, node: Node) -> bool:
-        """Whether the provider can be asked by name, as there."""
-        name = node["guardrail_name"].text() or node["policy_name"].text()
-        unknown = [each for each in node["block"].items() if each.text() not in SUMMARY]
-        for each in unknown:
-            self.report.left_out(each, "no detector of that name")
-        if self.api_key and name:
-            self.report.mapped(node["block"], "what the provider is asked for", True)
-            return True
-        text = "without a key and a guardrail's name the provider cannot be asked: local detectors instead"
-        self.report.changed(node["block"], text, True)
-        return False
-
-    def _provider(self, node: Node, directions: list[str]) -> dict[str, Any]:
-        block = [each.text() for each in node["block"].items() if each.text() in SUMMARY]
-        name = node["guardrail_name"].text() or node["policy_name"].text()
-        return self._enkrypt(directions, {"checks": ["detect"], "guardrail": name, "block": block})
-
-    def _enkrypt(self, directions: list[str], config: dict[str, Any], action: str = "block") -> dict[str, Any]:
-        where = {"base_url": self.base_url} if self.base_url else {}
-        return {"detector": "enkrypt", "directions": directions, "action": action,
-                "config": {"api_key": literal(self.api_key), **where, **config}}  # fmt: skip
-
-    def _of_definitions(self, node: Node) -> list[dict[str, Any]]:
-        if not node:
-            return []
-        if not node.is_on():
-            self.report.left_out(node, "it is off; the project's default policy looks at definitions")
-            return []
-        if not self._is_asked(node):
-            return [{"detector": "prompt_injection", "directions": ["definition"]}]
-        self.report.mapped(node, "looks at whole definitions, not at descriptions alone", True)
-        return [self._provider(node, ["definition"])]
 
     # --- what is no project's ---------------------------------------------------------------------------
 
