@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from audit.exports import KIND as EXPORTING
@@ -30,17 +30,22 @@ WHILE = feed.POLL_SECONDS * 2 + live._GAP_SECONDS
 
 
 def begin(project: Project, kind: str, subject: int = 1) -> Lease:
-    jobs.enqueue(project=project, kind=kind, subject_ref=subject, label="canary-label")
-    with unscoped("the test is a worker"):
-        job = Job.objects.get(project=project, kind=kind, subject_ref=subject, state=Job.State.QUEUED)
-    lease = jobs.claim(only=[job.pk])
+    # At once, so that nobody sees it wait.
+    with transaction.atomic():
+        jobs.enqueue(project=project, kind=kind, subject_ref=subject, label="canary-label")
+        with unscoped("the test is a worker"):
+            job = Job.objects.get(project=project, kind=kind, subject_ref=subject, state=Job.State.QUEUED)
+        lease = jobs.claim(only=[job.pk])
     assert lease is not None
     return lease
 
 
-def report(lease: Lease, done: int, text: str) -> None:
-    lease.report(done, 9, text)
-    assert lease.keep()
+def report(lease: Lease, *steps: tuple[int, str]) -> None:
+    """Between two looks, all of them."""
+    with transaction.atomic():
+        for done, text in steps:
+            lease.report(done, 9, text)
+            assert lease.keep()
 
 
 def end(lease: Lease) -> None:
@@ -60,8 +65,7 @@ async def test_a_job_is_told_of_from_its_start_to_its_end(cast: Cast) -> None:
         expected = {"id": lease.job.pk, "kind": EXPORTING, "subject": 7, "state": "running", "done": 0, "total": 0,
                     "text": ""}  # fmt: skip
         assert await told(page) == [expected]
-        for done in range(1, 5):
-            await sync_to_async(report)(lease, done, f"step {done}")
+        await sync_to_async(report)(lease, *((done, f"step {done}") for done in range(1, 5)))
         # However often it moves, it is told of once in a second, as it is then.
         assert await told(page) == [{**expected, "done": 4, "total": 9, "text": "step 4"}]
         await sync_to_async(end)(lease)
@@ -78,7 +82,7 @@ async def test_nobody_hears_of_a_job_whose_pages_are_closed_to_them(cast: Cast) 
         # The auditor's pages show exports and no other jobs.
         assert [job["kind"] for job in await told(auditor)] == [EXPORTING]
         for lease in (reading, exporting):
-            await sync_to_async(report)(lease, 3, "canary-text")
+            await sync_to_async(report)(lease, (3, "canary-text"))
             await sync_to_async(end)(lease)
         assert await outsider.receive_nothing(WHILE)
         theirs = await sync_to_async(begin)(cast.globex, READING)
