@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -10,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from django.conf import settings
 
 from audit import exports
+from audit.entry import Entry
 from audit.filters import Filters
-from audit.models import Export
+from audit.models import Export, Seal
 from projects import jobs, work
 from projects.models import Job, Project
 from projects.scoping import unscoped
+from tests.audit.sealing import seal_all, write
+from tests.cast import Cast
 
 NOTHING = Filters()
 
@@ -78,3 +83,33 @@ def unpack(export: Export, folder: Path) -> Path:
 def files_left() -> list[str]:
     folder = Path(settings.EXPORT_DIR)
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, settings: Any) -> None:
+    settings.EXPORT_DIR = tmp_path / "exports"
+    settings.EXPORT_DIR.mkdir(mode=0o700)
+
+
+@pytest.fixture
+def acme(cast: Cast) -> Project:
+    return cast.acme
+
+
+def fill(project: Project, count: int = 30, **fields: Any) -> list[Entry]:
+    made = write(count, project_ref=project.pk, project=project.slug, **fields)
+    seal_all()
+    return made
+
+
+def sealed_ids(project: Project) -> list[str]:
+    seals = Seal.objects.filter(project_ref=project.pk).order_by("seq")
+    return [str(number) for number in seals.values_list("event_id", flat=True)]
+
+
+def ids_in(export: Export) -> list[str]:
+    """The ids of the events in a proof or a CSV export, in their order."""
+    if export.form == "csv":
+        return [row["id"] for row in csv.DictReader(io.StringIO(file_of(export).decode()))]
+    lines = [json.loads(line) for line in file_of(export).splitlines()]
+    return [line["event"]["id"] for line in lines if "event" in line]
