@@ -41,47 +41,49 @@ class Guards:
         self.definitions = Definitions()
         # By identity; a snapshot keeps the objects of policies that did not change.
         self._ready: dict[int, Policy] = {}
-        self._preparing: dict[int, asyncio.Task[None]] = {}
+        # By project too: nobody waits in the line of another for what both have.
+        self._preparing: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._connections = Connections()
         self._slots: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     def slot_of(self, project_id: int) -> asyncio.Semaphore:
-        """A project has one long text in the pool at a time, so that it leaves the others theirs."""
+        """A project has one long text or policy in the pool at a time, so that it leaves the others theirs."""
         slot = self._slots.get(project_id)
         if slot is None:
             slot = self._slots[project_id] = asyncio.Semaphore(1)
         return slot
 
-    def expect(self, policies: Iterable[Policy]) -> None:
+    def expect(self, project_id: int, policies: Iterable[Policy]) -> None:
         """Begins to make ready what a project will be looked at with."""
         for policy in policies:
             if not self._is_ready(policy):
-                self._prepare(policy)
+                self._prepare(project_id, policy)
 
-    async def make_ready(self, policy: Policy) -> None:
+    async def make_ready(self, project_id: int, policy: Policy) -> None:
         """Returns when a message can be looked at without loading anything first.
 
         A worker whose projects look at nothing never holds the weights and expressions of detectors.
         """
         if not self._is_ready(policy):
-            await asyncio.shield(self._prepare(policy))
+            await asyncio.shield(self._prepare(project_id, policy))
 
     def _is_ready(self, policy: Policy) -> bool:
         return self._ready.get(id(policy)) is policy or not (policy.rules or policy.floor)
 
-    def _prepare(self, policy: Policy) -> asyncio.Task[None]:
-        """One task for a policy, however many wait for it."""
-        task = self._preparing.get(id(policy))
+    def _prepare(self, project_id: int, policy: Policy) -> asyncio.Task[None]:
+        """One task for a project's policy, however many wait for it."""
+        place = project_id, id(policy)
+        task = self._preparing.get(place)
         if task is None:
-            task = self._preparing[id(policy)] = asyncio.create_task(self._load(policy), name="prepare")
+            task = self._preparing[place] = asyncio.create_task(self._load(project_id, policy), name="prepare")
         return task
 
-    async def _load(self, policy: Policy) -> None:
+    async def _load(self, project_id: int, policy: Policy) -> None:
         try:
             with contextlib.suppress(TimeoutError):
-                await apart_in(self.pool)(scan.prepare, policy)
+                await apart_in(self.pool, self.slot_of(project_id))(scan.prepare, policy)
         finally:
-            del self._preparing[id(policy)]
+            del self._preparing[project_id, id(policy)]
         if not self._ready:
             _keep_loaded()
         if len(self._ready) >= _MOST_READY:

@@ -204,7 +204,7 @@ class Inspection:
         entry: Entry | None = None, size: int = 0,
     ) -> Verdict:
         call, guards = self._call, self._call.state.guards
-        await guards.make_ready(policy)
+        await guards.make_ready(call.principal.project_id, policy)
         # A definition is read the same, whatever call it turned up in.
         subject, method = (call.subject[1], call.method) if entry is None else ("", entry.method)
         context = Context(

@@ -144,7 +144,7 @@ def _readings(call: Call, kind: str, text: str) -> tuple[_Reading, ...]:
 
 async def _inspect(call: Call, text: str, reading: _Reading) -> Report:
     policies, server, guards = call.snapshot.policies, call.upstream, call.state.guards
-    await guards.make_ready(reading.policy)
+    await guards.make_ready(call.principal.project_id, reading.policy)
     context = Context(reading.direction, call.principal.project_id, server.slug, tool=text, method=reading.method)
     # Without a way out.
     services = Services(cache=call.state.guards.cache, is_exempt=policies.exempt(server.server_id, text))

@@ -143,7 +143,7 @@ def _written(content: Mapping[str, Any]) -> bytes:
 async def _redact(call: Call, content: dict[str, Any], size: int) -> tuple[dict[str, Any] | None, str]:
     """The content without what is personal or secret; None and the cause when not all of it could be looked at."""
     guards, project = call.state.guards, call.principal.project_id
-    await guards.make_ready(_LOCAL)
+    await guards.make_ready(project, _LOCAL)
     # As the arguments of a tool, where no place is the protocol's own and every name and text is looked at.
     message = {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "", "arguments": content}}
     context = Context(direction=_DIRECTION, project=project, server=call.upstream.slug, method="tools/call")

@@ -142,7 +142,7 @@ class State:
         self.open_calls.end_revoked(project_id, after)
         self._drop_cleared(project_id, before, after)
         if after is not None:
-            self.guards.expect(after.policies.in_use())
+            self.guards.expect(project_id, after.policies.in_use())
         self.changes.follow(project_id)
 
     def _drop_cleared(self, project_id: int, before: Snapshot | None, after: Snapshot | None) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from guardrails.detectors import prompt_injection, size, toxicity
 from guardrails.detectors.keywords import Keywords
-from guardrails.engine import apart, arrays, ngrams, turns
+from guardrails.engine import apart, arrays, ngrams, scan, turns
 from guardrails.engine import detector as registry
 from guardrails.engine.detector import Context, SeveralDetector, Target, TextDetector
 from guardrails.engine.findings import Action, Blocked, Finding, Report, Verdict
@@ -317,10 +317,10 @@ def test_what_a_policy_looks_with_is_loaded_once_in_the_pool_before_its_first_me
     async def run() -> None:
         guards = Guards()
         try:
-            guards.expect([policy])
-            await asyncio.gather(*(guards.make_ready(policy) for _ in range(3)))
+            guards.expect(1, [policy])
+            await asyncio.gather(*(guards.make_ready(1, policy) for _ in range(3)))
             loaded = len(Seen.scanned_in)
-            await guards.make_ready(policy)
+            await guards.make_ready(1, policy)
             assert len(Seen.scanned_in) == loaded > 0
             await inspect(message_of("text", "input"), policy, Context("input"), Services(pool=guards.pool), size=10)
         finally:
@@ -329,6 +329,32 @@ def test_what_a_policy_looks_with_is_loaded_once_in_the_pool_before_its_first_me
     asyncio.run(run())
     assert [name.partition("_")[0] for name in Seen.made_in] == ["guard"]
     assert Seen.scanned_in[0].startswith("guard")
+
+
+@claim("guard.loop")
+def test_what_one_project_has_loaded_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, shared = [only("seen", of=f"theirs {number}") for number in range(4)], only("seen", of="everybody")
+    may_end, begun = threading.Event(), threading.Event()
+
+    def prepare(policy: Policy) -> None:
+        begun.set()
+        if policy in theirs:
+            assert may_end.wait(30)
+
+    async def run() -> None:
+        guards = Guards()
+        try:
+            guards.expect(1, [*theirs, shared])
+            await asyncio.to_thread(begun.wait, 10)
+            async with asyncio.timeout(10):
+                assert await guards.apart(2, LARGE, len, "text") == 4
+                await guards.make_ready(2, shared)
+        finally:
+            may_end.set()
+            await guards.close()
+
+    monkeypatch.setattr(scan, "prepare", prepare)
+    asyncio.run(run())
 
 
 # --- what is known already ------------------------------------------------------------------------------
