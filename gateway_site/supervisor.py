@@ -53,6 +53,7 @@ class Supervisor:
         await self._stopping.wait()
         for keeper in keepers:
             keeper.cancel()
+        await asyncio.wait(keepers)
         await self._end_all()
 
     def stop(self) -> None:
@@ -66,9 +67,12 @@ class Supervisor:
         while True:
             started = time.monotonic()
             process = await self._start(part)
-            code = await process.wait()
-            # A worker that was killed leaves its clock and its pool, which would go on beside the next one's.
-            _end_group(process)
+            try:
+                code = await process.wait()
+            finally:
+                # A worker that was killed leaves its pool, which would go on beside the next one's or after the end.
+                if process.returncode is not None:
+                    _end_group(process)
             if time.monotonic() - started > _HEALTHY_SECONDS:
                 pause = _FIRST_PAUSE
             logger.warning("a part ended and is started again", part=part.name, code=code, pause=pause)

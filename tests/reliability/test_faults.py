@@ -304,3 +304,22 @@ async def test_what_a_killed_part_had_started_ends_before_the_part_is_started_ag
     finally:
         supervisor.stop()
         await running
+
+
+@pytest.mark.asyncio
+@pytest.mark.claim("supervisor.ends")
+async def test_what_a_part_had_started_that_is_killed_as_all_ends_ends_too(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    supervisor = Supervisor([Part("worker", [sys.executable, "-c", PART])], 2.0, log)
+    running = asyncio.create_task(supervisor.run())
+    await wait_until(lambda: log.exists() and log.read_text().count("\n") == 1)
+    child, part = psutil.Process(int(log.read_text())), supervisor._processes["worker"]
+    part.kill()
+    async with asyncio.timeout(10):
+        while part.returncode is None:
+            await asyncio.sleep(0)
+    # Nobody has come to it by now.
+    supervisor.stop()
+    await running
+    _, alive = psutil.wait_procs([child], timeout=5)
+    assert alive == []
