@@ -14,7 +14,7 @@ import pytest_asyncio
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.test import Client
 
 from audit import storage
@@ -232,3 +232,18 @@ async def test_who_comes_together_with_one_who_is_not_let_in_hears_nothing_old(
     finally:
         for each in both:
             loop_feed.leave(each)
+
+
+async def test_a_tail_that_the_store_cannot_begin_ends_and_takes_no_place(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: feed._Place) -> None:
+        raise InterfaceError
+
+    monkeypatch.setattr(feed._Place, "begin", fail)
+    tail = socket(await sync_to_async(session_of)(cast.carla))
+    assert (await tail.connect(timeout=10))[0]
+    message = await tail.receive_output(10)
+    assert (message["type"], message["code"]) == ("websocket.close", consumer.UNAVAILABLE)
+    await tail.disconnect()
+    assert consumer._open == {}
