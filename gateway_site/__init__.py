@@ -1,5 +1,6 @@
 """The composition root: settings, routes, servers and the command that runs everything."""
 
-from gateway_site.lib.imports import import_structlog
+from gateway_site.lib.imports import import_structlog, put_off_protocol
 
 import_structlog()
+put_off_protocol()

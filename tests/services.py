@@ -33,6 +33,12 @@ _HELP = (
 )
 
 
+def _keep_what_is_compiled() -> None:
+    """Dozens of processes load the same code: where nobody keeps what he compiled, each of them compiles all of it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 def _choose() -> None:
     os.chmod(_HOME, 0o755)  # the database may run as another user and needs to pass through
     os.environ["GATEWAY_HOME"] = os.path.join(_HOME, "home")
@@ -174,4 +180,5 @@ def pytest_report_header() -> list[str]:
     return [f"{name}: {choice}" for name, choice in _CHOSEN.items()]
 
 
+_keep_what_is_compiled()
 _choose()

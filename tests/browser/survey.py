@@ -1,17 +1,25 @@
-"""Every page of the admin, opened once in light and once in dark, and measured at both widths."""
+"""Every page of the admin, opened once and measured in light and in dark, at both widths of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Page
 
 MEASURE = (Path(__file__).parent / "measure.js").read_text()
+Scheme = Literal["light", "dark"]
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+# The theme asks for the machine's colours when a page opens, and when somebody takes to them again.
+_ASK_AGAIN = """async (scheme) => {
+  const theme = Alpine.$data(document.documentElement);
+  theme.switchTheme(scheme === "dark" ? "light" : "dark");
+  await Alpine.nextTick();
+  theme.switchTheme("auto");
+}"""
 
 
 @dataclass(frozen=True)
@@ -53,16 +61,24 @@ def measured(page: Page, path: str, scheme: str) -> Iterator[Look]:
         yield Look(path, scheme, width, page.evaluate(MEASURE))
 
 
-def take(pages: list[str], new_page: Callable[[str], Page], weigh: Callable[[Page], Any]) -> Survey:
-    survey = Survey()
-    for scheme in SCHEMES:
-        page = new_page(scheme)
-        scale = weigh(page) if scheme == SCHEMES[0] else None
-        for path in pages:
-            if scale is not None:
-                scale.start()
-            survey.statuses[path] = open_page(page, path)
-            if scale is not None:
-                survey.weights[path] = scale.total
+def take(pages: list[str], page: Page, weigh: Callable[[Page], Any]) -> Survey:
+    """`page` opens in light, and its colours change at once: half of one and half of the other is neither."""
+    survey, scale = Survey(), weigh(page)
+    for path in pages:
+        scale.start()
+        survey.statuses[path] = open_page(page, path)
+        survey.weights[path] = scale.total
+        for scheme in SCHEMES:
+            switch(page, scheme)
             survey.looks += measured(page, path, scheme)
+        page.emulate_media(color_scheme=SCHEMES[0])
     return survey
+
+
+def switch(page: Page, scheme: Scheme) -> None:
+    """To what the machine is said to want, as the theme does it."""
+    page.emulate_media(color_scheme=scheme)
+    is_dark = "document.documentElement.classList.contains('dark')"
+    if page.evaluate(is_dark) != (scheme == "dark"):
+        page.evaluate(_ASK_AGAIN, scheme)
+        page.wait_for_function(is_dark if scheme == "dark" else f"!{is_dark}")

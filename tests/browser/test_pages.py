@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.browser import survey as surveys
 from tests.browser.conftest import NARROW, WIDE, PageAs
@@ -24,17 +24,14 @@ def surveyed(browser: Browser, live: Scene) -> tuple[Survey, Watch]:
     """One walk for all tests of this file."""
     watch = Watch(urlsplit(live.url).netloc)
 
-    def new_page(scheme: str) -> Page:
-        context = browser.new_context(
-            viewport={"width": WIDE[0], "height": WIDE[1]}, base_url=live.url,
-            color_scheme="dark" if scheme == "dark" else "light",
-        )  # fmt: skip
-        watch.over(context)
-        sign_in(context, live.url, live.sessions["operator"])
-        return context.new_page()
-
+    context = browser.new_context(
+        viewport={"width": WIDE[0], "height": WIDE[1]}, base_url=live.url,
+        color_scheme="light", reduced_motion="reduce",
+    )  # fmt: skip
+    watch.over(context)
+    sign_in(context, live.url, live.sessions["operator"])
     pages = [path for path in live.pages if path != DOCUMENT]
-    return surveys.take(pages, new_page, Bytes), watch
+    return surveys.take(pages, context.new_page(), Bytes), watch
 
 
 @pytest.mark.claim("browser.quiet")

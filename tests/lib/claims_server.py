@@ -21,7 +21,8 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     (
         "server.lean",
-        "A worker holds only what it uses: pages are loaded when one is asked for, and nothing for its terminal.",
+        "A worker holds only what it uses: pages are loaded when one is asked for, nothing for its terminal, and "
+        "neither the clients nor the servers of the protocol's library.",
         "bench/README.md",
     ),
     (

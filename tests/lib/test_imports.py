@@ -30,3 +30,31 @@ def test_a_worker_has_no_pages_until_one_is_asked_for() -> None:
         "assert 'ninja' in sys.modules and admin.site.is_registered(Event)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("program", ["gateway_site.asgi", "servers.runner.serve"])
+def test_neither_a_worker_nor_the_runner_holds_the_clients_and_servers_of_the_protocols_library(program: str) -> None:
+    code = (
+        "import sys, gateway_site.settings, django\n"
+        "django.setup()\n"
+        f"import {program}\n"
+        "assert 'mcp.shared.inbound' in sys.modules\n"
+        "assert not {'mcp.client', 'mcp.server', 'httpx2', 'starlette'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_the_protocols_library_offers_comes_when_it_is_asked_for() -> None:
+    code = (
+        "import sys, gateway_site, mcp\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "assert 'mcp.client' not in sys.modules\n"
+        "with ThreadPoolExecutor(8) as threads:\n"
+        "    found = set(threads.map(lambda _: mcp.ClientSession, range(32)))\n"
+        "from mcp.client.session import ClientSession\n"
+        "assert found == {ClientSession}\n"
+        "from mcp import *\n"
+        "assert set(mcp.__all__) <= globals().keys()\n"
+        "assert not hasattr(mcp, 'nothing_of_this_name')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

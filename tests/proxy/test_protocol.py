@@ -43,7 +43,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "METHOD_NOT_FOUND": -32601,
         "PARSE_ERROR": -32700,
     },
-    "mcp.server.subscriptions": {"SUBSCRIPTION_ID_META_KEY": "io.modelcontextprotocol/subscriptionId"},
+    "mcp.shared.subscriptions": {"SUBSCRIPTION_ID_META_KEY": "io.modelcontextprotocol/subscriptionId"},
     "mcp.shared.inbound": {
         "ERROR_CODE_HTTP_STATUS": {
             -32700: 400, -32600: 400, -32602: 400, -32020: 400, -32021: 400, -32022: 400, -32601: 404,
