@@ -26,6 +26,12 @@ CLAIMS: list[tuple[str, str, str]] = [
         "bench/README.md",
     ),
     (
+        "server.connections",
+        "A thread that asks the database again and again keeps its connection to SQLite, and gives one of "
+        "PostgreSQL's back to the pool.",
+        "gateway_site/README.md",
+    ),
+    (
         "server.leaving",
         "A client's leaving is noticed at once, and one request at a time is read from a connection.",
         "proxy/README.md",

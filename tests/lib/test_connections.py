@@ -13,6 +13,7 @@ from django.db import connection
 from gateway_site.lib import connections
 from tests.databases import ROOT
 
+pytestmark = pytest.mark.claim("server.connections")
 _ON_SQLITE = """
 from django.db import connection
 from gateway_site.lib import connections
