@@ -30,3 +30,13 @@ class ThemeConfig(AppConfig):
     """django-unfold's templates, tags and files. Its own configuration would import its site into every process."""
 
     name = "unfold"
+
+
+class PasskeysConfig(AppConfig):
+    """django-otp-webauthn's tables. Its own configuration would import all of it into every process.
+
+    What that one checks besides is of settings that do not hold here: origins are each request's own.
+    """
+
+    name = "django_otp_webauthn"
+    default_auto_field = "django.db.models.BigAutoField"
