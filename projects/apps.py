@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig
 from django.contrib.admin import autodiscover
 from django.contrib.admin.apps import SimpleAdminConfig
@@ -40,3 +42,8 @@ class PasskeysConfig(AppConfig):
 
     name = "django_otp_webauthn"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # The page that deletes a person lists what goes with them, and there it would say the number itself.
+        handle: Any = self.get_model("WebAuthnUserHandle")
+        handle.__str__ = lambda row: f"handle of {row.user_id}"

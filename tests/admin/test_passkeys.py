@@ -155,6 +155,15 @@ def test_what_is_stored_is_the_passkey_and_no_word_of_what_made_it(operator: Use
     assert not WebAuthnCredential.objects.exists() and not WebAuthnAttestation.objects.exists()
 
 
+def test_the_page_that_deletes_a_person_says_no_handle_and_deletes_it(pages: Client) -> None:
+    person = User.objects.create_superuser("leaving@gateway.test")
+    theirs = register(password_only(browser(), person))
+    page = pages.get(f"/admin/projects/user/{person.pk}/delete/").content.decode()
+    assert "Passkeys: 1" in page and theirs.user_handle.hex() not in page
+    assert pages.post(f"/admin/projects/user/{person.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not WebAuthnUserHandle.objects.filter(user_id=person.pk).exists()
+
+
 def test_a_count_of_32_bits_is_held(operator: User, key: Authenticator) -> None:
     key.counter = 2**32 - 2
     assert prove(browser(), key).status_code == 200
