@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django_otp_webauthn.models import WebAuthnAttestation, WebAuthnCredential, WebAuthnUserHandle
 
@@ -170,6 +172,13 @@ def test_a_count_of_32_bits_is_held(operator: User, key: Authenticator) -> None:
     assert Passkey.objects.get().sign_count == 2**32 - 1
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_of_two_proofs_at_one_time_the_second_is_held_against_the_count_of_the_first(key: Authenticator) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert prove(browser(), key).status_code == 200
+    assert any('FOR UPDATE OF "projects_passkey"' in each["sql"] for each in asked.captured_queries)
+
+
 def test_the_librarys_own_pages_are_at_no_address() -> None:
     with pytest.raises(NoReverseMatch):
         reverse("otp_webauthn:credential-authentication-begin")
@@ -255,8 +264,7 @@ def test_it_opens_nothing_at_another_host_name(operator: User, key: Authenticato
 
 def test_who_is_switched_off_or_may_see_nothing_is_not_let_in(operator: User, key: Authenticator) -> None:
     User.objects.filter(pk=operator.pk).update(is_active=False)
-    client = browser()
-    assert prove(client, key).status_code == 422
+    assert prove(browser(), key).json() == {"error": "That passkey is not known here."}
     User.objects.filter(pk=operator.pk).update(is_active=True, is_superuser=False, is_staff=False)
     assert prove(browser(), key).status_code == 422
     project = services.create_project(slug="acme")
