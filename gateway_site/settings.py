@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     # Before the admin, whose templates it replaces; ours in `templates` come before both.
     "projects.apps.ThemeConfig",
     "projects.apps.PagesConfig",
+    "projects.apps.PasskeysConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "axes",
@@ -115,6 +116,13 @@ HTTPS = env.bool("GATEWAY_HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
+# Passkeys belong to the host name of the page, and sign in alone; projects.signin.ceremony has what else is ours.
+OTP_WEBAUTHN_CREDENTIAL_MODEL = "projects.Passkey"
+OTP_WEBAUTHN_HELPER_CLASS = "projects.signin.ceremony.Ceremony"
+OTP_WEBAUTHN_RP_ID_CALLABLE = "projects.signin.passkeys.rp_id_of"
+OTP_WEBAUTHN_RP_NAME = "Secure MCP Gateway"
+OTP_WEBAUTHN_ALLOW_PASSWORDLESS_LOGIN = True
+OTP_WEBAUTHN_TIMEOUT_SECONDS = 300
 # Five wrong passwords or codes of one account from one address: for a quarter of an hour nothing is looked at that it
 # gives, and it is told the same as of a wrong one.
 AXES_FAILURE_LIMIT = 5

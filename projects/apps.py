@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig
 from django.contrib.admin import autodiscover
 from django.contrib.admin.apps import SimpleAdminConfig
@@ -30,3 +32,18 @@ class ThemeConfig(AppConfig):
     """django-unfold's templates, tags and files. Its own configuration would import its site into every process."""
 
     name = "unfold"
+
+
+class PasskeysConfig(AppConfig):
+    """django-otp-webauthn's tables. Its own configuration would import all of it into every process.
+
+    What that one checks besides is of settings that do not hold here: origins are each request's own.
+    """
+
+    name = "django_otp_webauthn"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # The page that deletes a person lists what goes with them, and there it would say the number itself.
+        handle: Any = self.get_model("WebAuthnUserHandle")
+        handle.__str__ = lambda row: f"handle of {row.user_id}"

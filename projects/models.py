@@ -13,12 +13,11 @@ from django.utils import timezone
 from projects.permissions import Role
 from projects.row_security import protect
 from projects.scoping import TenantManager, TenantModel
-from projects.signin.models import Invitation, Passkey, RecoveryCode, Session, TotpDevice, UserHandle
+from projects.signin.models import Invitation, RecoveryCode, Session, TotpDevice
 
 __all__ = [
     "AdminToken", "ApiKey", "ConfigVersion", "Invitation", "Job", "Membership", "Passkey", "PayloadLevel", "Project",
-    "RecoveryCode", "Session", "StoredAnswer", "TotpDevice", "User", "UserHandle", "UserManager", "everything",
-    "validate_slug",
+    "RecoveryCode", "Session", "StoredAnswer", "TotpDevice", "User", "UserManager", "everything", "validate_slug",
 ]  # fmt: skip
 
 SLUG = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -259,3 +258,7 @@ class ConfigVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project_ref}: {self.version}"
+
+
+# Asks for the model of users as it is imported.
+from projects.signin.passkey_model import Passkey  # noqa: E402

@@ -91,31 +91,6 @@ class RecoveryCode(Device):
         ordering = ["id"]
 
 
-class Passkey(TimestampMixin, Device):
-    """A WebAuthn credential. It belongs to one host name (`rp_id`) and works at no other."""
-
-    credential_id = models.BinaryField(max_length=1023, editable=False)
-    # Indexed in place of the id, which may have 1,023 bytes (WebAuthn level 3, credential record).
-    credential_digest = models.CharField(max_length=64, unique=True, editable=False)
-    public_key = models.BinaryField(max_length=1023, editable=False)
-    sign_count = models.BigIntegerField(default=0, editable=False)
-    transports = models.JSONField(default=list, editable=False)
-    rp_id = models.CharField(max_length=253, editable=False)
-
-    class Meta:
-        ordering = ["id"]
-
-
-class UserHandle(models.Model):
-    """64 random bytes by which authenticators know a person, and which say nothing of who it is."""
-
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+")
-    handle = models.BinaryField(max_length=64, editable=False)
-
-    def __str__(self) -> str:
-        return f"handle of {self.user_id}"
-
-
 class Session(AbstractBaseSession):
     """A browser's session. `session_key` is the SHA-256 of the cookie's value, which is not stored."""
 

@@ -1,30 +1,29 @@
 """Passkeys (WebAuthn level 3): registration, and proofs that somebody has one. Bound to the host name of the page.
 
-The library is imported where it is used: most web workers never need it, and it takes memory.
+A ceremony is django-otp-webauthn's, and `ceremony` has what is different in ours; it begins and ends here, where the
+session keeps its challenge.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.http import HttpRequest
 
-from gateway_site.lib.secrets import sha256_hex
-from projects.models import Passkey, User, UserHandle
+from projects.models import Passkey, User
 from projects.signin.factors import announce, check_room
-from projects.signin.sessions import summary_of
 
-_NAME = "Secure MCP Gateway"
-_CHALLENGE = "passkey_challenge"
-_SECONDS = 300
-_MOST_TRANSPORTS = 8
+if TYPE_CHECKING:
+    from projects.signin.ceremony import Ceremony
+
+_BEGUN = "passkey_ceremony"
 _NO_PROOF = "That passkey is not known here."
 
 
@@ -53,15 +52,21 @@ def _scheme(request: HttpRequest) -> str:
     return "https" if settings.HTTPS or request.is_secure() else "http"
 
 
-def _origins(request: HttpRequest) -> list[str]:
+def origins_of(request: HttpRequest) -> list[str]:
     """The page's own, and those of this host name that the operator allows."""
     allowed = [each for each in settings.CSRF_TRUSTED_ORIGINS if urlsplit(each).hostname == rp_id_of(request)]
     return [f"{_scheme(request)}://{request.get_host()}", *allowed]
 
 
-def of_host(request: HttpRequest, user: User) -> list[Passkey]:
-    """The person's that work here."""
-    return list(Passkey.objects.filter(user=user, confirmed=True).filter(rp_id=rp_id_of(request)))
+def of_host(request: HttpRequest, user: AbstractBaseUser) -> Any:
+    """The person's that work here, as a query."""
+    return Passkey.objects.filter(user=user, confirmed=True, rp_id=rp_id_of(request))
+
+
+def _ceremony(request: HttpRequest) -> Ceremony:
+    """Imports what holds it."""
+    held: Ceremony = Passkey.get_webauthn_helper(request)
+    return held
 
 
 # --- registration -----------------------------------------------------------------------------------------
@@ -69,75 +74,36 @@ def of_host(request: HttpRequest, user: User) -> list[Passkey]:
 
 def begin_registration(request: HttpRequest, user: User) -> dict[str, Any]:
     """What navigator.credentials.create() takes, as JSON. Raises ValidationError."""
-    from webauthn import generate_registration_options
-    from webauthn.helpers import options_to_json_dict
-    from webauthn.helpers.structs import (
-        AuthenticatorSelectionCriteria,
-        PublicKeyCredentialDescriptor,
-        ResidentKeyRequirement,
-        UserVerificationRequirement,
-    )
-
     _check_address(request)
     check_room(user)
-    options = generate_registration_options(
-        rp_id=rp_id_of(request), rp_name=_NAME, user_name=user.email, user_display_name=user.get_full_name() or None,
-        user_id=_handle_of(user), challenge=_new_challenge(request, "register"), timeout=_SECONDS * 1000,
-        # Found without a name and held by a person who was verified: both factors in one.
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
-        ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=bytes(each.credential_id))
-                             for each in of_host(request, user)],
-    )  # fmt: skip
-    return options_to_json_dict(options)
+    options, state = _ceremony(request).register_begin(user)
+    _keep(request, "register", state)
+    return options
 
 
 def finish_registration(request: HttpRequest, user: User, answer: Any) -> Passkey:
     """Stores the passkey that the browser has made. Raises ValidationError."""
-    challenge = _used_challenge(request, "register")
+    state = _kept(request, "register")
     _check_address(request)
     with transaction.atomic():
         check_room(user)
-        passkey = _registered(request, user, answer, challenge)
+        passkey = _registered(request, user, state, answer)
         announce("second_factor.added", user, what="passkey", name=passkey.name)
         return passkey
 
 
-def _registered(request: HttpRequest, user: User, answer: Any, challenge: bytes) -> Passkey:
-    from webauthn import verify_registration_response
-
-    try:
-        made = verify_registration_response(
-            credential=answer, expected_challenge=challenge, expected_rp_id=rp_id_of(request),
-            expected_origin=_origins(request), require_user_verification=True,
-        )  # fmt: skip
-    except Exception as error:  # whatever a hostile answer makes the library raise, it is no passkey
-        raise ValidationError("The browser's answer is no passkey for this page.") from error
-    passkey = Passkey(
-        user=user, name=f"Passkey, {summary_of(request.headers.get('User-Agent', ''))}",
-        credential_id=made.credential_id, credential_digest=sha256_hex(made.credential_id),
-        public_key=made.credential_public_key, sign_count=made.sign_count, transports=_transports(answer),
-        rp_id=rp_id_of(request),
-    )  # fmt: skip
+def _registered(request: HttpRequest, user: User, state: dict[str, Any], answer: Any) -> Passkey:
+    ceremony = _ceremony(request)
     try:
         with transaction.atomic():
-            passkey.save()
+            passkey: Passkey = ceremony.register_complete(user, state, answer)
     except IntegrityError:
         raise ValidationError("This passkey is known already.") from None
+    except DatabaseError:
+        raise
+    except Exception as error:  # whatever a hostile answer makes the library raise, it is no passkey
+        raise ValidationError("The browser's answer is no passkey for this page.") from error
     return passkey
-
-
-def _transports(answer: Any) -> list[str]:
-    """Hints of the browser's, for it to have again; not checked by anybody."""
-    given = answer.get("response", {}).get("transports") if isinstance(answer, dict) else None
-    texts = given if isinstance(given, list) else []
-    return [each for each in texts if isinstance(each, str) and each.isascii() and len(each) < 33][:_MOST_TRANSPORTS]
-
-
-def _handle_of(user: User) -> bytes:
-    row, _ = UserHandle.objects.get_or_create(user=user, defaults={"handle": os.urandom(64)})
-    return bytes(row.handle)
 
 
 # --- proof ------------------------------------------------------------------------------------------------
@@ -145,63 +111,23 @@ def _handle_of(user: User) -> bytes:
 
 def begin_proof(request: HttpRequest, user: User | None) -> dict[str, Any]:
     """What navigator.credentials.get() takes, as JSON: for one of the person's, or of whoever has one."""
-    from webauthn import generate_authentication_options
-    from webauthn.helpers import options_to_json_dict
-    from webauthn.helpers.structs import (
-        AuthenticatorTransport,
-        PublicKeyCredentialDescriptor,
-        UserVerificationRequirement,
-    )
-
     _check_address(request)
-    known = {each.value for each in AuthenticatorTransport}
-    options = generate_authentication_options(
-        rp_id=rp_id_of(request), challenge=_new_challenge(request, "prove"), timeout=_SECONDS * 1000,
-        user_verification=UserVerificationRequirement.REQUIRED,
-        allow_credentials=[
-            PublicKeyCredentialDescriptor(
-                id=bytes(each.credential_id),
-                transports=[AuthenticatorTransport(name) for name in each.transports if name in known],
-            )
-            for each in (of_host(request, user) if user else [])
-        ],
-    )  # fmt: skip
-    return options_to_json_dict(options)
+    options: dict[str, Any]
+    options, state = _ceremony(request).authenticate_begin(user, require_user_verification=True)
+    _keep(request, "prove", state)
+    return options
 
 
 def finish_proof(request: HttpRequest, user: User | None, answer: Any) -> Passkey:
     """The passkey that has signed: one of `user`'s, if that is said. Raises ValidationError, the same for any fault."""
-    challenge = _used_challenge(request, "prove")
+    state = _kept(request, "prove")
     _check_address(request)
-    with transaction.atomic():
-        return _proved(request, user, answer, challenge)
-
-
-def _proved(request: HttpRequest, user: User | None, answer: Any, challenge: bytes) -> Passkey:
-    from webauthn import verify_authentication_response
-    from webauthn.helpers import parse_authentication_credential_json
-
+    ceremony = _ceremony(request)
     try:
-        credential = parse_authentication_credential_json(answer)
-        rows = Passkey.objects.select_for_update(of=("self",)).select_related("user")
-        digest = sha256_hex(credential.raw_id)
-        passkey: Passkey = rows.get(credential_digest=digest, confirmed=True, rp_id=rp_id_of(request))
-        verified = verify_authentication_response(
-            credential=credential, expected_challenge=challenge, expected_rp_id=passkey.rp_id,
-            expected_origin=_origins(request), credential_public_key=bytes(passkey.public_key),
-            credential_current_sign_count=passkey.sign_count, require_user_verification=True,
-        )  # fmt: skip
+        with transaction.atomic():
+            return ceremony.authenticate_complete(user, state, answer)
     except Exception as error:  # whatever a hostile answer makes the library raise, it proves nothing
         raise ValidationError(_NO_PROOF) from error
-    handle = credential.response.user_handle
-    if not passkey.user.is_active or (user is not None and passkey.user_id != user.pk):
-        raise ValidationError(_NO_PROOF)
-    if (user is None or handle) and handle != _handle_of(passkey.user):
-        raise ValidationError(_NO_PROOF)
-    passkey.sign_count = verified.new_sign_count
-    passkey.set_last_used_timestamp(commit=False)
-    passkey.save(update_fields=["sign_count", "last_used_at"])
-    return passkey
 
 
 def _check_address(request: HttpRequest) -> None:
@@ -209,21 +135,21 @@ def _check_address(request: HttpRequest) -> None:
         raise ValidationError(reason)
 
 
-def _new_challenge(request: HttpRequest, purpose: str) -> bytes:
-    """32 bytes, kept in the session until it is used, or for five minutes."""
-    challenge = os.urandom(32)
+def _keep(request: HttpRequest, purpose: str, state: dict[str, Any]) -> None:
+    """In the session, until it is used, or for five minutes: the challenge, and what is asked of the answer."""
     if not request.user.is_authenticated and getattr(request, "unverified", None) is None:
         # A session of nobody's lasts no longer than its challenge.
-        request.session.set_expiry(_SECONDS)
-    request.session[_CHALLENGE] = {"challenge": challenge.hex(), "for": purpose, "at": time.time()}
-    return challenge
+        request.session.set_expiry(settings.OTP_WEBAUTHN_TIMEOUT_SECONDS)
+    request.session[_BEGUN] = {"state": state, "for": purpose, "at": time.time()}
 
 
-def _used_challenge(request: HttpRequest, purpose: str) -> bytes:
+def _kept(request: HttpRequest, purpose: str) -> dict[str, Any]:
     """Raises ValidationError. Gone from the session before anything is looked at, so that no answer counts twice."""
-    state = request.session.pop(_CHALLENGE, None)
-    if state is not None:
+    begun = request.session.pop(_BEGUN, None)
+    if begun is not None:
         request.session.save()
-    if state is None or state["for"] != purpose or not 0 <= time.time() - state["at"] < _SECONDS:
+    age = time.time() - begun["at"] if begun is not None and begun["for"] == purpose else -1
+    if not 0 <= age < settings.OTP_WEBAUTHN_TIMEOUT_SECONDS:
         raise ValidationError("That took too long: try again.")
-    return bytes.fromhex(state["challenge"])
+    state: dict[str, Any] = begun["state"]
+    return state

@@ -36,12 +36,16 @@ class Authenticator:
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     id: bytes = field(default_factory=lambda: os.urandom(32))
 
+    @property
+    def public_key(self) -> bytes:
+        """A COSE_Key."""
+        numbers = self.key.public_key().public_numbers()
+        return bytes(cbor2.dumps({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}))
+
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """The answer to navigator.credentials.create()."""
         self.user_handle, self.rp_id = to_bytes(options["user"]["id"]), options["rp"]["id"]
-        numbers = self.key.public_key().public_numbers()
-        cose = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
-        attested = bytes(16) + len(self.id).to_bytes(2) + self.id + cbor2.dumps(cose)
+        attested = bytes(16) + len(self.id).to_bytes(2) + self.id + self.public_key
         data = self._data(ATTESTED) + attested
         return self._credential({
             "clientDataJSON": to_text(self._client_data("webauthn.create", options["challenge"])),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import NoReverseMatch, get_resolver, reverse
+from django_otp_webauthn.models import WebAuthnAttestation, WebAuthnCredential, WebAuthnUserHandle
 
 from audit.models import Event
 from projects import services
@@ -98,6 +105,7 @@ def test_an_answer_counts_once_and_for_its_own_challenge(key: Authenticator) -> 
 )  # fmt: skip
 def test_what_is_not_quite_a_proof_is_none(key: Authenticator, wrong: dict[str, Any]) -> None:
     assert prove(browser(), key).status_code == 200
+    before = Passkey.objects.values().get()
     for name, value in wrong.items():
         setattr(key, name, value)
     client = browser()
@@ -105,6 +113,84 @@ def test_what_is_not_quite_a_proof_is_none(key: Authenticator, wrong: dict[str, 
     assert answer.status_code == 422
     assert answer.json() == {"error": "That passkey is not known here."}
     assert client.get(INDEX).status_code == 302
+    assert Passkey.objects.values().get() == before, "nothing is counted as a use"
+
+
+def test_five_minutes_are_all_that_there_is_for_an_answer(
+    operator: User, key: Authenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wait, status in ((299, 200), (301, 422), (-1, 422)):
+        client = browser()
+        answer = key.get(step(client, "passkey_begin", {}).json())
+        now = time.time()
+        with monkeypatch.context() as patch:
+            patch.setattr(passkeys, "time", SimpleNamespace(time=lambda now=now, wait=wait: now + wait))
+            assert step(client, "passkey_finish", answer).status_code == status, wait
+    fresh = password_only(browser(), User.objects.create_superuser("fresh@gateway.test"))
+    made = Authenticator().create(step(fresh, "passkey_register_begin", {}).json())
+    now = time.time()
+    monkeypatch.setattr(passkeys, "time", SimpleNamespace(time=lambda: now + 301))
+    assert step(fresh, "passkey_register_finish", made).json() == {"error": "That took too long: try again."}
+
+
+def test_a_challenge_to_register_is_none_to_prove(operator: User, key: Authenticator) -> None:
+    client = password_only(browser(), User.objects.create_superuser("fresh@gateway.test"))
+    options = step(client, "passkey_register_begin", {}).json()
+    assert step(client, "passkey_finish", key.get(options)).json() == {"error": "That took too long: try again."}
+
+
+def test_a_passkey_that_does_not_count_proves_nothing(operator: User, key: Authenticator) -> None:
+    Passkey.objects.update(confirmed=False)
+    assert prove(browser(), key).status_code == 422
+
+
+def test_what_is_stored_is_the_passkey_and_no_word_of_what_made_it(operator: User) -> None:
+    client = password_only(browser(), operator)
+    key = Authenticator()
+    made = key.create(step(client, "passkey_register_begin", {}).json())
+    made["response"]["transports"] = ["usb", "usb", "carrier pigeon", "\x00", {}, "internal"]
+    assert step(client, "passkey_register_finish", made).status_code == 200
+    row = Passkey.objects.get()
+    assert (row.transports, row.rp_id, bytes(row.credential_id)) == (["usb", "internal"], "localhost", key.id)
+    assert row.credential_id_sha256 == hashlib.sha256(key.id).hexdigest()
+    assert WebAuthnUserHandle.objects.get(user=operator).handle == key.user_handle
+    assert not WebAuthnCredential.objects.exists() and not WebAuthnAttestation.objects.exists()
+
+
+def test_the_page_that_deletes_a_person_says_no_handle_and_deletes_it(pages: Client) -> None:
+    person = User.objects.create_superuser("leaving@gateway.test")
+    theirs = register(password_only(browser(), person))
+    page = pages.get(f"/admin/projects/user/{person.pk}/delete/").content.decode()
+    assert "Passkeys: 1" in page and theirs.user_handle.hex() not in page
+    assert pages.post(f"/admin/projects/user/{person.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not WebAuthnUserHandle.objects.filter(user_id=person.pk).exists()
+
+
+def test_a_count_of_32_bits_is_held(operator: User, key: Authenticator) -> None:
+    key.counter = 2**32 - 2
+    assert prove(browser(), key).status_code == 200
+    assert Passkey.objects.get().sign_count == 2**32 - 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_of_two_proofs_at_one_time_the_second_is_held_against_the_count_of_the_first(key: Authenticator) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert prove(browser(), key).status_code == 200
+    assert any('FOR UPDATE OF "projects_passkey"' in each["sql"] for each in asked.captured_queries)
+
+
+def test_the_librarys_own_pages_are_at_no_address() -> None:
+    with pytest.raises(NoReverseMatch):
+        reverse("otp_webauthn:credential-authentication-begin")
+    assert "django_otp_webauthn.views" not in {view.__module__ for view in _views(get_resolver().url_patterns)}
+
+
+def _views(patterns: Any) -> Iterator[Any]:
+    for each in patterns:
+        if hasattr(each, "url_patterns"):
+            yield from _views(each.url_patterns)
+        else:
+            yield each.callback
 
 
 @pytest.mark.parametrize(
@@ -178,8 +264,7 @@ def test_it_opens_nothing_at_another_host_name(operator: User, key: Authenticato
 
 def test_who_is_switched_off_or_may_see_nothing_is_not_let_in(operator: User, key: Authenticator) -> None:
     User.objects.filter(pk=operator.pk).update(is_active=False)
-    client = browser()
-    assert prove(client, key).status_code == 422
+    assert prove(browser(), key).json() == {"error": "That passkey is not known here."}
     User.objects.filter(pk=operator.pk).update(is_active=True, is_superuser=False, is_staff=False)
     assert prove(browser(), key).status_code == 422
     project = services.create_project(slug="acme")

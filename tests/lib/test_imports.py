@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from gateway_site.lib.imports import used_later
 
 pytestmark = pytest.mark.claim("server.lean")
 
@@ -58,3 +61,33 @@ def test_what_the_protocols_library_offers_comes_when_it_is_asked_for() -> None:
         "assert not hasattr(mcp, 'nothing_of_this_name')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_worker_has_nothing_of_passkeys_but_their_tables_until_somebody_holds_one_up() -> None:
+    code = (
+        "import sys\n"
+        "from gateway_site.asgi import _load_pages\n"
+        "_load_pages()\n"
+        "from django.apps import apps\n"
+        "assert apps.get_model('django_otp_webauthn', 'WebAuthnUserHandle') and apps.get_model('projects', 'Passkey')\n"
+        "assert not {'webauthn', 'OpenSSL', 'pyasn1', 'cbor2'} & sys.modules.keys()\n"
+        "import projects.signin.ceremony\n"
+        "assert 'webauthn' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_used_later_is_imported_when_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "heavy_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("from heavy_of_a_test import part\ndef twice(number): return 2 * number\n")
+    (package / "part.py").write_text("LIMIT = 7\n")
+    with used_later("heavy_of_a_test"):
+        from heavy_of_a_test import part, twice  # type: ignore[import-not-found]
+    assert "heavy_of_a_test" not in sys.modules
+    assert (twice(21), part.LIMIT) == (42, 7)
+    assert "heavy_of_a_test" in sys.modules
+    with used_later("heavy_of_a_test"):
+        from heavy_of_a_test import part as real
+    assert real is sys.modules["heavy_of_a_test.part"]

@@ -28,11 +28,12 @@
         excludeCredentials: withBytes(options.excludeCredentials),
       },
     });
-    return credentialOf(made, {
+    const credential = credentialOf(made, {
       clientDataJSON: textOf(made.response.clientDataJSON),
       attestationObject: textOf(made.response.attestationObject),
       transports: made.response.getTransports ? made.response.getTransports() : [],
     });
+    return { ...credential, clientExtensionResults: made.getClientExtensionResults() };
   }
 
   async function prove(options) {
