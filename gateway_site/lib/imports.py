@@ -1,25 +1,18 @@
-<<<<<<< HEAD
 """Keeps libraries from importing what they only offer, which each process of ours would pay for and never use.
 
 structlog offers Twisted and Rich, where they happen to be installed: 5 MB and 0.07 s of CPU. The protocol library
 offers its clients and servers, with all that these are made of: 0.4 s of CPU to who needs its tables alone.
 """
-=======
-"""Keeps what libraries import, and a process of ours does not use, out of its memory."""
->>>>>>> h-passkeys
 
 from __future__ import annotations
 
 import sys
-<<<<<<< HEAD
 import threading
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, module_from_spec
-=======
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
->>>>>>> h-passkeys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
@@ -42,7 +35,6 @@ def import_structlog() -> None:
             del sys.modules[name]
 
 
-<<<<<<< HEAD
 def put_off_protocol() -> None:
     """`mcp.shared.inbound` can be imported without what `mcp` itself offers, which comes when it is asked for.
 
@@ -73,7 +65,8 @@ def _put_off(spec: ModuleSpec) -> ModuleType:
 
     module.__getattr__ = load  # type: ignore[method-assign]  # as PEP 562 has it
     return module
-=======
+
+
 @contextmanager
 def used_later(*modules: str) -> Iterator[None]:
     """Inside, what is imported from these modules is a stand-in, which imports the real thing once it is used.
@@ -110,4 +103,3 @@ class _Later:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real(), name)
->>>>>>> h-passkeys
