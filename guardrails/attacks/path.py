@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import re2
 
-from guardrails.attacks.marks import Hit, Mark, Reach
+from guardrails.attacks.marks import Mark, Reach
 from guardrails.attacks.spelling import unescape
+from guardrails.engine.hits import Hit
 
 PATH = "PATH_TRAVERSAL"
 LONGEST = 4_096
@@ -114,7 +115,7 @@ def judge(text: str, *, meant: bool, roots: Sequence[str] = ()) -> Hit | None:
         score = max(score, 0.9)
     if roots and meant and not _is_below(plain, roots):
         score = max(score, 0.8)
-    return Hit(PATH, score, 0, len(text)) if score else None
+    return Hit(PATH, 0, len(text), score) if score else None
 
 
 def _score(path: str, meant: bool) -> float:

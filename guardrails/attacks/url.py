@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 import re2
 
-from guardrails.attacks.marks import Hit, Mark, Reach
+from guardrails.attacks.marks import Mark, Reach
+from guardrails.engine.hits import Hit
 
 SSRF = "SSRF"
 LONGEST = 4_096
@@ -135,13 +136,13 @@ class _Parts:
 def judge(text: str, *, allowed_hosts: Collection[str] = (), allowed_schemes: Collection[str] = ()) -> Hit | None:
     """A text that is one URL, or one host. Hosts in `allowed_hosts` (and below, with a leading dot) are good."""
     score = _score(text.strip(), allowed_hosts, allowed_schemes, 0)
-    return Hit(SSRF, score, 0, len(text)) if score else None
+    return Hit(SSRF, 0, len(text), score) if score else None
 
 
 def judge_host(text: str, *, allowed_hosts: Collection[str] = ()) -> Hit | None:
     """A text that stands where a URL belongs and has no scheme: what it names is fetched all the same."""
     score = _score("//" + text.strip(), allowed_hosts, (), 0)
-    return Hit(SSRF, score, 0, len(text)) if score >= _INNER_AT else None
+    return Hit(SSRF, 0, len(text), score) if score >= _INNER_AT else None
 
 
 def carries_another(text: str) -> bool:

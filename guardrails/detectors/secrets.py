@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from guardrails.engine.detector import Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.hits import Hit, settle
 from guardrails.engine.segments import Segment
 from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import value_at
-from guardrails.pii.hits import Hit, settle
 from guardrails.pii.reading import Reading
 from guardrails.secrets.named import NAMED, kind_of_name, score_value
 from guardrails.secrets.places import (

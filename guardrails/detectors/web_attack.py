@@ -14,11 +14,12 @@ import re2
 from guardrails.attacks import data, libinjection, nosql, path, script, sql, url
 from guardrails.attacks.command import COMMAND
 from guardrails.attacks.directory import LDAP, XPATH
-from guardrails.attacks.marks import Hit, Reach, table
+from guardrails.attacks.marks import Reach, table
 from guardrails.attacks.template import TEMPLATE
 from guardrails.attacks.xml import XXE
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.hits import Hit
 from guardrails.engine.kinds import kind_of
 from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
@@ -154,7 +155,7 @@ class WebAttack(TextDetector):
             # path leads is the caller's doing.
             place = path.judge(text.partition("://")[2][: path.LONGEST] or text, meant=True, roots=self._roots)
             if place is not None:
-                yield Hit(place.category, place.score, 0, len(text))
+                yield Hit(place.category, 0, len(text), place.score)
             return
         is_url = segment.kind is Kind.URL or "://" in text[:40] or text.startswith("//")
         if is_url or ":" in text[:24]:
@@ -162,7 +163,7 @@ class WebAttack(TextDetector):
             if hit is not None:
                 yield hit
         elif url.is_host_of_metadata(text):
-            yield Hit(url.SSRF, 0.85, 0, len(text))
+            yield Hit(url.SSRF, 0, len(text), 0.85)
         if segment.kind is Kind.URL and "://" not in text:
             hit = url.judge_host(text, allowed_hosts=self._hosts)
             if hit is not None:
@@ -192,7 +193,7 @@ class WebAttack(TextDetector):
                     # Where an address leads is read, not guessed: short ones look alike, whoever they belong to.
                     probability = min(probability, _EAGER)
                 seen[category] = _either(seen.get(category, 0.0), probability)
-        yield from (Hit(category, score, 0, len(text)) for category, score in seen.items())
+        yield from (Hit(category, 0, len(text), score) for category, score in seen.items())
 
 
 def _together(hits: Sequence[Hit]) -> Iterator[Hit]:
@@ -201,7 +202,7 @@ def _together(hits: Sequence[Hit]) -> Iterator[Hit]:
     for hit in sorted(hits, key=lambda each: -each.score):
         known = by.get(hit.category)
         by[hit.category] = hit if known is None else Hit(
-            hit.category, _either(known.score, 0.3 * hit.score), known.start, known.end)  # fmt: skip
+            hit.category, known.start, known.end, _either(known.score, 0.3 * hit.score))  # fmt: skip
     yield from by.values()
 
 

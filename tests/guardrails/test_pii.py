@@ -11,7 +11,7 @@ import pytest
 
 from guardrails.detectors.pii import Pii
 from guardrails.engine.detector import ConfigError, find
-from guardrails.pii.hits import Hit, settle
+from guardrails.engine.hits import Hit, settle
 from guardrails.pii.names import Likeness, likeness
 from guardrails.pii.reading import Reading, pattern
 from guardrails.pii.types import CATEGORIES, TYPES, types_of

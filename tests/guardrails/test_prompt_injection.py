@@ -555,5 +555,5 @@ def test_what_the_joint_automaton_has_no_memory_for_is_looked_for_one_by_one(mon
     told = signs.Sign("ONE", 0.5, "ignore (?:all|any)"), signs.Sign("TWO", 0.5, r"\bsecrets?\b")
     made = signs.Signs(told)
     found = [hit.category for hit in made.find("Ignore all secrets")]
-    monkeypatch.setattr(made, "_all", type("Full", (), {"Match": lambda self, text: None})())
+    monkeypatch.setattr(made._sets[0], "_set", type("Full", (), {"Match": lambda self, text: None})())
     assert [hit.category for hit in made.find("Ignore all secrets")] == found == ["ONE", "TWO"]
