@@ -69,6 +69,14 @@ MARKS = (
         r"base64|xxd|od|strings)<(?:/|~)\w|/\?\?\?/|\$\{?(?:PATH|HOME|SHELL|PWD|0)[:%#]|\w+''\w+\s+/|"
         r"\w+\"\"\w+\s+/|\b[a-z]\\[a-z]\\?[a-z]*\s+/|w'h'o|who\$",
     ),
+    # A program of Windows behind a mark; a command that writes to a file; options that make a program run another.
+    Mark(
+        COMMAND, 0.8, Reach.WHOLE,
+        r"[;|&][ \t]*(?:[\w:\\.-]*\\)?[\w-]+\.(?:exe|bat|cmd|ps1|vbs|scr)\b|"
+        r"[;|&`][ \t]*(?:id|ls|ps|env|whoami|hostname|uname|date|who|pwd)[ \t]*>{1,2}[ \t]*[/\w.~]|"
+        r"(?:^|[\s'\"])(?:--(?:upload|receive)-pack=|-{1,2}o?[ ]?ProxyCommand[= ]|--use-compress-program=|"
+        r"--checkpoint-action=exec|--to-command=|--rsh=|--exec=|-{2}config[= ]core\.\w*(?:command|editor|pager)=)",
+    ),
     Mark(COMMAND, 0.95, Reach.ALWAYS, r"\(\)\s*\{\s*:\s*;\s*\}\s*;|:\(\)\s*\{\s*:\s*\|\s*:\s*&\s*\}\s*;"),
     Mark(COMMAND, 0.9, Reach.VALUE, r"<!--\s*#(?:exec|include|echo|printenv)\b|&lt;!--\s*#(?:exec|include)"),
     Mark(

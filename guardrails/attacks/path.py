@@ -50,7 +50,7 @@ _SYSTEM = re2.compile(rf"(?i)^(?:[a-z]:)?[/\\]+{_ROOTED}(?:[/\\]|$)")
 _NAMES = re2.compile(
     r"(?i)(?:^|/)(?:etc/(?:passwd|shadow|hosts|group|sudoers|issue|fstab|crontab|hostname|mtab|motd|profile|"
     r"master\.passwd|security|ssh|ssl)\b|proc/(?:self|\d+|version|cmdline|net|sys)|"
-    r"\.ssh(?:/|$)|id_(?:rsa|dsa|ecdsa|ed25519)|authorized_keys|known_hosts|\.?passwd$|\.?shadow$|\.htpasswd|"
+    r"\.ssh(?:/|$)|id_(?:rsa|dsa|ecdsa|ed25519)|authorized_keys|known_hosts|(?:var/)?run/secrets/|\.?passwd$|\.?shadow$|\.htpasswd|"
     r"\.bash_(?:history|logo?ut|profile)|\.(?:mysql|psql|zsh|python|sh|rediscli)_history|"
     r"\.(?:netrc|rhosts|shosts|pgpass|my\.cnf|git-credentials|npmrc|pypirc|dockercfg|docker/config\.json|"
     r"kube/config|aws/credentials|azure|boto|s3cfg|gnupg|forward|xinitrc|xsession|cshrc|login|logout|"

@@ -56,6 +56,12 @@ _MARKS_OF_SQL = re2.compile(r"['\"`(=#;/*@\\<>&|-]|(?i:\b(?:union|select|and|or)
 _UNPLAIN = re2.compile(
     r"[^\pL\pN\s.,:@?!_/-]|\.\.|//|--|/\*|(?i:\b(?:or|and|union|select|order\s+by|having|sleep|case|passwd)\b)"
 )
+# What a document begins with that is one, and what libinjection takes for an attack in any document.
+_PROLOGUE = re2.compile(r"(?i)^\s*(?:<\?xml\b[^<>]*\?>\s*)?(?:<!doctype\s+[^<>\[\]]*>\s*)?")
+# Names with plain values, as forms and addresses have them.
+_PLAIN_QUERY = re2.compile(r"^[\w.-]+=[\w.-]*(?:&[\w.-]+=[\w.-]*)+$")
+# A block of code in prose.
+_FENCED = re2.compile(r"(?m)^[ \t]*```[\w+-]*[ \t]*\r?\n(?s:.)*^[ \t]*```[ \t]*\r?$")
 _SQL_NAMES = ("sql", "query", "queries", "statement", "stmt")
 
 
@@ -65,7 +71,7 @@ class WebAttack(TextDetector):
 
     name: ClassVar[str] = "web_attack"
     label: ClassVar[str] = "Injection and traversal attacks"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
@@ -123,6 +129,7 @@ class WebAttack(TextDetector):
         kind = segment.kind
         meant = kind in _LANGUAGES and _is_meant(segment)
         is_whole = len(text) <= SHORT or (len(text) <= VALUE and text.count("\n") <= 4)
+        is_whole = is_whole and not ("```" in text and _FENCED.search(text))
         hits = list(self._marks.search(text, Reach.WHOLE if is_whole else Reach.VALUE))
         if kind in _LANGUAGES and hits:
             hits = self._sift(hits, text, kind, meant, is_whole)
@@ -181,11 +188,12 @@ class WebAttack(TextDetector):
         is_condition = sql.is_condition(text)
         if not is_condition and _MARKS_OF_SQL.search(text) and libinjection.is_sql_injection(text):
             seen[sql.SQL] = _either(seen.get(sql.SQL, 0.0), _EAGER)
-        if ("<" in text or "=" in text or ":" in text) and libinjection.is_script_injection(text):
+        body = text[_PROLOGUE.match(text).end() :]
+        if ("<" in body or "=" in body or ":" in body) and libinjection.is_script_injection(body):
             seen[script.XSS] = _either(seen.get(script.XSS, 0.0), _EAGER)
         if _is_worth_asking(segment, text):
             probability = _ask(self._model, target.features[index])
-            if is_condition:
+            if is_condition or len(body) < len(text):
                 probability = min(probability, _EAGER)
             if probability >= _LEAST:
                 category = _name(text, seen)
@@ -245,7 +253,7 @@ def _is_worth_asking(segment: Segment, text: str) -> bool:
     """Whether the model may say something that structure has not: plain words and names carry no attack."""
     if segment.kind in (Kind.URL, Kind.PATH):
         return True
-    return len(text) >= _LEAST_LENGTH and _UNPLAIN.search(text) is not None
+    return len(text) >= _LEAST_LENGTH and _UNPLAIN.search(text) is not None and not _PLAIN_QUERY.match(text)
 
 
 def _ask(model: LinearModel, features: Features) -> float:

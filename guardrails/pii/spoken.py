@@ -47,6 +47,8 @@ _SPOKEN = (
 _SAID = (
     r"(?:\b(?:"
     + "|".join((expression(tuple(phrase for phrase in _SPOKEN if phrase[0].isascii())), *_CALLS)) + r")\b"
+    # Shortened, and with the stop that says so.
+    r"|\b(?:tel|tél|mob|ph)\."
     # Scripts that have no such boundaries between words.
     r"|" + expression(tuple(phrase for phrase in _SPOKEN if not phrase[0].isascii())) + ")"
 )  # fmt: skip
