@@ -74,6 +74,10 @@ MARKS = (
         COMMAND, 0.8, Reach.WHOLE,
         r"[;|&][ \t]*(?:[\w:\\.-]*\\)?[\w-]+\.(?:exe|bat|cmd|ps1|vbs|scr)\b|"
         r"[;|&`][ \t]*(?:id|ls|ps|env|whoami|hostname|uname|date|who|pwd)[ \t]*>{1,2}[ \t]*[/\w.~]|"
+        r"[;|&`(][^;|&\n]{0,200}[^<]<[ \t]*/(?:etc|proc|root|home|var|dev)/\w|"
+        r"(?:[;|`]|&&)[ \t]*(?:docker[ \t]+(?:run|exec|cp|build|load)|git[ \t]+(?:push|clone|config|remote|reset)|"
+        r"history[ \t]+-[cwd]|mailx?[ \t]+-s|npm[ \t]+(?:install|run|exec|publish)|pip3?[ \t]+install|"
+        r"apt(?:-get)?[ \t]+(?:install|remove|update)|tar[ \t]+-?[a-z]*[cx][a-z]*f?[ \t])[ \t]*\S|"
         r"(?:^|[\s'\"])(?:--(?:upload|receive)-pack=|-{1,2}o?[ ]?ProxyCommand[= ]|--use-compress-program=|"
         r"--checkpoint-action=exec|--to-command=|--rsh=|--exec=|-{2}config[= ]core\.\w*(?:command|editor|pager)=)",
     ),

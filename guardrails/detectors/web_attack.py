@@ -58,6 +58,12 @@ _UNPLAIN = re2.compile(
 )
 # What a document begins with that is one, and what libinjection takes for an attack in any document.
 _PROLOGUE = re2.compile(r"(?i)^\s*(?:<\?xml\b[^<>]*\?>\s*)?(?:<!doctype\s+[^<>\[\]]*>\s*)?")
+# Text in elements that run nothing and lead nowhere, without a single attribute. What only closes breaks out.
+_TEXTUAL = (
+    r"(?:html|head|body|title|main|section|article|header|footer|nav|div|span|p|br|hr|h[1-6]|b|i|u|em|strong|small|sub|"
+    r"sup|code|pre|blockquote|ul|ol|li|dl|dt|dd|table|thead|tbody|tr|th|td)\s*/?>[^<>]*"
+)
+_INERT = re2.compile(rf"(?i)^[^<>]*<{_TEXTUAL}(?:</?{_TEXTUAL})*$")
 # Names with plain values, as forms and addresses have them.
 _PLAIN_QUERY = re2.compile(r"^[\w.-]+=[\w.-]*(?:&[\w.-]+=[\w.-]*)+$")
 # A block of code in prose.
@@ -193,7 +199,7 @@ class WebAttack(TextDetector):
             seen[script.XSS] = _either(seen.get(script.XSS, 0.0), _EAGER)
         if _is_worth_asking(segment, text):
             probability = _ask(self._model, target.features[index])
-            if is_condition or len(body) < len(text):
+            if is_condition or len(body) < len(text) or (not seen and _INERT.match(body)):
                 probability = min(probability, _EAGER)
             if probability >= _LEAST:
                 category = _name(text, seen)

