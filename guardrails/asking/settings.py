@@ -57,6 +57,12 @@ def read_key(config: Mapping[str, Any], name: str, *, required: bool = True) -> 
     return found
 
 
+def read_bearer(config: Mapping[str, Any], name: str, *, required: bool = True) -> dict[str, str]:
+    """The headers that show the service's own key (RFC 6750); none without one."""
+    key = read_key(config, name, required=required)
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 def read_text(config: Mapping[str, Any], name: str, *, most: int) -> str:
     found = config.get(name)
     if found is None:

@@ -69,6 +69,18 @@ MARKS = (
         r"base64|xxd|od|strings)<(?:/|~)\w|/\?\?\?/|\$\{?(?:PATH|HOME|SHELL|PWD|0)[:%#]|\w+''\w+\s+/|"
         r"\w+\"\"\w+\s+/|\b[a-z]\\[a-z]\\?[a-z]*\s+/|w'h'o|who\$",
     ),
+    # A program of Windows behind a mark; a command that writes to a file; options that make a program run another.
+    Mark(
+        COMMAND, 0.8, Reach.WHOLE,
+        r"[;|&][ \t]*(?:[\w:\\.-]*\\)?[\w-]+\.(?:exe|bat|cmd|ps1|vbs|scr)\b|"
+        r"[;|&`][ \t]*(?:id|ls|ps|env|whoami|hostname|uname|date|who|pwd)[ \t]*>{1,2}[ \t]*[/\w.~]|"
+        r"[;|&`(][^;|&\n]{0,200}[^<]<[ \t]*/(?:etc|proc|root|home|var|dev)/\w|"
+        r"(?:[;|`]|&&)[ \t]*(?:docker[ \t]+(?:run|exec|cp|build|load)|git[ \t]+(?:push|clone|config|remote|reset)|"
+        r"history[ \t]+-[cwd]|mailx?[ \t]+-s|npm[ \t]+(?:install|run|exec|publish)|pip3?[ \t]+install|"
+        r"apt(?:-get)?[ \t]+(?:install|remove|update)|tar[ \t]+-?[a-z]*[cx][a-z]*f?[ \t])[ \t]*\S|"
+        r"(?:^|[\s'\"])(?:--(?:upload|receive)-pack=|-{1,2}o?[ ]?ProxyCommand[= ]|--use-compress-program=|"
+        r"--checkpoint-action=exec|--to-command=|--rsh=|--exec=|-{2}config[= ]core\.\w*(?:command|editor|pager)=)",
+    ),
     Mark(COMMAND, 0.95, Reach.ALWAYS, r"\(\)\s*\{\s*:\s*;\s*\}\s*;|:\(\)\s*\{\s*:\s*\|\s*:\s*&\s*\}\s*;"),
     Mark(COMMAND, 0.9, Reach.VALUE, r"<!--\s*#(?:exec|include|echo|printenv)\b|&lt;!--\s*#(?:exec|include)"),
     Mark(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from guardrails.attacks.marks import Hit, Mark, Reach
+from guardrails.attacks.marks import Mark, Reach
+from guardrails.engine.hits import Hit
 
 OBJECT = "DESERIALISATION"
 
@@ -70,4 +71,4 @@ _NAMES = {
 def judge_name(name: str) -> Hit | None:
     """A member's name that a reader of objects acts upon."""
     score = _NAMES.get(name.lower())
-    return Hit(OBJECT, score, 0, len(name)) if score is not None else None
+    return Hit(OBJECT, 0, len(name), score) if score is not None else None

@@ -10,10 +10,11 @@ from typing import Any
 
 import re2
 
+from guardrails.engine.hits import Hit
 from guardrails.engine.turns import give_way
 
 # An automaton is made as texts need it, and kept within this; beyond, it is begun anew.
-_AUTOMATON_BYTES = 8 << 20
+_AUTOMATON_BYTES = 4 << 20
 # Places of one mark that are looked at before the next one counts unseen.
 _MOST_PLACES = 100
 
@@ -30,16 +31,6 @@ class Reach(IntEnum):
     VALUE = 1
     ALWAYS = 2
     PAYLOAD = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """What was seen, how sure that is (0 to 1), and where in the text that was read."""
-
-    category: str
-    score: float
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +71,10 @@ class _Group:
     def __init__(self, marks: Sequence[Mark], reach: Reach) -> None:
         self.reach = reach
         self._marks = tuple(marks)
-        self._patterns: list[Any] = []
+        # Made when its mark is first seen: most never are, and each takes tens of kilobytes.
+        self._patterns: dict[int, Any] = {}
         self._all = re2.Set.SearchSet(_options())
         for mark in self._marks:
-            self._patterns.append(re2.compile(mark.pattern, _options()))
             self._all.Add(mark.pattern)
         # Always matches: an answer without it is the automaton out of memory, which re2 does not tell apart from none.
         self._all.Add("")
@@ -96,13 +87,16 @@ class _Group:
                 continue
             span = self._find(index, text)
             if span is not None:
-                yield Hit(self._marks[index].category, self._marks[index].score, *span)
+                yield Hit(self._marks[index].category, *span, self._marks[index].score)
 
     def _find(self, index: int, text: str) -> tuple[int, int] | None:
+        pattern = self._patterns.get(index)
+        if pattern is None:
+            pattern = self._patterns[index] = re2.compile(self._marks[index].pattern, _options())
         if not self._marks[index].closes:
-            found = self._patterns[index].search(text)
+            found = pattern.search(text)
             return found.span() if found is not None else None
-        for count, found in enumerate(self._patterns[index].finditer(text)):
+        for count, found in enumerate(pattern.finditer(text)):
             start, end = found.span()
             line = text.rfind("\n", 0, start) + 1
             if count == _MOST_PLACES or text.count(text[start], line, start) % 2 == 0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from guardrails.attacks.marks import Hit, Mark, Reach
+from guardrails.attacks.marks import Mark, Reach
+from guardrails.engine.hits import Hit
 
 NOSQL = "NOSQL_INJECTION"
 
@@ -57,12 +58,12 @@ def judge_name(name: str, pointer: str) -> Hit | None:
     """A member's name that is an operator. Within a filter only those count that run code."""
     lowered = name.lower()
     if lowered in _RUNNING:
-        return Hit(NOSQL, 0.85, 0, len(name))
+        return Hit(NOSQL, 0, len(name), 0.85)
     if lowered not in _COMPARING:
         return None
     above = pointer.lower().split("/")[-2::-1]
     if above and above[0] in _OF_A_LOGIN:
-        return Hit(NOSQL, 0.9, 0, len(name))
+        return Hit(NOSQL, 0, len(name), 0.9)
     if any(each in _AT_HOME for each in above):
         return None
-    return Hit(NOSQL, 0.6, 0, len(name))
+    return Hit(NOSQL, 0, len(name), 0.6)

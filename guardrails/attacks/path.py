@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import re2
 
-from guardrails.attacks.marks import Hit, Mark, Reach
+from guardrails.attacks.marks import Mark, Reach
 from guardrails.attacks.spelling import unescape
+from guardrails.engine.hits import Hit
 
 PATH = "PATH_TRAVERSAL"
 LONGEST = 4_096
@@ -49,7 +50,7 @@ _SYSTEM = re2.compile(rf"(?i)^(?:[a-z]:)?[/\\]+{_ROOTED}(?:[/\\]|$)")
 _NAMES = re2.compile(
     r"(?i)(?:^|/)(?:etc/(?:passwd|shadow|hosts|group|sudoers|issue|fstab|crontab|hostname|mtab|motd|profile|"
     r"master\.passwd|security|ssh|ssl)\b|proc/(?:self|\d+|version|cmdline|net|sys)|"
-    r"\.ssh(?:/|$)|id_(?:rsa|dsa|ecdsa|ed25519)|authorized_keys|known_hosts|\.?passwd$|\.?shadow$|\.htpasswd|"
+    r"\.ssh(?:/|$)|id_(?:rsa|dsa|ecdsa|ed25519)|authorized_keys|known_hosts|(?:var/)?run/secrets/|\.?passwd$|\.?shadow$|\.htpasswd|"
     r"\.bash_(?:history|logo?ut|profile)|\.(?:mysql|psql|zsh|python|sh|rediscli)_history|"
     r"\.(?:netrc|rhosts|shosts|pgpass|my\.cnf|git-credentials|npmrc|pypirc|dockercfg|docker/config\.json|"
     r"kube/config|aws/credentials|azure|boto|s3cfg|gnupg|forward|xinitrc|xsession|cshrc|login|logout|"
@@ -114,7 +115,7 @@ def judge(text: str, *, meant: bool, roots: Sequence[str] = ()) -> Hit | None:
         score = max(score, 0.9)
     if roots and meant and not _is_below(plain, roots):
         score = max(score, 0.8)
-    return Hit(PATH, score, 0, len(text)) if score else None
+    return Hit(PATH, 0, len(text), score) if score else None
 
 
 def _score(path: str, meant: bool) -> float:

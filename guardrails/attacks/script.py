@@ -86,7 +86,7 @@ MARKS = (
     Mark(
         XSS, 0.7, Reach.WHOLE,
         r"crosssitescripting|cross\s*site\s*scripting\W+\w*[<(]|\bxss\b.*[<>(]|[<>(].*\bxss\b|ha\.ckers\.org|"
-        r"xss\.(?:js|css|rocks)|</?(?:textarea|title|noscript|style|iframe|select|xmp|script|"
+        r"xss\.(?:js|css|rocks)|</?(?:textarea|noscript|style|iframe|select|xmp|script|"
         r"noembed)>\s*[\"']*\s*<|<!--\[if|<!--.*--!?>\s*<",
     ),
     Mark(

@@ -112,8 +112,9 @@ MARKS = (
     Mark(SQL, 0.75, Reach.WHOLE, r"^[\s'\")]*\border\s+by\s+\d+\s*$|^[\s\d'\")]*(?:group|order)\s+by\s+\(*\d+\)*"),
     Mark(
         SQL, 0.85, Reach.VALUE,
-        rf"{_Q}[\s)]*(?:group|order)\s+by\s|procedure\s+analyse\s*\(|\binto\s+(?:out|dump)file\s*['\"]",
+        r"procedure\s+analyse\s*\(|\binto\s+(?:out|dump)file\s*['\"]",
     ),
+    Mark(SQL, 0.85, Reach.VALUE, rf"{_Q}[\s)]*(?:group|order)\s+by\s", closes=True),
     Mark(
         SQL, 0.85, Reach.VALUE,
         r"\bcase\s+when\s*\(*\s*\d+\s*=\s*\d+|\bif\s*\(\s*\(?\s*\d+\s*=\s*\d+|\biif\s*\(\s*\d+\s*=\s*\d+",
@@ -154,7 +155,7 @@ MARKS = (
     # In a statement that is meant to be one, these still leave the database.
     Mark(
         SQL, 0.8, Reach.ALWAYS,
-        r"\bxp_cmdshell\b\s*(?:\(|'|\"|\[|@)|\bcopy\s+\S+\s+(?:from|to)\s+program\b|\binto\s+(?:out|"
+        r"\bxp_cmdshell\b\s*(?:\(|'|\"|\[|@)|\bcopy\s*(?:\S+|\([^()]*\))\s*(?:from|to)\s+program\b|\binto\s+(?:out|"
         r"dump)file\s*['\"]",
     ),
     Mark(

@@ -29,7 +29,7 @@ MARKS = (
     ),
     Mark(TEMPLATE, 0.9, Reach.VALUE,
          r"[$#*%]\{[^}]*(?:T\s*\(\s*java|Runtime|ProcessBuilder|getClass|\.class\b|exec\s*\(|forName|session\.|"
-         r"facesContext|applicationScope|pageContext|@java|#context|#_memberAccess|new\s+java)"),
+         r"facesContext|applicationScope|pageContext|@java|@ognl|ognl\.|#context|#_memberAccess|new\s+java)"),
     Mark(
         TEMPLATE, 0.95, Reach.ALWAYS,
         r"\$\{jndi:|\$\{(?:lower|upper|env|sys|date|base64|java|ctx|main|web|k8s|docker|bundle|"

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 import re2
 
-from guardrails.attacks.marks import Hit, Mark, Reach
+from guardrails.attacks.marks import Mark, Reach
+from guardrails.engine.hits import Hit
 
 SSRF = "SSRF"
 LONGEST = 4_096
@@ -25,7 +26,7 @@ _METADATA_HOSTS = _words(
     "fd00:ec2::254 metadata.google.internal metadata.goog metadata instance-data instance-data.ec2.internal "
     "rancher-metadata metadata.packet.net metadata.azure.com metadata.azure.internal metadata.tencentyun.com "
     "metadata.platformequinix.com metadata.nic.aws metadata.oraclecloud.com api.metadata.cloud.ibm.com "
-    "api.service.softlayer.com 169.254.42.42 169.254.0.23"
+    "api.service.softlayer.com 169.254.42.42 169.254.0.23 "
     "kubernetes kubernetes.default kubernetes.default.svc kubernetes.default.svc.cluster.local"
 )
 _LOCAL_HOSTS = _words(
@@ -135,13 +136,13 @@ class _Parts:
 def judge(text: str, *, allowed_hosts: Collection[str] = (), allowed_schemes: Collection[str] = ()) -> Hit | None:
     """A text that is one URL, or one host. Hosts in `allowed_hosts` (and below, with a leading dot) are good."""
     score = _score(text.strip(), allowed_hosts, allowed_schemes, 0)
-    return Hit(SSRF, score, 0, len(text)) if score else None
+    return Hit(SSRF, 0, len(text), score) if score else None
 
 
 def judge_host(text: str, *, allowed_hosts: Collection[str] = ()) -> Hit | None:
     """A text that stands where a URL belongs and has no scheme: what it names is fetched all the same."""
     score = _score("//" + text.strip(), allowed_hosts, (), 0)
-    return Hit(SSRF, score, 0, len(text)) if score >= _INNER_AT else None
+    return Hit(SSRF, 0, len(text), score) if score >= _INNER_AT else None
 
 
 def carries_another(text: str) -> bool:

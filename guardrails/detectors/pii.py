@@ -7,15 +7,16 @@ from typing import Any, ClassVar
 
 from guardrails.engine.detector import ConfigError, Context, Parameter, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.hits import Hit
 from guardrails.engine.segments import Segment
 from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import field_of
-from guardrails.pii.hits import Hit
+from guardrails.pii.members import Place
 from guardrails.pii.numbers import NUMBERED
-from guardrails.pii.recognise import Habits, Place, recognise
+from guardrails.pii.recognise import Habits, recognise
 from guardrails.pii.types import CATEGORIES
 from guardrails.pii.vocabulary import OF_THINGS, normalise
 
@@ -31,7 +32,7 @@ class Pii(SeveralDetector):
 
     name: ClassVar[str] = "pii"
     label: ClassVar[str] = "Personal data"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (

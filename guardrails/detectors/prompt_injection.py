@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 from guardrails.engine.detector import Context, SeveralDetector, Target, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.hits import Hit
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.engine.turns import give_way
 from guardrails.engine.views import View
 from guardrails.injection import concealment, exfiltration, hidden, overrides, poisoning, roles
 from guardrails.injection.model import INJECTION, JAILBREAK, LEAST, Scored, linear_model, score_long, score_short, shift
-from guardrails.injection.signs import Hit, Signs
+from guardrails.injection.signs import Signs
 
 _DEFINING = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
 # Shorter texts and names are no sentence that could tell anyone anything.
@@ -127,9 +128,9 @@ class PromptInjection(SeveralDetector):
             scores = self._model.score_each([view.text[start:end] for start, end in parts])
             for (start, end), score in zip(parts, shift(scores, _UNSEEN_MORE), strict=True):
                 if score >= LEAST:
-                    found.add(reading, Hit(hidden.CATEGORY, float(score), start, end), joined=True)
+                    found.add(reading, Hit(hidden.CATEGORY, start, end, float(score)), joined=True)
         if segment.is_key:
-            found.add(reading, Hit(roles.CATEGORY, roles.named_for_a_model(view.text), 0, len(view.text)))
+            found.add(reading, Hit(roles.CATEGORY, 0, len(view.text), roles.named_for_a_model(view.text)))
         if segment.surface is Surface.DEFINITION and not view.how:
             _look_at_names(reading, found)
 
@@ -228,7 +229,7 @@ def _look_at_names(reading: _Reading, found: _Found) -> None:
     score = poisoning.claiming_member(name, segment.pointer)
     if not score:
         return
-    found.add(reading, Hit(poisoning.CATEGORY, score, 0, len(segment.text)))
+    found.add(reading, Hit(poisoning.CATEGORY, 0, len(segment.text), score))
 
 
 def _look_at_praise(targets: Sequence[Target], found: _Found) -> None:
@@ -247,7 +248,7 @@ def _look_at_praise(targets: Sequence[Target], found: _Found) -> None:
     for above, score, target in described:
         if score:
             score = 1 - (1 - score) * (1 - names.get(above, 0.0))
-            hit = Hit(poisoning.CATEGORY, score, 0, len(target.segment.text))
+            hit = Hit(poisoning.CATEGORY, 0, len(target.segment.text), score)
             found.add(_Reading(target, 0, target.views[0]), hit)
 
 

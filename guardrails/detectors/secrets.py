@@ -7,15 +7,16 @@ from typing import Any, ClassVar
 
 from guardrails.engine.detector import Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.hits import Hit, settle
 from guardrails.engine.segments import Segment
 from guardrails.engine.turning import KEYED, ORDERED
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import value_at
-from guardrails.pii.hits import Hit, settle
 from guardrails.pii.reading import Reading
 from guardrails.secrets.named import NAMED, kind_of_name, score_value
 from guardrails.secrets.places import (
     AWS_SECRET,
+    COMMAND,
     HEADER,
     PEM,
     URL_WITH_PASSWORD,
@@ -23,6 +24,7 @@ from guardrails.secrets.places import (
     is_aws_secret,
     score_header,
     score_url,
+    secret_of_command,
 )
 from guardrails.secrets.vendors import FORMS, category_of, unescaped, vendors
 
@@ -41,7 +43,7 @@ class Secrets(TextDetector):
 
     name: ClassVar[str] = "secrets"
     label: ClassVar[str] = "Passwords, tokens and keys"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = (*dict.fromkeys(form.category for form in FORMS), *_OF_NO_VENDOR)
     # As for the detector of repetition: every disguise is read.
     cached_from: ClassVar[int] = 1
@@ -115,6 +117,10 @@ def _places(reading: Reading) -> Iterator[Hit]:
         score = score_header(text[start:end])
         if score:
             yield Hit("AUTHORIZATION", start + text[start:end].rindex(" ") + 1, end, score)
+    for start, end in reading.find(COMMAND):
+        password = secret_of_command(text[start:end])
+        if password:
+            yield Hit("PASSWORD", end - len(password), end, 0.8)
     if "PRIVATE KEY" in text or "PuTTY" in text:
         for start, end in reading.find(PEM):
             stop = end_of_pem(text, start, end)

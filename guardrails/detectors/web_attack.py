@@ -14,11 +14,12 @@ import re2
 from guardrails.attacks import data, libinjection, nosql, path, script, sql, url
 from guardrails.attacks.command import COMMAND
 from guardrails.attacks.directory import LDAP, XPATH
-from guardrails.attacks.marks import Hit, Reach, table
+from guardrails.attacks.marks import Reach, table
 from guardrails.attacks.template import TEMPLATE
 from guardrails.attacks.xml import XXE
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.hits import Hit
 from guardrails.engine.kinds import kind_of
 from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
@@ -55,6 +56,18 @@ _MARKS_OF_SQL = re2.compile(r"['\"`(=#;/*@\\<>&|-]|(?i:\b(?:union|select|and|or)
 _UNPLAIN = re2.compile(
     r"[^\pL\pN\s.,:@?!_/-]|\.\.|//|--|/\*|(?i:\b(?:or|and|union|select|order\s+by|having|sleep|case|passwd)\b)"
 )
+# What a document begins with that is one, and what libinjection takes for an attack in any document.
+_PROLOGUE = re2.compile(r"(?i)^\s*(?:<\?xml\b[^<>]*\?>\s*)?(?:<!doctype\s+[^<>\[\]]*>\s*)?")
+# Text in elements that run nothing and lead nowhere, without a single attribute. What only closes breaks out.
+_TEXTUAL = (
+    r"(?:html|head|body|title|main|section|article|header|footer|nav|div|span|p|br|hr|h[1-6]|b|i|u|em|strong|small|sub|"
+    r"sup|code|pre|blockquote|ul|ol|li|dl|dt|dd|table|thead|tbody|tr|th|td)\s*/?>[^<>]*"
+)
+_INERT = re2.compile(rf"(?i)^[^<>]*<{_TEXTUAL}(?:</?{_TEXTUAL})*$")
+# Names with plain values, as forms and addresses have them.
+_PLAIN_QUERY = re2.compile(r"^[\w.-]+=[\w.-]*(?:&[\w.-]+=[\w.-]*)+$")
+# A block of code in prose.
+_FENCED = re2.compile(r"(?m)^[ \t]*```[\w+-]*[ \t]*\r?\n(?s:.)*^[ \t]*```[ \t]*\r?$")
 _SQL_NAMES = ("sql", "query", "queries", "statement", "stmt")
 
 
@@ -64,7 +77,7 @@ class WebAttack(TextDetector):
 
     name: ClassVar[str] = "web_attack"
     label: ClassVar[str] = "Injection and traversal attacks"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
@@ -122,6 +135,7 @@ class WebAttack(TextDetector):
         kind = segment.kind
         meant = kind in _LANGUAGES and _is_meant(segment)
         is_whole = len(text) <= SHORT or (len(text) <= VALUE and text.count("\n") <= 4)
+        is_whole = is_whole and not ("```" in text and _FENCED.search(text))
         hits = list(self._marks.search(text, Reach.WHOLE if is_whole else Reach.VALUE))
         if kind in _LANGUAGES and hits:
             hits = self._sift(hits, text, kind, meant, is_whole)
@@ -154,7 +168,7 @@ class WebAttack(TextDetector):
             # path leads is the caller's doing.
             place = path.judge(text.partition("://")[2][: path.LONGEST] or text, meant=True, roots=self._roots)
             if place is not None:
-                yield Hit(place.category, place.score, 0, len(text))
+                yield Hit(place.category, 0, len(text), place.score)
             return
         is_url = segment.kind is Kind.URL or "://" in text[:40] or text.startswith("//")
         if is_url or ":" in text[:24]:
@@ -162,7 +176,7 @@ class WebAttack(TextDetector):
             if hit is not None:
                 yield hit
         elif url.is_host_of_metadata(text):
-            yield Hit(url.SSRF, 0.85, 0, len(text))
+            yield Hit(url.SSRF, 0, len(text), 0.85)
         if segment.kind is Kind.URL and "://" not in text:
             hit = url.judge_host(text, allowed_hosts=self._hosts)
             if hit is not None:
@@ -180,11 +194,12 @@ class WebAttack(TextDetector):
         is_condition = sql.is_condition(text)
         if not is_condition and _MARKS_OF_SQL.search(text) and libinjection.is_sql_injection(text):
             seen[sql.SQL] = _either(seen.get(sql.SQL, 0.0), _EAGER)
-        if ("<" in text or "=" in text or ":" in text) and libinjection.is_script_injection(text):
+        body = text[_PROLOGUE.match(text).end() :]
+        if ("<" in body or "=" in body or ":" in body) and libinjection.is_script_injection(body):
             seen[script.XSS] = _either(seen.get(script.XSS, 0.0), _EAGER)
         if _is_worth_asking(segment, text):
             probability = _ask(self._model, target.features[index])
-            if is_condition:
+            if is_condition or len(body) < len(text) or (not seen and _INERT.match(body)):
                 probability = min(probability, _EAGER)
             if probability >= _LEAST:
                 category = _name(text, seen)
@@ -192,7 +207,7 @@ class WebAttack(TextDetector):
                     # Where an address leads is read, not guessed: short ones look alike, whoever they belong to.
                     probability = min(probability, _EAGER)
                 seen[category] = _either(seen.get(category, 0.0), probability)
-        yield from (Hit(category, score, 0, len(text)) for category, score in seen.items())
+        yield from (Hit(category, 0, len(text), score) for category, score in seen.items())
 
 
 def _together(hits: Sequence[Hit]) -> Iterator[Hit]:
@@ -201,7 +216,7 @@ def _together(hits: Sequence[Hit]) -> Iterator[Hit]:
     for hit in sorted(hits, key=lambda each: -each.score):
         known = by.get(hit.category)
         by[hit.category] = hit if known is None else Hit(
-            hit.category, _either(known.score, 0.3 * hit.score), known.start, known.end)  # fmt: skip
+            hit.category, known.start, known.end, _either(known.score, 0.3 * hit.score))  # fmt: skip
     yield from by.values()
 
 
@@ -244,7 +259,7 @@ def _is_worth_asking(segment: Segment, text: str) -> bool:
     """Whether the model may say something that structure has not: plain words and names carry no attack."""
     if segment.kind in (Kind.URL, Kind.PATH):
         return True
-    return len(text) >= _LEAST_LENGTH and _UNPLAIN.search(text) is not None
+    return len(text) >= _LEAST_LENGTH and _UNPLAIN.search(text) is not None and not _PLAIN_QUERY.match(text)
 
 
 def _ask(model: LinearModel, features: Features) -> float:

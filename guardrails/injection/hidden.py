@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
-from guardrails.injection.signs import Hit
+from guardrails.engine.hits import Hit
 
 CATEGORY = "HIDDEN_TEXT"
 _Points = npt.NDArray[np.uint32]
@@ -111,12 +111,12 @@ def _terminal_codes(text: str) -> list[Hit]:
     for score, pattern in _TERMINAL:
         match = pattern.search(text)
         if match is not None:
-            found.append(Hit(CATEGORY, score, match.start(), match.end()))
+            found.append(Hit(CATEGORY, match.start(), match.end(), score))
     return found
 
 
 def _hit(score: float, places: npt.NDArray[np.intp]) -> list[Hit]:
-    return [Hit(CATEGORY, score, int(places[0]), int(places[-1]) + 1)] if len(places) else []
+    return [Hit(CATEGORY, int(places[0]), int(places[-1]) + 1, score)] if len(places) else []
 
 
 def _tags(points: _Points) -> list[Hit]:

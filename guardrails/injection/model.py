@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
+from guardrails.engine.hits import Hit
 from guardrails.engine.ngrams import Features, Floats, LinearModel, load
-from guardrails.injection.signs import Hit
 
 INJECTION = "INJECTION"
 JAILBREAK = "JAILBREAK"
@@ -63,9 +63,9 @@ class Scored:
             hits.append(
                 Hit(
                     kind_of(text[start : min(end, start + _LOOKED_AT)]),
-                    float(self.scores[first : last + 1].max()),
                     start,
                     end,
+                    float(self.scores[first : last + 1].max()),
                 )
             )
         return sorted(hits, key=lambda hit: -hit.score)[:_MOST]

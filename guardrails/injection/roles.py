@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re2
 
-from guardrails.injection.signs import Hit, Sign
+from guardrails.engine.hits import Hit
+from guardrails.injection.signs import Sign
 
 CATEGORY = "ROLE_MARKER"
 # What a marker tells in source code, or between quotes, where templates are written and explained.
@@ -74,4 +75,4 @@ def weigh(hit: Hit, text: str, is_code: bool) -> Hit:
     quoted = hit.start > 0 and text[hit.start - 1] in _QUOTES and text[hit.start] not in "\"'"
     if not (is_code or quoted):
         return hit
-    return Hit(hit.category, hit.score * QUOTED, hit.start, hit.end)
+    return hit._replace(score=hit.score * QUOTED)

@@ -100,6 +100,7 @@ def names(reading: Reading) -> Iterator[tuple[int, int, float]]:
                 yield end, found, score
     if "\n" in text:
         yield from _signatures(reading)
+    if "<" in text:
         yield from _correspondents(reading)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from guardrails.engine.hits import Hit
 from guardrails.language.words import word_set
 from guardrails.pii import national
-from guardrails.pii.hits import Hit
 from guardrails.pii.numbers import (
     card_score,
     compact,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from guardrails.engine.hits import Hit
 from guardrails.language.words import word_set
 from guardrails.pii import dates
 from guardrails.pii.addresses import address_score
-from guardrails.pii.hits import Hit
 from guardrails.pii.national import is_proven
 from guardrails.pii.numbers import (
     card_score,

@@ -233,7 +233,7 @@ PERSONAL = word_set(
     " staff worker agent attendee participant visitor caller subscriber donor resident debtor creditor kunden"
     " mitarbeiter"
     " patienten requester reporter assignee approver supervisor lead host profile account accountholder"
-    " account_holder"
+    " account_holder signer signatory witness organizer organiser guardian carer tutor invitee borrower"
     " first last middle given family sur nick"
 )
 # Objects of these names hold a person.
@@ -250,7 +250,7 @@ PERSON_OBJECTS = word_set(
     " debtor kunde"
     " kunden cliente clientes patienten mitarbeiter persona personas pessoa pessoas personne personnes klant klanten"
     " klient klienci doctor doctors nurse insured policyholder identity personaldata personalinfo personalinformation"
-    " borrower witness signatory"
+    " borrower witness signatory signer signers organizer organiser organizers tutor carer guardian invitee invitees"
 )
 # Public credits: who wrote, keeps or publishes something has signed it.
 CREDITS = word_set(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from guardrails.asking.answers import as_list, as_object, as_share, found_in, found_in_message
 from guardrails.asking.pieces import Piece, apart, check_amount, once, pack
 from guardrails.asking.service import Service, decode, within
-from guardrails.asking.settings import read_base_url, read_choices, read_key, read_line, read_text
+from guardrails.asking.settings import read_base_url, read_bearer, read_choices, read_line, read_text
 from guardrails.engine.detector import (
     ConfigError,
     Context,
@@ -90,8 +90,7 @@ class OpenaiCompatible(Provider):
         if "policy" in self._checks and not self._policy:
             raise ConfigError("policy: must say what is not allowed")
         self._max_tokens = read_count(config, "max_tokens", 300)
-        key = read_key(config, "api_key", required=False)
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._headers = read_bearer(config, "api_key", required=False)
 
     async def ask(
         self, targets: Sequence[Target], context: Context, outbound: Outbound, seconds: float

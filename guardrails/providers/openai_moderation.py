@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from guardrails.asking.answers import as_hit, as_list, as_object, as_share, found_in
 from guardrails.asking.pieces import Piece, apart, check_amount, once, pack
 from guardrails.asking.service import Service, within
-from guardrails.asking.settings import read_base_url, read_choices, read_key, read_line, read_shares
+from guardrails.asking.settings import read_base_url, read_bearer, read_choices, read_line, read_shares
 from guardrails.engine.detector import Context, Outbound, Parameter, Provider, ProviderError, Target, providers
 from guardrails.engine.findings import Finding
 
@@ -65,7 +65,7 @@ class OpenaiModeration(Provider):
         self._model = read_line(config, "model", "omni-moderation-latest")
         self._checked = read_choices(config, "check", CATEGORIES, CATEGORIES)
         self._thresholds = read_shares(config, "thresholds", CATEGORIES)
-        self._headers = {"Authorization": f"Bearer {read_key(config, 'api_key')}"}
+        self._headers = read_bearer(config, "api_key")
 
     async def ask(
         self, targets: Sequence[Target], context: Context, outbound: Outbound, seconds: float

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from guardrails.asking.answers import as_category, as_list, as_object, as_share, as_span, found_in
 from guardrails.asking.pieces import Piece, check_amount, join, once
 from guardrails.asking.service import Service, within
-from guardrails.asking.settings import read_base_url, read_key, read_line, read_share
+from guardrails.asking.settings import read_base_url, read_bearer, read_line, read_share
 from guardrails.engine.detector import ConfigError, Context, Outbound, Parameter, Provider, Target, providers
 from guardrails.engine.findings import Finding
 from guardrails.language.settings import read_strings
@@ -49,8 +49,7 @@ class Presidio(Provider):
             self._options["score_threshold"] = threshold
         if not language.replace("-", "").isalpha():
             raise ConfigError("language: must be a code such as en")
-        key = read_key(config, "api_key", required=False)
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._headers = read_bearer(config, "api_key", required=False)
 
     async def ask(
         self, targets: Sequence[Target], context: Context, outbound: Outbound, seconds: float

@@ -14,6 +14,12 @@ HEADER = pattern(
     r"|key)[ ]+[a-z0-9._~+/\-]{20,}=*"
     r"|aws4-hmac-sha256 credential=[^\s,]{20,200})"
 )
+# Programs that take a password on their command line.
+COMMAND = pattern(
+    r"\b(?:curl|wget|http)\s(?:[^\n|;]*\s)?(?:-u|--user|--proxy-user|-U)[ =]?[\"']?[^\s:\"'@/]{1,60}:[^\s\"']{4,100}"
+    r"|\b(?:mysql|mysqldump|mysqladmin|mariadb)\s(?:[^\n|;]*\s)?-p[^\s\"']{4,100}"
+    r"|\bsshpass\s+-p\s*[\"']?[^\s\"']{4,100}|\bPGPASSWORD=[\"']?[^\s\"']{4,100}"
+)
 PEM = pattern(r"-{5}BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-{5}|PuTTY-User-Key-File-[23]:")
 _WEB = (
     "http://",
@@ -52,6 +58,20 @@ def score_url(url: str) -> tuple[str, int, int, float]:
     if f"{scheme.lower()}://" in _WEB:
         return "BASIC_AUTH_URL", start, start + len(userinfo), 0.85 if _looks_chosen(password) else 0.6
     return "CONNECTION_STRING", 0, len(url), 0.9 if _looks_chosen(password) else 0.7
+
+
+def secret_of_command(text: str) -> str:
+    """The password in what COMMAND found; "" where something stands for one."""
+    last = text.split()[-1]
+    if last.startswith("PGPASSWORD="):
+        password = last.partition("=")[2]
+    elif last.startswith("-p"):
+        password = last[2:]
+    else:
+        password = last.partition(":")[2] or last
+    password = password.lstrip("\"'")
+    sham = password.lower() in _SHAM_PASSWORDS or is_sham(password) or "secret" in password.lower()
+    return "" if sham or password[:1] in "$<{%[*(" or not _looks_chosen(password) else password
 
 
 def _looks_chosen(password: str) -> bool:

@@ -147,15 +147,17 @@ def unescaped(token: str) -> int:
     return 3 if token[0] == "%" else 0
 
 
-@lru_cache(maxsize=1)
-def _shapes() -> tuple[tuple[Form, Any], ...]:
-    return tuple((form, pattern(form.shape)) for form in FORMS)
+@lru_cache(maxsize=len(FORMS))
+def _shape(expression: str) -> Any:
+    """Made when a token may be of it: few ever are."""
+    return pattern(expression)
 
 
 def category_of(token: str) -> str:
     """Of what `vendors` found; "" for something that only looks like it."""
     data, lowered = token.encode(), token.lower()
-    for form, shape in _shapes():
-        if form.hint in lowered and shape.fullmatch(data) and (form.check is None or form.check(token)):
+    for form in FORMS:
+        is_of_form = form.hint in lowered and _shape(form.shape).fullmatch(data)
+        if is_of_form and (form.check is None or form.check(token)):
             return form.category
     return ""

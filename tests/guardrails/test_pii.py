@@ -11,7 +11,7 @@ import pytest
 
 from guardrails.detectors.pii import Pii
 from guardrails.engine.detector import ConfigError, find
-from guardrails.pii.hits import Hit, settle
+from guardrails.engine.hits import Hit, settle
 from guardrails.pii.names import Likeness, likeness
 from guardrails.pii.reading import Reading, pattern
 from guardrails.pii.types import CATEGORIES, TYPES, types_of
@@ -96,6 +96,7 @@ def test_cards_and_accounts_are_found_wherever_they_stand(text: str) -> None:
         ("<mailto:jürgen@bücher.example>", "EMAIL", "jürgen@bücher.example"),
         ("call me on 9472 7916 tonight", "PHONE", "9472 7916"),
         ("Tel.: 030/901820", "PHONE", "030/901820"),
+        ("Tel. 020 7946 0958", "PHONE", "020 7946 0958"),
         ("reach +1 (415) 555-2671 ext. 12", "PHONE", "+1 (415) 555-2671 ext. 12"),
         ("born on 3 March 1990 in Oslo", "DATE_OF_BIRTH", "3 March 1990"),
         ("Geburtsdatum: 03.04.1971", "DATE_OF_BIRTH", "03.04.1971"),
@@ -235,6 +236,8 @@ def test_people_are_found_in_structured_values_leaf_by_leaf() -> None:
         ("<b>Name:</b> Ann Leigh<br><b>SSN:</b> 536-90-4399", "Ann Leigh"),
         ("BEGIN:VEVENT\nATTENDEE;CN=\"Ann Leigh\";ROLE=REQ:mailto:a@post.org\n", "Ann Leigh"),
         ("Cc: \"Leigh, Ann\" <ann@post.org>, Omar Haddad <o@post.org>\n\nHi", "Omar Haddad"),
+        ('Reply-To: "Leigh, Ann" <ann@post.org>', "Leigh, Ann"),
+        ('"signer_name": "Carlos Gutiérrez Ruiz"', "Carlos Gutiérrez Ruiz"),
         ("name,role,email\nAnn Leigh,admin,a@post.org\nXi Qo,user,x@post.org\n", "Xi Qo"),
     ],
 )  # fmt: skip

@@ -555,5 +555,14 @@ def test_what_the_joint_automaton_has_no_memory_for_is_looked_for_one_by_one(mon
     told = signs.Sign("ONE", 0.5, "ignore (?:all|any)"), signs.Sign("TWO", 0.5, r"\bsecrets?\b")
     made = signs.Signs(told)
     found = [hit.category for hit in made.find("Ignore all secrets")]
-    monkeypatch.setattr(made, "_all", type("Full", (), {"Match": lambda self, text: None})())
+    monkeypatch.setattr(made._sets[0], "_set", type("Full", (), {"Match": lambda self, text: None})())
     assert [hit.category for hit in made.find("Ignore all secrets")] == found == ["ONE", "TWO"]
+
+
+@found_in_text
+def test_each_of_many_signs_is_told_by_its_own_number() -> None:
+    made = signs.Signs([signs.Sign(f"NUMBER{number}", 0.5, rf"\bword{number}\b") for number in range(40)])
+    for wanted in ([0], [13], [14], [39], [1, 15, 38], []):
+        text = " and ".join(f"word{number}" for number in wanted)
+        assert made.among(text) == wanted
+        assert [hit.category for hit in made.find(text)] == [f"NUMBER{number}" for number in wanted]

@@ -92,10 +92,26 @@ def test_a_password_is_found_by_the_member_that_holds_it(key: str) -> None:
     assert finding.pointer == f"/login/{key}"
 
 
+@claim("guardrails.secrets-named")
+@pytest.mark.parametrize(
+    ("text", "password"),
+    [
+        ("curl -u admin:Sup3rS3cr! https://api.example.com", "Sup3rS3cr!"),
+        ("curl -s --user 'svc:b7Kq2mW9' https://api.example.com", "b7Kq2mW9"),
+        ("mysql -uroot -pQ7xtP99wz prod", "Q7xtP99wz"), ("sshpass -p Xy12zW34 ssh ada@host", "Xy12zW34"),
+        ("PGPASSWORD=b7Kq2mW9 psql -h db", "b7Kq2mW9"),
+    ],
+)  # fmt: skip
+def test_a_password_on_a_command_line_is_found(text: str, password: str) -> None:
+    assert found(SECRETS, text) == {"PASSWORD": [password]}
+
+
 @claim("guardrails.secrets-shams")
 @pytest.mark.parametrize(
     "text",
     [
+        "curl -u user:password https://api.example.com", "curl -u $USER:$TOKEN https://api.example.com",
+        "mysql -u root -p prod", "sshpass -p <password> ssh host", "mysql -h db -P3306 prod",
         "password: your-password", "API_KEY=your-api-key-here", "token = os.environ['GITHUB_TOKEN']",
         "password=${DB_PASSWORD}",
         'password = "{{ vault_password }}"', "secret: <your secret>", "TOKEN=xxxxxxxxxxxxxxxxxxxx",

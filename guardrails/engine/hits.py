@@ -1,4 +1,4 @@
-"""What a recogniser saw, and which of several that overlap is kept."""
+"""What was seen in one reading of a text, and which of several that overlap is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Hit(NamedTuple):
-    """Characters [start, end) of the text that was read. `score` is 0 to 1."""
+    """Characters [start, end) of the text that was read. `score` is how sure that is, 0 to 1."""
 
     category: str
     start: int
