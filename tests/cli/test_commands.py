@@ -479,6 +479,36 @@ def test_long_work_shows_how_far_it_is_and_short_work_nothing(
         assert long.getvalue() == "2 of 4 servers\n4 of 4 servers\n"
 
 
+@pytest.mark.claim("cli.exit-codes")
+@pytest.mark.parametrize(
+    ("content", "mode", "more", "said"),
+    [
+        ("{canary", 0o600, {}, "is no key ring"), ('{"audit": "canary"}', 0o600, {}, "is no key ring"),
+        ("[]", 0o600, {}, "is no key ring"), ("{}", 0o644, {}, "chmod 600"),
+        (None, 0o600, {"GATEWAY_REST_RATE": "-1"}, "GATEWAY_REST_RATE must be at least"),
+        (None, 0o600, {"GATEWAY_REST_RATE": "canary"}, "cannot start"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told_in_a_sentence(
+    tmp_path: Path, content: str | None, mode: int, more: dict[str, str], said: str
+) -> None:
+    if content is not None:
+        ring = tmp_path / "keys" / "keyring.json"
+        ring.parent.mkdir()
+        ring.write_text(content)
+        ring.chmod(mode)
+    environment = {**os.environ, "GATEWAY_HOME": str(tmp_path), **more}
+    environment.pop("GATEWAY_KEYRING", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway_site.main", "doctor"], cwd=ROOT, env=environment, capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert said in line
+    assert content is None or "canary" not in line
+
+
 @pytest.mark.claim("cli.installed")
 def test_the_installed_command_is_every_command_and_names_may_have_hyphens(tmp_path: Path) -> None:
     environment = {**os.environ, "GATEWAY_HOME": str(tmp_path)}
