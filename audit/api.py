@@ -117,7 +117,7 @@ def _events(request: RestRequest, filters: EventFilters, reach: Reach, project: 
     except TooMany:
         raise Problem("unavailable", headers={"Retry-After": _RETRY_SECONDS}) from None
     return EventPage(
-        items=[EventOut.of(row) for row in browsing.whole(found.events)],
+        items=[EventOut.of(row) for row in browsing.whole(found.events, EventOut.columns(Event))],
         next_cursor=sealed(request, [str(found.older)]) if found.older is not None else None,
         is_partial=found.is_partial,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
@@ -24,6 +24,7 @@ from audit.statements import SHOWN, statement_of, statement_of_marks
 from audit.turns import turn_of
 from audit.ways import MAX_WALKS, Walk, beginning_with, walks_of
 from projects.access import Reach
+from projects.rest.records import records
 
 PATIENCE = 3.0
 # The longest id that an event can have, and how many events with one are listed.
@@ -99,12 +100,13 @@ def _read_marked(question: Question, walks: list[Walk], after: Cursor | None, li
     return list(rows.order_by().only(*SHOWN))
 
 
-def whole(events: list[Event]) -> list[Event]:
-    """The events of a page with all their columns. Raises django.db.Error."""
+def whole(events: list[Event], columns: Sequence[str]) -> list[Any]:
+    """Records of a page's events with these columns (projects.rest.records). Raises django.db.Error."""
     if not events:
         return []
     rows = Event.objects.filter(pk__in=[event.ord for event in events], at__range=(events[-1].at, events[0].at))
-    return sorted(rows.order_by(), key=lambda event: (event.at, event.ord), reverse=True)
+    found = records(rows.order_by(), ("at", "ord", *columns), len(events))
+    return sorted(found, key=lambda event: (event.at, event.ord), reverse=True)
 
 
 @contextmanager

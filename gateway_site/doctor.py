@@ -6,6 +6,7 @@ Kept apart from Django's checks, which run with every command and may therefore 
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import socket
@@ -26,7 +27,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
 from django.utils import timezone
 
-from gateway_site.lib import egress
+from gateway_site.lib import egress, ranges
 from gateway_site.lib.secrets import Unsealable
 from projects import row_security
 from projects.models import ApiKey, Job
@@ -40,6 +41,7 @@ _OVERDUE = timedelta(minutes=5)
 _LEAST_FILES = 4096
 _LEAST_FREE_BYTES = 500 * 2**20
 _SHOWN = 5
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,11 @@ def _egress() -> Iterator[Finding]:
     if wide:
         yield Finding("egress", "warning", f"GATEWAY_EGRESS_ALLOW opens {_some(wide)} to every tenant",
                       "Name the hosts that are needed.")  # fmt: skip
+    # What is no network is taken for the name of a host.
+    odd = sorted(host for host, _ in ranges.allowance().hosts if _HOST.fullmatch(host) is None)
+    if odd:
+        yield Finding("egress", "warning", f"{_some(odd)} in GATEWAY_EGRESS_ALLOW is neither a host nor a network",
+                      "Give hosts, addresses or networks, as in 10.1.0.0/16 or wiki.acme.test:8080.")  # fmt: skip
     if not refused:
         yield Finding("egress", "ok", f"{len(rows)} addresses may be reached")
 

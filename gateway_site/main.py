@@ -14,7 +14,19 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
     from django.core.management import execute_from_command_line
 
+    _load_settings()
     execute_from_command_line([*sys.argv[:1], *_module(sys.argv[1:])])
+
+
+def _load_settings() -> None:
+    """What is wrong with them is said in a sentence, and the process ends with 1."""
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        settings.INSTALLED_APPS  # noqa: B018  looking at one loads them
+    except (ImproperlyConfigured, OSError, ValueError) as error:
+        sys.exit(f"The gateway cannot start: {error}")
 
 
 def _module(arguments: list[str]) -> list[str]:

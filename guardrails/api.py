@@ -61,7 +61,8 @@ def _policies() -> QuerySet[Policy]:
 @policy_routes.get("/projects/{project}/policies", CONFIG_READ, Page[PolicyOut])
 def list_policies(request: RestRequest, project: str, filters: Query[Search]) -> Page[PolicyOut]:
     """`search` is in the slug."""
-    return page(request, filters, narrowed(_policies(), slug__icontains=filters.search), PolicyOut.of, ("slug",))
+    rows = narrowed(_policies(), slug__icontains=filters.search)
+    return page(request, filters, rows, PolicyOut.of, ("slug",), PolicyOut.columns(Policy))
 
 
 @policy_routes.post("/projects/{project}/policies", CONFIG_WRITE, PolicyWhole, tagged=True)
@@ -226,6 +227,9 @@ def _floor(uid: str) -> FloorGuardrail:
 # --- false positives --------------------------------------------------------------------------------------
 
 
+_EXCEPTION_COLUMNS = ExceptionOut.columns(FindingException, "pk", "project_id", "text_digest")
+
+
 class ExceptionFilters(Paging):
     detector: str | None = None
 
@@ -238,7 +242,7 @@ def _exceptions() -> QuerySet[FindingException]:
 def list_exceptions(request: RestRequest, project: str, filters: Query[ExceptionFilters]) -> Page[ExceptionOut]:
     """The newest first."""
     rows = narrowed(_exceptions(), detector=filters.detector)
-    return page(request, filters, rows, ExceptionOut.from_row, ("-pk",))
+    return page(request, filters, rows, ExceptionOut.from_row, ("-pk",), _EXCEPTION_COLUMNS)
 
 
 @exception_routes.post("/projects/{project}/exceptions", CONFIG_WRITE, ExceptionOut)

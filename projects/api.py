@@ -77,7 +77,7 @@ def list_projects(request: RestRequest, filters: Query[Search]) -> Page[ProjectO
         rows = rows.filter(pk=own)
     if filters.search:
         rows = rows.filter(Q(slug__icontains=filters.search) | Q(name__icontains=filters.search))
-    return page(request, filters, rows, ProjectOut.of, ("slug",))
+    return page(request, filters, rows, ProjectOut.of, ("slug",), ProjectOut.columns(Project))
 
 
 @project_routes.post("/projects", GATEWAY_WRITE, ProjectOut)
@@ -113,7 +113,8 @@ def delete_project(request: RestRequest, project: str) -> None:
 @person_routes.get("/users", GATEWAY_READ, Page[PersonOut])
 def list_users(request: RestRequest, filters: Query[Search]) -> Page[PersonOut]:
     """`search` is in the e-mail address."""
-    return page(request, filters, narrowed(User.objects.all(), email__icontains=filters.search), PersonOut.of)
+    rows = narrowed(User.objects.all(), email__icontains=filters.search)
+    return page(request, filters, rows, PersonOut.of, columns=PersonOut.columns(User, "pk", "is_superuser"))
 
 
 @person_routes.post("/users", GATEWAY_WRITE, PersonOut)
@@ -153,7 +154,7 @@ def list_memberships(request: RestRequest, user: str, filters: Query[Paging]) ->
     person = by_reference(User.objects.all(), "user", user)
     with unscoped("an operator asks for all of a person's projects"):
         rows = Membership.objects.filter(user=person).select_related("user", "project")
-        return page(request, filters, rows, MemberOut.of)
+        return page(request, filters, rows, MemberOut.of, columns=_MEMBER_COLUMNS)
 
 
 # --- members ----------------------------------------------------------------------------------------------
@@ -164,6 +165,9 @@ class MemberFilters(Paging):
     search: str | None = None
 
 
+_MEMBER_COLUMNS = MemberOut.columns(Membership, "pk", "project_id", "project__slug", "user__email")
+
+
 def _members() -> QuerySet[Membership]:
     return Membership.objects.select_related("user", "project")
 
@@ -172,7 +176,7 @@ def _members() -> QuerySet[Membership]:
 def list_members(request: RestRequest, project: str, filters: Query[MemberFilters]) -> Page[MemberOut]:
     email = filters.email.lower() if filters.email else None
     rows = narrowed(_members(), user__email=email, user__email__icontains=filters.search)
-    return page(request, filters, rows, MemberOut.of)
+    return page(request, filters, rows, MemberOut.of, columns=_MEMBER_COLUMNS)
 
 
 @member_routes.post("/projects/{project}/members", MEMBERS_WRITE, MemberOut)
@@ -263,7 +267,7 @@ def list_keys(request: RestRequest, project: str, filters: Query[KeyFilters]) ->
     if filters.live is not None:
         is_live = Q(disabled_at=None, revoked_at=None)
         rows = rows.filter(is_live) if filters.live else rows.exclude(is_live)
-    return page(request, filters, rows, KeyOut.of)
+    return page(request, filters, rows, KeyOut.of, columns=KeyOut.columns(ApiKey, "user__email"))
 
 
 @key_routes.post("/projects/{project}/keys", KEYS_OWN, IssuedKey)
@@ -334,6 +338,9 @@ def revoke_key(request: RestRequest, project: str, key_id: str) -> KeyOut:
 # --- jobs -------------------------------------------------------------------------------------------------
 
 
+_JOB_COLUMNS = JobOut.columns(Job, "pk", "project_id", "progress_done", "progress_total", "progress_text")
+
+
 class JobFilters(Paging):
     kind: str | None = None
     state: JobState | None = None
@@ -343,7 +350,7 @@ class JobFilters(Paging):
 def list_jobs(request: RestRequest, project: str, filters: Query[JobFilters]) -> Page[JobOut]:
     """Background work, the newest first."""
     rows = narrowed(Job.objects.all(), kind=filters.kind, state=filters.state)
-    return page(request, filters, rows, JobOut.of, ("-pk",))
+    return page(request, filters, rows, JobOut.of, ("-pk",), _JOB_COLUMNS)
 
 
 @job_routes.get("/projects/{project}/jobs/{job}", CONFIG_READ, JobOut)

@@ -100,11 +100,16 @@ def list_usable_templates(request: RestRequest, project: str, filters: Query[Pag
 # --- servers ---------------------------------------------------------------------------------------------------
 
 
+_SERVER_COLUMNS = ServerOut.columns(
+    Server, "uid", "sealed", "template__slug", "input_policy__slug", "output_policy__slug"
+)
+
+
 @server_routes.get("/projects/{project}/servers", CONFIG_READ, Page[ServerOut])
 def list_servers(request: RestRequest, project: str, filters: Query[Search]) -> Page[ServerOut]:
     """`search` is in the slug."""
     rows = narrowed(servers_of_project(), slug__icontains=filters.search)
-    return page(request, filters, rows, ServerOut.of, ("slug",))
+    return page(request, filters, rows, ServerOut.of, ("slug",), _SERVER_COLUMNS)
 
 
 @server_routes.post("/projects/{project}/servers", CONFIG_WRITE, ServerOut, tagged=True)
@@ -195,6 +200,9 @@ class ToolFilters(Paging):
     search: str | None = None
 
 
+_TOOL_COLUMNS = ToolOut.columns(Tool, "pk", "project_id", "server__slug", "modern_digest", "legacy_digest")
+
+
 def _tools() -> QuerySet[Tool]:
     return Tool.objects.select_related("server", "project")
 
@@ -203,10 +211,10 @@ def _tools() -> QuerySet[Tool]:
 def list_tools(request: RestRequest, project: str, filters: Query[ToolFilters]) -> Page[ToolOut]:
     """Tools, prompts, resources and resource templates. `search` is in the name."""
     rows = narrowed(
-        _tools().defer("definition"), server__slug=filters.server, kind=filters.kind, state=filters.state,
+        Tool.objects.all(), server__slug=filters.server, kind=filters.kind, state=filters.state,
         name__icontains=filters.search,
     )  # fmt: skip
-    return page(request, filters, rows, ToolOut.of)
+    return page(request, filters, rows, ToolOut.of, columns=_TOOL_COLUMNS)
 
 
 @tool_routes.get("/projects/{project}/tools/{tool}", CONFIG_READ, ToolWhole)
@@ -217,8 +225,8 @@ def read_tool(request: RestRequest, project: str, tool: str) -> ToolWhole:
 @tool_routes.get("/projects/{project}/tools/{tool}/versions", CONFIG_READ, Page[VersionOut])
 def list_versions(request: RestRequest, project: str, tool: str, filters: Query[Paging]) -> Page[VersionOut]:
     """The definitions that it was seen with, the newest first."""
-    rows = ToolVersion.objects.filter(tool=_tool(request, tool)).defer("definition")
-    return page(request, filters, rows, VersionOut.of, ("-pk",))
+    rows = ToolVersion.objects.filter(tool=_tool(request, tool))
+    return page(request, filters, rows, VersionOut.of, ("-pk",), VersionOut.columns(ToolVersion))
 
 
 @tool_routes.get("/projects/{project}/tools/{tool}/versions/{digest}", CONFIG_READ, VersionWhole)

@@ -58,6 +58,18 @@ class CommandTemplate(models.Model):
         return self.slug
 
 
+def secrets_of(uid: uuid.UUID, sealed: str) -> dict[str, Any]:
+    """`{"headers": {...}, "params": {...}}` of the server with this `uid`, opened. Raises Unsealable."""
+    if not sealed:
+        return {"headers": {}, "params": {}}
+    opened: dict[str, Any] = orjson.loads(settings.KEYRING.unseal(sealed, _place(uid)))
+    return opened
+
+
+def _place(uid: uuid.UUID) -> str:
+    return f"servers.Server.sealed:{uid}"
+
+
 class Server(TenantModel):
     """An upstream MCP server of a project."""
 
@@ -134,19 +146,12 @@ class Server(TenantModel):
 
     @property
     def secrets(self) -> dict[str, Any]:
-        """`{"headers": {...}, "params": {...}}`, opened. Raises Unsealable."""
-        if not self.sealed:
-            return {"headers": {}, "params": {}}
-        opened: dict[str, Any] = orjson.loads(settings.KEYRING.unseal(self.sealed, self._place))
-        return opened
+        """See `secrets_of`."""
+        return secrets_of(self.uid, self.sealed)
 
     @secrets.setter
     def secrets(self, value: dict[str, Any]) -> None:
-        self.sealed = settings.KEYRING.seal(orjson.dumps(value), self._place) if any(value.values()) else ""
-
-    @property
-    def _place(self) -> str:
-        return f"servers.Server.sealed:{self.uid}"
+        self.sealed = settings.KEYRING.seal(orjson.dumps(value), _place(self.uid)) if any(value.values()) else ""
 
     @property
     def config_hash(self) -> str:

@@ -12,7 +12,7 @@ from projects.rest.etags import etag_of
 from projects.rest.references import reference
 from projects.rest.schemas import WHOLE, Given, Glob, Shown, Slug
 from projects.schemas import RoleName
-from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, ToolVersion
+from servers.models import CommandTemplate, Grant, Overlay, Server, Tool, ToolVersion, secrets_of
 from servers.notes import Note
 
 TransportName = Literal["http", "stdio", "sse"]
@@ -137,7 +137,7 @@ def server_etag(row: Server, shown: ServerOut) -> str:
 
 def _secret_names(row: Server) -> SecretNames:
     try:
-        secrets = row.secrets
+        secrets = secrets_of(row.uid, row.sealed)
     except Unsealable:
         return SecretNames(headers=[], params=[], is_readable=False)
     return SecretNames(headers=sorted(secrets["headers"]), params=sorted(secrets["params"]), is_readable=True)

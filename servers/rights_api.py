@@ -35,6 +35,7 @@ from servers.rest_schemas import (
 
 right_routes = Routes("rights")
 overlay_routes = Routes("overlays")
+_NAMED = ("pk", "project_id", "server__slug")
 
 
 # --- rights ----------------------------------------------------------------------------------------------------
@@ -51,7 +52,8 @@ def _grants() -> QuerySet[Grant]:
 @right_routes.get("/projects/{project}/grants", CONFIG_READ, Page[GrantOut])
 def list_grants(request: RestRequest, project: str, filters: Query[GrantFilters]) -> Page[GrantOut]:
     """Rules of one server and of all. Deny wins, and what nothing allows is denied."""
-    return page(request, filters, narrowed(_grants(), server__slug=filters.server), GrantOut.of)
+    rows, columns = narrowed(_grants(), server__slug=filters.server), GrantOut.columns(Grant, *_NAMED)
+    return page(request, filters, rows, GrantOut.of, columns=columns)
 
 
 @right_routes.post("/projects/{project}/grants", CONFIG_WRITE, GrantOut)
@@ -146,7 +148,7 @@ def _overlays() -> QuerySet[Overlay]:
 @overlay_routes.get("/projects/{project}/overlays", CONFIG_READ, Page[OverlayOut])
 def list_overlays(request: RestRequest, project: str, filters: Query[OverlayFilters]) -> Page[OverlayOut]:
     rows = narrowed(_overlays(), server__slug=filters.server, tool=filters.tool)
-    return page(request, filters, rows, OverlayOut.of)
+    return page(request, filters, rows, OverlayOut.of, columns=OverlayOut.columns(Overlay, *_NAMED))
 
 
 @overlay_routes.post("/projects/{project}/overlays", CONFIG_WRITE, OverlayOut)

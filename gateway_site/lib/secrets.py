@@ -118,12 +118,22 @@ def key_id_of(public: bytes) -> str:
 
 
 def load_or_create(path: Path) -> Keyring:
-    """Reads the key ring, making it (mode 0600) on first use. Raises PermissionError when others can read it."""
+    """Reads the key ring, making it (mode 0600) on first use.
+
+    Raises PermissionError when others can read it, and ValueError when it is none.
+    """
     if not path.exists():
         _create(path)
     if path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} is readable by others; run: chmod 600 {path}")
-    raw = json.loads(path.read_text())
+    try:
+        return _ring_of(json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # Whatever is in it may be a secret.
+        raise ValueError(f"{path} is no key ring; put back the one that was there") from None
+
+
+def _ring_of(raw: dict[str, Any]) -> Keyring:
     audit = bytes.fromhex(raw["audit"])
     signing = {name: bytes.fromhex(value) for name, value in raw.get("signing", {}).items()}
     return Keyring(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from gateway_site.lib.secrets import Unsealable
 from projects.rest.problems import Problem
+from projects.rest.records import records
 from projects.rest.requests import RestRequest
 
 T = TypeVar("T")
@@ -47,15 +48,23 @@ def page(
     rows: QuerySet[M],
     make: Callable[[M], T],
     order: Sequence[str] = ("pk",),
+    columns: Sequence[str] = (),
 ) -> Page[T]:
     """`order` names columns that are never null, the last of them unique; "-" before a name turns it around.
+    `columns` are those that `make` looks at: it gets records of them (projects.rest.records), which is far cheaper
+    than rows.
 
     Raises Problem for a cursor of another list, other filters or another token.
     """
     reached = opened(request, paging, len(order))
     if reached is not None:
         rows = rows.filter(_after(order, reached))
-    found = list(rows.order_by(*order)[: paging.limit + 1])
+    rows = rows.order_by(*order)
+    found: list[Any] = (
+        records(rows, [*columns, *(name.lstrip("-") for name in order)], paging.limit + 1)
+        if columns
+        else list(rows[: paging.limit + 1])
+    )
     shown = found[: paging.limit]
     more = len(found) > paging.limit
     return Page(

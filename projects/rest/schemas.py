@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Self
 
+from django.db.models import Model
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from projects.models import SLUG
@@ -27,6 +29,13 @@ class Shown(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    @cache
+    def columns(cls, model: type[Model], *more: str) -> tuple[str, ...]:
+        """What `read` looks at in a row: what has the same name there, and `more`."""
+        there = {field.name for field in model._meta.concrete_fields if not field.is_relation}
+        return (*more, *(name for name in cls.model_fields if name in there and name not in more))
 
     @classmethod
     def read(cls, row: object, **given: Any) -> Self:

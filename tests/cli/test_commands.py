@@ -28,7 +28,7 @@ from tests.cast import Cast
 from tests.databases import ROOT
 
 NOUNS = ("project", "person", "member", "key", "server", "tool", "policy", "cache", "job", "forwarder",
-         "export_schedule")  # fmt: skip
+         "export_schedule", "token")  # fmt: skip
 
 
 def run(noun: str, *arguments: str) -> Any:
@@ -252,6 +252,10 @@ def test_every_noun_has_the_same_shape() -> None:
         (["project", "delete", "acme"], 4, "--yes goes on without asking"),
         (["member", "list"], 3, "Name the project"),
         (["server", "show", "vault", "-p", "acme"], 3, "There is no server vault."),
+        (["token", "issue", "--user", "nobody@acme.test", "--label", "x"], 3, "There is no person"),
+        (["token", "issue", "--user", "ada@acme.test", "--label", "x", "-p", "nowhere"], 3, "There is no project"),
+        (["token", "list", "-p", "nowhere"], 3, "There is no project nowhere."),
+        (["token", "revoke", "mga_0123456789_canary"], 3, "There is no token mga_0123456789,"),
         (["job", "show", "999"], 3, "There is no job 999."),
         (["key", "show", "mgw_0000000000_x"], 3, "There is no key"),
         (["policy", "show", "x", "-p", "acme"], 3, "There is no policy x."),
@@ -291,6 +295,23 @@ def test_questions_and_readings_are_answered_as_json_too(cast: Cast) -> None:
     answer = run("why", "--project", "acme", "--user", "ada@acme.test", "--server", "docs")
     assert answer["allowed"] is False
     assert answer["why"]
+
+
+@pytest.mark.claim("cli.verbs")
+def test_the_log_answers_as_json_too(cast: Cast, tmp_path: Path) -> None:
+    cast.server("docs")
+    assert {each["state"] for each in run("audit", "keys")} == {"signs"}
+    assert run("audit", "forward") == []
+    assert run("audit", "retain") == {"dropped": 0, "waiting": 0}
+    assert run("audit", "retain", "--dry-run") == []
+    assert run("audit", "erase", "--project", "acme", "--subject", "ada@acme.test") == {"keys": 0, "payloads": 0}
+    rotated = run("audit", "keys", "rotate")
+    assert {each["state"] for each in run("audit", "keys") if each["key_id"] == rotated["signs"]} == {"signs"}
+    [checkpoint, *_] = run("audit", "checkpoint")
+    assert checkpoint["key_id"]
+    assert run("audit", "export", str(tmp_path / "out"), "--project", "acme")["first_seq"] == 1
+    for verb, *more in (["retain"], ["forward"], ["checkpoint"], ["export", str(tmp_path / "none")]):
+        assert refused("audit", verb, *more, "--project", "nowhere").returncode == 3
 
 
 # --- completion, progress, the installed command --------------------------------------------------------
@@ -350,6 +371,36 @@ def test_long_work_shows_how_far_it_is_and_short_work_nothing(
         assert long.getvalue().count("\n") == 1
     else:
         assert long.getvalue() == "2 of 4 servers\n4 of 4 servers\n"
+
+
+@pytest.mark.claim("cli.exit-codes")
+@pytest.mark.parametrize(
+    ("content", "mode", "more", "said"),
+    [
+        ("{canary", 0o600, {}, "is no key ring"), ('{"audit": "canary"}', 0o600, {}, "is no key ring"),
+        ("[]", 0o600, {}, "is no key ring"), ("{}", 0o644, {}, "chmod 600"),
+        (None, 0o600, {"GATEWAY_REST_RATE": "-1"}, "GATEWAY_REST_RATE must be at least"),
+        (None, 0o600, {"GATEWAY_REST_RATE": "canary"}, "cannot start"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told_in_a_sentence(
+    tmp_path: Path, content: str | None, mode: int, more: dict[str, str], said: str
+) -> None:
+    if content is not None:
+        ring = tmp_path / "keys" / "keyring.json"
+        ring.parent.mkdir()
+        ring.write_text(content)
+        ring.chmod(mode)
+    environment = {**os.environ, "GATEWAY_HOME": str(tmp_path), **more}
+    environment.pop("GATEWAY_KEYRING", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway_site.main", "doctor"], cwd=ROOT, env=environment, capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert said in line
+    assert content is None or "canary" not in line
 
 
 @pytest.mark.claim("cli.installed")

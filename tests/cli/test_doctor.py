@@ -64,7 +64,7 @@ def test_each_fault_is_found_and_says_its_mend(cast: Cast, monkeypatch: pytest.M
     monkeypatch.setattr(settings, "KEYRING_PATH", ring)
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setattr(settings, "RUNNER_SOCKET", tmp_path / "none.sock")
-    monkeypatch.setattr(settings, "EGRESS_ALLOW", ["10.0.0.0/8"])
+    monkeypatch.setattr(settings, "EGRESS_ALLOW", ["10.0.0.0/8", "10.1.0.0/33", "wiki.acme.test:8080"])
     monkeypatch.setattr(doctor, "_LEAST_FILES", 2**40)
     monkeypatch.setattr("gateway_site.doctor.time.time", lambda: 0.0)
     found = [(each.part, each.text) for each in doctor.examine() if each.state != "ok" and each.mend]
@@ -72,7 +72,8 @@ def test_each_fault_is_found_and_says_its_mend(cast: Cast, monkeypatch: pytest.M
         ("broker", "Redis cannot be used"), ("broker", "jobs are overdue"), ("keys", "others on the machine may read"),
         ("keys", "1 API keys were made with a pepper"), ("keys", "the secrets of acme/docs do not open"),
         ("sandbox", "no runner answers"), ("egress", "acme/docs, acme/old may not be reached"),
-        ("egress", "opens 10.0.0.0/8"), ("pools", "a process may open"),
+        ("egress", "opens 10.0.0.0/8"), ("egress", "10.1.0.0/33 in GATEWAY_EGRESS_ALLOW is neither"),
+        ("pools", "a process may open"),
         *([("clock", "away from the clock of the database")] if connection_is_server() else []),
     ):  # fmt: skip
         assert any(each[0] == part and text in each[1] for each in found), (part, text, found)

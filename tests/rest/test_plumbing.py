@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit.models import Event
@@ -17,6 +18,7 @@ from projects.models import ApiKey, Project, StoredAnswer, User
 from projects.rest import once
 from projects.scoping import with_project
 from tests.rest.callers import Caller, Stage
+from tests.rest.filling import fill
 
 SERVER = {"slug": "docs", "url": "http://127.0.0.1:9/mcp"}
 
@@ -231,3 +233,30 @@ def test_a_conflict_in_the_database_is_no_fault(rest: Stage) -> None:
     services.create_project(slug="three")
     problem(rest.operator.post("/projects", {"slug": "three"}), 422, "refused-by-rule")
     assert Project.objects.filter(slug="three").count() == 1
+
+
+LISTS = ("members", "keys", "servers", "tools", "grants", "overlays", "policies", "exceptions", "jobs")
+
+
+@pytest.mark.claim("rest.paging")
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_shows_of_each_row_what_the_row_shows_of_itself(rest: Stage, name: str) -> None:
+    fill(rest.cast.acme)
+    (*_, listed) = rest.owner.get(f"/projects/acme/{name}").json()["items"]
+    place = listed.get("id") or listed.get("key_id") or listed["slug"]
+    alone = rest.owner.get(f"/projects/acme/{name}/{place}").json()
+    assert listed.items() <= alone.items()
+
+
+@pytest.mark.claim("rest.paging")
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_asks_the_database_as_often_for_many_rows_as_for_none(rest: Stage, name: str) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert rest.owner.get(f"/projects/acme/{name}").status_code == 200
+        return len(queries)
+
+    asked()
+    before = asked()
+    fill(rest.cast.acme)
+    assert asked() == before

@@ -145,7 +145,7 @@ def test_the_command_issues_lists_and_revokes(rest: Stage) -> None:
     assert caller.get("/token").json()["actions"] == [CONFIG_READ]
     assert "robot" in manage("list", "--project", "acme")
     assert text.strip() not in manage("list")
-    manage("revoke", text[:14])
+    manage("revoke", text[:14], "--yes")
     assert caller.get("/token").status_code == 401
     operators = json.loads(manage("issue", "--user", rest.operator.email, "--label", "all", "--json"))
     assert Caller(operators["token"], "").get("/users").status_code == 200
@@ -153,8 +153,9 @@ def test_the_command_issues_lists_and_revokes(rest: Stage) -> None:
     assert kinds == ["token.issued", "token.revoked", "token.issued"]
     for wrong in (["issue", "--user", "nobody@acme.test", "--label", "x"], ["revoke", "mga_0123456789"],
                   ["issue", "--user", "ada@acme.test", "--label", "x", "--project", "none"]):  # fmt: skip
-        with pytest.raises(CommandError):
+        with pytest.raises(CommandError) as caught:
             manage(*wrong)
+        assert caught.value.returncode == 3
 
 
 def test_what_is_done_by_a_token_is_on_record_under_its_id(rest: Stage) -> None:

@@ -6,7 +6,9 @@ import json
 import sys
 import tempfile
 from argparse import ArgumentParser
+from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from audit.verify_export import verify_export
 from audit.walk import Report
 from gateway_site.lib import secrets
 from gateway_site.lib.actor import Actor, acting_as
+from projects.commanding import NotFound
 from projects.models import Project
 
 INTACT, TAMPERED, UNKNOWN = 0, 1, 2
@@ -48,7 +51,6 @@ class Command(BaseCommand):
         add.add_argument("--export", type=Path, help="A folder or ZIP archive, instead of the database.")
         add.add_argument("--checkpoint", type=Path, action="append", default=[], help="Checkpoints kept elsewhere.")
         add.add_argument("--public-key", type=Path, action="append", default=[], help="JWK set or PEM; else our own.")
-        add.add_argument("--json", action="store_true")
         add = parts.add_parser("checkpoint", help="The latest checkpoints, to be kept elsewhere.")
         add.add_argument("--project", help="Slug or number; else every log's.")
         add.add_argument("--output", type=Path, help="A file to add them to; else standard output.")
@@ -78,6 +80,8 @@ class Command(BaseCommand):
         add = parts.add_parser("keys", help="The keys that sign.")
         add.add_argument("act", choices=("list", "add", "rotate"), nargs="?", default="list")
         add.add_argument("--public", action="store_true", help="List the public keys as a JWK set.")
+        for add in parts.choices.values():
+            add.add_argument("--json", action="store_true", help="Print one JSON document.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as(Actor("command", "audit", "manage.py audit")):
@@ -92,8 +96,9 @@ class Command(BaseCommand):
         self._print(options, report.to_json(), _lines(report))
         sys.exit(INTACT if report.is_intact else TAMPERED)
 
-    def _print(self, options: dict[str, Any], document: dict[str, Any], lines: list[str]) -> None:
-        self.stdout.write(json.dumps(document) if options["json"] else "\n".join(lines))
+    def _print(self, options: dict[str, Any], document: Any, lines: list[str]) -> None:
+        if options["json"] or lines:
+            self.stdout.write(json.dumps(document) if options["json"] else "\n".join(lines))
 
     def _checkpoint(self, options: dict[str, Any]) -> None:
         refs = [_ref(options["project"])] if options["project"] else logs.refs("audit_checkpoint")
@@ -101,10 +106,12 @@ class Command(BaseCommand):
         if not lines:
             raise CommandError("There is no checkpoint yet.")
         if options["output"] is None:
-            self.stdout.write("\n".join(lines))
+            self._print(options, [json.loads(line) for line in lines], lines)
             return
         with options["output"].open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
+        if options["json"]:
+            self.stdout.write(json.dumps([json.loads(line) for line in lines]))
 
     def _export(self, options: dict[str, Any]) -> None:
         ref = _ref(options["project"])
@@ -125,14 +132,15 @@ class Command(BaseCommand):
         subject = "proof" if options["format"] == PROOF else options["format"]
         detail = {**held, "filters": filters.to_json()} if filters else held
         record("audit.exported", project_ref=ref or None, project=_slug(ref), subject=subject, detail=detail)
-        self.stdout.write(f"{manifest['events']} events, {manifest['first_seq']} to {manifest['last_seq']}")
+        self._print(options, held, [f"{held['events']} events, {held['first_seq']} to {held['last_seq']}"])
 
     def _ask_for_export(self, ref: int, filters: Filters, options: dict[str, Any]) -> None:
         project = Project.objects.filter(pk=ref).first()
         if project is None or options["folder"] is not None or (options["first"], options["last"]) != (1, None):
             raise CommandError("--background is for a project that exists, without a folder, --first or --last.")
         export = exports.request_export(project=project, form=options["format"], filters=filters)
-        self.stdout.write(f"{export.uid} is to be made; the admin pages show how far it is.")
+        said = f"{export.uid} is to be made; the admin pages show how far it is."
+        self._print(options, {"export": str(export.uid)}, [said])
 
     def _forward(self, options: dict[str, Any]) -> None:
         project = Project.objects.filter(pk=_ref(options["project"])).first() if options["project"] else None
@@ -142,39 +150,55 @@ class Command(BaseCommand):
             found = list(forward_status.every(project))
         except BadDestination as error:
             raise CommandError(f"GATEWAY_AUDIT_FORWARD cannot be used: {error}.") from error
-        for each in found:
-            if options["resend"]:
-                self.stdout.write(f"{each.name.name}: {each.resend()} dead letters are sent again")
+        resent = [each.resend() for each in found] if options["resend"] else []
         if options["now"]:
             forward_work.send_all({each.state.pk for each in found})
-        for each in found:
+        document, lines = [], []
+        for each, number in zip_longest(found, resent):
             each.state.refresh_from_db()
-            place = each.name.project or "everything"
-            self.stdout.write(f"{place}: {each.name.name} to {each.name.to}: {forward_status.standing_of(each.state)}")
+            name, standing = each.name, forward_status.standing_of(each.state)
+            shown = {"project": name.project or None, "name": name.name, "to": name.to, **asdict(standing)}
+            document.append(shown | ({} if number is None else {"resent": number}))
+            lines += [] if number is None else [f"{name.name}: {number} dead letters are sent again"]
+            lines.append(f"{name.project or 'everything'}: {name.name} to {name.to}: {standing}")
+        self._print(options, document, lines)
 
     def _erase(self, options: dict[str, Any]) -> None:
         try:
             erased = erasure.erase_subject(project_ref=_ref(options["project"]), subject=options["subject"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        self.stdout.write(f"{erased.keys} keys destroyed, {erased.payloads} payloads emptied")
+        said = f"{erased.keys} keys destroyed, {erased.payloads} payloads emptied"
+        self._print(options, {"keys": erased.keys, "payloads": erased.payloads}, [said])
 
     def _retain(self, options: dict[str, Any]) -> None:
         only = _ref(options["project"]) if options["project"] else None
         if not options["dry_run"]:
             dropped = retention.retain(only=only, seconds=24 * 3600.0)
             waiting = f", {dropped.waiting} wait to be dropped by the next run" if dropped.waiting else ""
-            self.stdout.write(f"{dropped.events} events dropped{waiting}")
+            document = {"dropped": dropped.events, "waiting": dropped.waiting}
+            self._print(options, document, [f"{dropped.events} events dropped{waiting}"])
             return
+        plans, lines = [], []
         for project in Project.objects.filter(**({} if only is None else {"pk": only})):
             plan = retention.plan(project)
             if plan is not None:
                 until = f"{plan.first} to {plan.checkpoint.size}, all before {plan.before:%Y-%m-%d}"
-                self.stdout.write(f"{project.slug}: {plan.events} events would be dropped, {until}")
+                lines.append(f"{project.slug}: {plan.events} events would be dropped, {until}")
+                plans.append({
+                    "project": project.slug, "events": plan.events, "first_seq": plan.first,
+                    "last_seq": plan.checkpoint.size, "before": plan.before.isoformat(),
+                })  # fmt: skip
+        self._print(options, plans, lines)
 
     def _keys(self, options: dict[str, Any]) -> None:
         if options["act"] == "list":
-            self.stdout.write(json.dumps(signing.key_set(), indent=1) if options["public"] else "\n".join(_key_lines()))
+            if options["public"]:
+                self.stdout.write(json.dumps(signing.key_set(), indent=None if options["json"] else 1))
+                return
+            states = _key_states()
+            document = [{"key_id": key_id, "state": state} for key_id, state in states.items()]
+            self._print(options, document, [f"{key_id}  {state}" for key_id, state in states.items()])
             return
         try:
             new = _unused_key() or secrets.add_signing_key(settings.KEYRING_PATH)
@@ -183,19 +207,25 @@ class Command(BaseCommand):
         signing.read_again()
         if options["act"] == "add":
             record("audit.key_added", subject=new)
-            self.stdout.write(f"{new} is in the ring. Copy the ring to every node, then: manage.py audit keys rotate")
+            said = f"{new} is in the ring. Copy the ring to every node, then: manage.py audit keys rotate"
+            self._print(options, {"added": new}, [said])
             return
-        self._rotate(new)
+        self._rotate(options, new)
 
-    def _rotate(self, new: str) -> None:
+    def _rotate(self, options: dict[str, Any], new: str) -> None:
         before = logs.signing_key()
         changed = sealer.change_key(new)
-        self.stdout.write(f"{new} signs from now on; {changed} logs say so, signed by {before} too.")
+        if not options["json"]:
+            self.stdout.write(f"{new} signs from now on; {changed} logs say so, signed by {before} too.")
+        is_retired = True
         try:
             secrets.retire_signing_key(settings.KEYRING_PATH, before)
         except OSError:
-            self.stdout.write(f"The ring cannot be written here: take {before} out of its \"signing\" by hand.")
+            is_retired = False
+            self.stderr.write(f"The ring cannot be written here: take {before} out of its \"signing\" by hand.")
         signing.read_again()
+        if options["json"]:
+            self.stdout.write(json.dumps({"signs": new, "before": before, "logs": changed, "retired": is_retired}))
 
 
 def _write_export(ref: int, filters: Filters, options: dict[str, Any]) -> dict[str, Any]:
@@ -252,7 +282,7 @@ def _ref(project: str) -> int:
         return known
     last = Event.objects.filter(project=project).exclude(project_ref=None).values_list("project_ref", flat=True).first()
     if last is None:
-        raise CommandError(f"The log knows no project {project!r}.")
+        raise NotFound(f"The log knows no project {project!r}.")
     return int(last)
 
 
@@ -266,10 +296,9 @@ def _unused_key() -> str | None:
     return next((key_id for key_id in ring.signing if key_id != used), None)
 
 
-def _key_lines() -> list[str]:
+def _key_states() -> dict[str, str]:
     ring, used = signing.read_again(), logs.signing_key()
-    states = {**dict.fromkeys(ring.retired, "retired"), **dict.fromkeys(ring.signing, "not used yet"), used: "signs"}
-    return [f"{key_id}  {state}" for key_id, state in states.items()]
+    return {**dict.fromkeys(ring.retired, "retired"), **dict.fromkeys(ring.signing, "not used yet"), used: "signs"}
 
 
 def _lines(report: Report) -> list[str]:
