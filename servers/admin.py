@@ -275,7 +275,7 @@ class GrantAdmin(ScopedAdmin[Grant]):
         given = form.data if form.is_bound else form.initial
         context = {
             **self.admin_site.each_context(request),
-            "title": "Why?",
+            "title": "Why, or why not?",
             "opts": self.opts,
             "form": form,
             "offered": offers_for(form.project_named(given.get("project", "")), given.get("server", "")),

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 
 from projects import opening
 from projects.access import Reach
+from projects.choosing import offered_within
 from projects.models import Project
 from projects.opening import opens
 from projects.permissions import CONFIG_WRITE
@@ -47,7 +48,7 @@ def show(request: HttpRequest, reach: Reach) -> HttpResponse:
     more = f"?{kept}&after={shown[-1].pk}" if len(versions) > PER_PAGE else ""
     context = context_of(
         request, "Waiting for review", [], entries=[_entry(each) for each in shown], more=more, server=server,
-        project=asked["project"], projects=list(opening.offered(reach).values()),
+        project=asked["project"], projects=offered_within(reach),
         number=waiting_of(request, project), kept=kept, max_reason=MAX_REASON,
     )  # fmt: skip
     return render(request, "admin/servers/pages/inbox.html", context)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import Any
-
 import pytest
 from django.contrib import admin
-from django.db import connection, models
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,6 +15,7 @@ from projects.models import Project, User
 from projects.scoped_pages import ScopedAdmin
 from projects.scoping import unscoped
 from projects.switcher import MAX_LISTED
+from tests.admin.copies import copy_of
 from tests.admin.sweep import models_with_pages, prefix_of
 from tests.admin.tenants import Tenants
 from tests.audit.payload import call_of
@@ -39,29 +37,8 @@ def multiply(model: type[Model], two: Tenants, number: int) -> None:
         row = model._default_manager.order_by("pk").first() or model()
         if isinstance(row, User):
             row.email = "someone@acme.test"
-        copies = [_copy(row, each) for each in range(number)]
+        copies = [copy_of(row, each) for each in range(number)]
         model._default_manager.bulk_create(copies)
-
-
-def _copy(row: Any, number: int) -> Any:
-    copy = type(row)(**{each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields
-                        if not each.primary_key})  # fmt: skip
-    unique = [each for each in row._meta.constraints if isinstance(each, models.UniqueConstraint)]
-    together = {name for each in unique for name in each.fields}
-    for each in row._meta.concrete_fields:
-        if each.primary_key or not (each.unique or each.name in together):
-            continue
-        if isinstance(each, models.UUIDField):
-            setattr(copy, each.name, uuid.uuid4())
-        elif isinstance(each, models.CharField) and not each.choices:
-            setattr(copy, each.name, f"{10**5 + number}{getattr(row, each.name)}"[: each.max_length])
-        elif isinstance(each, models.BigIntegerField) and each.name != "project_ref":
-            setattr(copy, each.name, 10**6 + number)
-        elif each.related_model is User:
-            setattr(copy, each.name, User.objects.create_user(f"{uuid.uuid4().hex}@acme.test"))
-    if hasattr(copy, "is_default"):
-        copy.is_default = False
-    return copy
 
 
 def queries_of(client: Client, path: str) -> list[str]:
@@ -93,7 +70,7 @@ def multiply_again(model: type[Model], two: Tenants) -> None:
         if model is not Event:
             last = model._default_manager.order_by("pk").last()
             assert last is not None
-            model._default_manager.bulk_create([_copy(last, 100 + each) for each in range(27)])
+            model._default_manager.bulk_create([copy_of(last, 100 + each) for each in range(27)])
             return
     multiply(model, two, 27)
 
