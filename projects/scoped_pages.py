@@ -169,9 +169,9 @@ class ScopedAdmin(GatewayAdmin[M]):
         form = super().get_form(request, obj, change, **kwargs)
         project = None if obj is None else getattr(obj, self.project_column)
         for field in form.base_fields.values() if project is not None else ():
-            if isinstance(field, forms.ModelChoiceField) and _is_of_project(field):
+            if isinstance(field, forms.ModelChoiceField) and field.queryset is not None and _is_of_project(field):
                 field.queryset = field.queryset.filter(project_id=project)
-                inner = getattr(field.widget, "widget", field.widget)
+                inner: Any = getattr(field.widget, "widget", field.widget)
                 inner.attrs["data-project"] = str(project)
         return form
 

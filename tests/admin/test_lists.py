@@ -11,10 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit.models import Event
-from projects.models import Project, User
+from projects.models import ApiKey, Project, User
 from projects.scoped_pages import ScopedAdmin
 from projects.scoping import unscoped
 from projects.switcher import MAX_LISTED
+from servers.models import Server, Tool
 from tests.admin.copies import copy_of
 from tests.admin.sweep import models_with_pages, prefix_of
 from tests.admin.tenants import Tenants
@@ -105,3 +106,27 @@ def test_of_many_projects_a_list_is_filtered_by_a_name_that_is_typed(two: Tenant
     assert 'name="project__slug"' not in owner.get(path).content.decode()
     named = owner.get(path, {"project__slug": two.globex.slug}).context["cl"].result_list
     assert {each.project for each in named} <= {two.acme}
+
+
+@pytest.mark.claim("pages.growth")
+def test_lists_and_forms_are_compressed_and_what_is_posted_for_is_not(two: Tenants) -> None:
+    owner, takes = two.client("owner"), {"accept-encoding": "gzip"}
+    path, key = reverse("admin:projects_apikey_changelist"), two.row(ApiKey, two.acme)
+    for address in (path, reverse("admin:projects_apikey_change", args=[key.pk])):
+        assert owner.get(address, headers=takes)["Content-Encoding"] == "gzip"
+        assert not owner.get(address).has_header("Content-Encoding")
+    rotated = {"action": "rotate_keys", "_selected_action": key.pk, "confirmed": "yes"}
+    issued = owner.post(path, rotated, headers=takes)
+    assert "mgw_" in issued.content.decode() and not issued.has_header("Content-Encoding")
+
+
+@pytest.mark.claim("pages.growth")
+def test_what_goes_with_a_project_is_said_in_numbers(two: Tenants) -> None:
+    with unscoped("the test makes rows of any project"):
+        server = two.row(Server, two.acme)
+        names = [f"one-of-many-{each}" for each in range(300)]
+        Tool.objects.bulk_create(Tool(project=two.acme, server=server, name=name) for name in names)
+        number = Tool.objects.filter(project=two.acme).count()
+    page = two.client("operator").get(reverse("admin:projects_project_delete", args=[two.acme.pk])).content.decode()
+    assert f"Tools: {number}" in page and "one-of-many" not in page
+    assert f"Project: {two.acme}" in page
