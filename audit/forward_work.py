@@ -65,6 +65,11 @@ _begun: dict[int, float] = {}
 def start_due() -> int:
     """Starts a thread for each forwarder that has something to send and is not at it already. How many. Soon done."""
     begin_settings()
+    if not ForwardState.objects.exists():
+        # Most installations have none, and this is asked every second.
+        FAILING.set(0)
+        DEAD.set(0)
+        return 0
     FAILING.set(ForwardState.objects.exclude(failing_since=None).count())
     DEAD.set(DeadLetter.objects.count())
     started = 0

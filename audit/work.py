@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.db import close_old_connections
+from django.db import connection
 
 from audit import anchoring, exports, forward_work, partitions, recovery, retention
 from audit.indexing import Indexer
 from audit.sealed import UNSEALED, unsealed_seconds
 from audit.sealer import Sealer
+from gateway_site.lib import connections
 from gateway_site.lib.actor import Actor, acting_as
 
 logger = structlog.get_logger("audit.work")
@@ -61,7 +62,14 @@ def run(stop: threading.Event) -> None:
             if time.monotonic() >= due[number]:
                 due[number] = time.monotonic() + seconds
                 attempt(work)
+                connections.give_back()
         stop.wait(max(0.0, min(due) - time.monotonic()))
+
+
+def recover() -> None:
+    """Closes what processes before this one left open, in a thread that ends with it."""
+    attempt(recovery.close_interrupted)
+    connection.close()
 
 
 def attempt(work: Callable[[], int]) -> int:
@@ -71,5 +79,3 @@ def attempt(work: Callable[[], int]) -> int:
     except Exception as error:  # noqa: BLE001  whatever the store or a missing key raises, the other work goes on
         logger.error("the log's upkeep failed", work=work.__name__, error=type(error).__name__, text=str(error)[:200])
         return 0
-    finally:
-        close_old_connections()

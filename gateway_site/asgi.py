@@ -19,7 +19,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import URLPattern, re_path
 
-from audit import recovery, work
+from audit import work
 from gateway_site import garbage
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
@@ -33,7 +33,7 @@ from proxy.lifecycle import Lifecycle
 def _on_start() -> None:
     garbage.settle()
     # What a process before us left open is closed without waiting for anybody's schedule.
-    threading.Thread(target=work.attempt, args=(recovery.close_interrupted,), name="recovery", daemon=True).start()
+    threading.Thread(target=work.recover, name="recovery", daemon=True).start()
     if settings.EMBEDDED_WORKER and os.environ.get("GATEWAY_EMBEDDED_WORKER") == "1":
         start_embedded_worker()
 

@@ -7,7 +7,8 @@ import threading
 
 from celery import Celery
 from celery.signals import task_postrun
-from django.db import close_old_connections
+
+from gateway_site.lib import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
 
@@ -54,4 +55,4 @@ def _run_beat() -> None:
 @task_postrun.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def _give_back_connections(**_: object) -> None:
     """A long-lived thread would keep its pooled connection for ever."""
-    close_old_connections()
+    connections.give_back()

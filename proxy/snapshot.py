@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
 from prometheus_client import Counter, Gauge
 
+from gateway_site.lib import connections
 from gateway_site.lib.caching import Cache, Counts, Reason
 from guardrails import compiled
 from guardrails.compiled import PolicySet
@@ -389,4 +389,4 @@ def _query(function: Callable[[Any], T], argument: Any) -> T:
     try:
         return function(argument)
     finally:
-        close_old_connections()
+        connections.give_back()
