@@ -23,7 +23,7 @@ _MORE_BYTES, _TIMES_AS_MANY, _MORE_QUERIES = 5_000, 1.2, 1
 # They show several things, each of which is asked for.
 _OF_SEVERAL = 20
 _SEVERAL = {"index", "index of a project", "servers-figures", "servers-figures of a project", "why, answered",
-            "servers-inbox", "servers-inbox of a project", "servers-tool"}  # fmt: skip
+            "servers-inbox", "servers-inbox of a project", "servers-tool", "audit/forwarder/1/change/"}  # fmt: skip
 # A deletion says of each kind of what goes with it how many there are.
 _DELETION = 40
 _ASKS = ("SELECT", "UPDATE", "INSERT")
