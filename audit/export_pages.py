@@ -75,7 +75,7 @@ def _in_words(name: str, value: Any) -> str:
 
 @admin.register(Export)
 class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
-    """Live: a page with exports that are being made is told how far they are, and asks for itself when one ends."""
+    """Live: its pages are told how far exports are while they are made, and ask for themselves when one ends."""
 
     reads = writes = AUDIT_EXPORT
     form = ExportForm
@@ -96,6 +96,7 @@ class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
     list_select_related = ("project",)
     list_per_page = 50
     change_list_template = "admin/projects/job/change_list.html"
+    change_form_template = "admin/projects/job/change_form.html"
     actions = ("delete_selected",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -116,6 +117,11 @@ class ExportAdmin(AsksAgain[Export], ScopedAdmin[Export]):
         if "cl" in shown:
             shown["is_live"] = any(each.state == Export.State.WAITING for each in shown["cl"].result_list)
         return response
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        export = options.get("obj")
+        context["is_live"] = export is not None and export.state == Export.State.WAITING
+        return super().render_change_form(request, context, *args, **options)
 
     @admin.display(description="which events")
     def chosen(self, export: Export) -> str:

@@ -19,6 +19,7 @@ from audit.models import DeadLetter, Forwarder, ForwardState
 from gateway_site.lib.display import visible
 from gateway_site.lib.secrets import Unsealable
 from projects.pages import OperatorOnlyAdmin, ReadOnlyAdmin, ServiceForm, is_operator
+from projects.project_filter import ProjectFilter
 
 _SECRET_NAMES = {"signing_key": "signing key", "authorization": "authorization"}
 
@@ -82,7 +83,7 @@ class ForwarderAdmin(OperatorOnlyAdmin[Forwarder]):
     change_form_template = "admin/audit/forwarder/change_form.html"
     autocomplete_fields = ("project",)
     list_display = ("name", "project", "kind", "format", "to", "enabled", "standing")
-    list_filter = ("enabled", "kind", "project")
+    list_filter = ("enabled", "kind", ("project", ProjectFilter))
     list_select_related = ("project",)
     search_fields = ("name", "project__slug")
     actions = ("resend_dead_letters",)

@@ -22,7 +22,7 @@ from guardrails.specs import Spec
 from projects.dress import Dressed
 from projects.fields import PairsField, StrictJSONField, WriteOnlyTextarea
 from projects.pages import LinesField, ModelForm, ServiceForm
-from projects.scoped_pages import MOST_CHOICES
+from projects.switcher import MAX_LISTED
 
 C = TypeVar("C", bound=Check)
 LONGEST_SAMPLE = 200_000
@@ -211,8 +211,10 @@ class BenchForm(Dressed, forms.Form):
 
     def __init__(self, *args: Any, policies: QuerySet[Policy], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered = policies.select_related("project")[:MOST_CHOICES]
-        stored = [(str(policy.pk), str(policy)) for policy in offered]
+        offered = list(policies.select_related("project")[: MAX_LISTED + 1])
+        stored = [(str(policy.pk), str(policy)) for policy in offered[:MAX_LISTED]]
+        if len(offered) > MAX_LISTED:
+            self.fields["policy"].help_text = "These are the first ones: switch to a project for its own."
         presets = [(name, name) for name in PRESETS]
         choices = self.fields["policy"]
         assert isinstance(choices, forms.ChoiceField)  # noqa: S101  declared above

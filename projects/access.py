@@ -85,7 +85,7 @@ def may_enter(user: Any) -> bool:
     return user.is_staff or bool(roles_of(user))
 
 
-def slugs_of(reach: Reach, limit: int) -> dict[int, str]:
-    """Names by number, in the order of the names."""
-    projects = Project.objects.all() if reach.is_all else Project.objects.filter(pk__in=reach.projects)
-    return dict(projects.order_by("slug").values_list("pk", "slug")[:limit])
+def slugs_of(reach: Reach, projects: Iterable[int]) -> dict[int, str]:
+    """Names by number, of those of these projects that are within reach."""
+    within = [number for number in projects if reach.has(number)]
+    return dict(Project.objects.filter(pk__in=within).values_list("pk", "slug"))

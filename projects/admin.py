@@ -70,7 +70,7 @@ class MembershipForm(ServiceForm[Membership]):
     """A new member is named by the whole address, so that nobody can look through people of other projects."""
 
     email = forms.EmailField(
-        label="e-mail address", max_length=254,
+        label="E-mail address", max_length=254,
         help_text="Whoever has no account by now gets one, without a password. Of a member, the role is set.",
     )  # fmt: skip
 
@@ -135,6 +135,7 @@ class JobAdmin(ScopedReadOnlyAdmin[Job]):
     list_select_related = ("project",)
     search_fields = ("label", "project__slug")
     actions = ("retry_jobs",)
+    change_form_template = "admin/projects/job/change_form.html"
 
     @admin.display(description="progress")
     def progress(self, job: Job) -> str:
@@ -152,6 +153,11 @@ class JobAdmin(ScopedReadOnlyAdmin[Job]):
         if "cl" in shown:
             shown["is_live"] = any(job.state in jobs.OPEN for job in shown["cl"].result_list)
         return response
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        job = options.get("obj")
+        context["is_live"] = job is not None and job.state in jobs.OPEN
+        return super().render_change_form(request, context, *args, **options)
 
     @admin.action(description="Retry the selected failed jobs")
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

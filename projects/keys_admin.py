@@ -28,7 +28,7 @@ from projects.snippets import connections
 
 class ApiKeyForm(ServiceForm[ApiKey]):
     email = forms.EmailField(
-        required=False, label="member", max_length=254,
+        required=False, label="Member", max_length=254,
         help_text="The e-mail address of the member whose key it is. Empty: your own.",
     )  # fmt: skip
     servers = LinesField(initial=["*"], help_text="Globs of server slugs, one on each line; * is every server.")

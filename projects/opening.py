@@ -9,14 +9,12 @@ from django.contrib import admin
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
-from projects.access import Reach, slugs_of
+from projects.access import Reach
 from projects.models import Project, User
 from projects.pages import reach_of
 from projects.switcher import chosen_at
 
 View = Callable[..., HttpResponseBase]
-# So many projects can be chosen from; the address names any.
-MAX_OFFERED = 500
 
 
 def opens(action: str) -> Callable[[View], View]:
@@ -60,10 +58,6 @@ def chosen_project(request: HttpRequest, reach: Reach) -> Project | None:
     if reach.is_all or len(reach.projects) != 1:
         return None
     return Project.objects.filter(pk__in=reach.projects).first()
-
-
-def offered(reach: Reach) -> dict[int, str]:
-    return slugs_of(reach, MAX_OFFERED)
 
 
 def person_of(request: HttpRequest) -> User:

@@ -16,12 +16,14 @@ from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, Validatio
 from django.db import transaction
 from django.db.models import ForeignKey, Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from projects import access
+from projects.deletion import deleted_with
 from projects.dress import Dressed
 from projects.models import Project
 from projects.permissions import AUDIT_READ
@@ -119,6 +121,20 @@ class Autocomplete(AutocompleteSelect):
         return super().optgroups(name, usable, attrs)
 
 
+_COMPRESSION = GZipMiddleware(lambda request: HttpResponse())
+
+
+def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Of a list or a form most is what the theme says of each cell and field.
+
+    Neither shows a secret that could be told from how long the answer is; what is answered to a POST, such as a new
+    key, is left as it is.
+    """
+    if request.method == "GET" and isinstance(response, TemplateResponse):
+        response.add_post_render_callback(lambda rendered: _COMPRESSION.process_response(request, rendered))
+    return response
+
+
 _ASKED_BY_FILTERS = frozenset({"exact", "id__exact", "isnull", "in", "gt", "gte", "lt", "lte", "slug"})
 
 
@@ -141,6 +157,9 @@ class GatewayAdmin(ModelAdmin[M]):
         return lookup in names or any(
             lookup == path or lookup.removeprefix(f"{path}__") in _ASKED_BY_FILTERS for path in offered
         )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return _compressed(request, super().changelist_view(request, extra_context))
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
@@ -169,8 +188,8 @@ class GatewayAdmin(ModelAdmin[M]):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Read-only rows, such as tools, go with their owner."""
-        to_delete, model_count, _, protected = super().get_deleted_objects(objs, request)
-        return to_delete, model_count, set(), protected
+        found = deleted_with(objs)
+        return found.named, found.numbers, set(), found.keeping
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
         stored = form.perform(obj)
@@ -182,7 +201,7 @@ class GatewayAdmin(ModelAdmin[M]):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            return _compressed(request, super().changeform_view(request, *args, **kwargs))
         except (ValidationError, ProtectedError) as error:
             return self._refuse(request, error)
 

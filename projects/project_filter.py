@@ -1,8 +1,8 @@
-"""A list's filter by project: a few are links, and of many one types the name, with the first ones offered."""
+"""A list's filter by project or another row: a few are links, and of many one types the name, with some offered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from projects.models import Project
-from projects.switcher import MAX_LISTED, looked_at
+from projects.switcher import MAX_LISTED, chosen_at, looked_at, projects_of
 
 # So many are links.
-_FEW = 20
+FEW = 20
 # Not kept when another project is asked for: the page's number and the note of a wrong address.
 _DROPPED = ("p", "e")
 
@@ -23,6 +23,7 @@ class ProjectFilter(admin.RelatedFieldListFilter):
     """Offers what the person's list can hold. The address has a project's number or, where it is typed, its slug."""
 
     template = "admin/projects/filter.html"
+    place, nothing = "filter-projects", "all projects"
 
     def __init__(self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str):
         self.name_kwarg = f"{field_path}__slug"
@@ -31,18 +32,17 @@ class ProjectFilter(admin.RelatedFieldListFilter):
         super().__init__(field, request, params, model, model_admin, field_path)
         typed: Any = self.used_parameters.get(self.name_kwarg) or [""]
         self.typed = str(typed[-1])
-        dropped = {*self.expected_parameters(), *_DROPPED}
-        self.kept = [(name, value) for name, values in request.GET.lists() if name not in dropped for value in values]
+        self.kept = kept_of(request, self.expected_parameters())
 
     def expected_parameters(self) -> list[str | None]:
         return [*super().expected_parameters(), self.name_kwarg]
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        rows = model_admin.choices_within(looked_at(request, model_admin.reads), Project)
+        rows = _offered_by(model_admin, request)
         found = [(row.pk, str(row)) for row in rows[: MAX_LISTED + 1]]
-        self.is_many = len(found) > _FEW
+        self.is_many = len(found) > FEW
         self.offered = [name for _, name in found[:MAX_LISTED]]
-        return found[:_FEW]
+        return found[:FEW]
 
     def has_output(self) -> bool:
         return self.is_many or super().has_output()
@@ -58,3 +58,18 @@ class ProjectFilter(admin.RelatedFieldListFilter):
             raise IncorrectLookupParameters("no project's name")
         rows: Any = super().queryset(request, queryset)
         return rows
+
+
+def kept_of(request: HttpRequest, own: Iterable[str | None]) -> list[tuple[str, str]]:
+    """What else is asked for, to be asked for again together with what is typed."""
+    dropped = {*own, *_DROPPED}
+    return [(name, value) for name, values in request.GET.lists() if name not in dropped for value in values]
+
+
+def _offered_by(page: Any, request: HttpRequest) -> QuerySet[Project]:
+    """Pages that are the operator's only ask for no action."""
+    if hasattr(page, "choices_within"):
+        rows: QuerySet[Project] = page.choices_within(looked_at(request, page.reads), Project)
+        return rows
+    chosen = chosen_at(request)
+    return projects_of(request) if chosen is None else Project.objects.filter(pk=chosen.pk)

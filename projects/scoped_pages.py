@@ -25,8 +25,6 @@ from projects.switcher import chosen_at, looked_at
 M = TypeVar("M", bound=Model)
 # So many rows of a list are counted and can be paged to; beyond them one searches.
 MOST_COUNTED = 50_000
-# So many can be chosen from in a form.
-MOST_CHOICES = 500
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
@@ -53,6 +51,9 @@ class ScopedAdmin(GatewayAdmin[M]):
     # Models without a project whose rows may be named in forms by whoever fills them in.
     offers: Sequence[type[Model]] = ()
     paginator = BoundedPaginator
+
+    class Media:
+        js = ("projects/narrowed.js",)
 
     # --- who may ------------------------------------------------------------------------------------
 
@@ -111,7 +112,10 @@ class ScopedAdmin(GatewayAdmin[M]):
             # Also where single rows and choices are shown, by names that tell their project.
             rows = rows.select_related(*self.list_select_related)
         chosen = chosen_at(request) if _is_list(request) else None
-        return rows if chosen is None else rows.filter(**{self.project_column: chosen.pk})
+        rows = rows if chosen is None else rows.filter(**{self.project_column: chosen.pk})
+        # Of a form that is about one project.
+        asked = request.GET.get("project", "") if _is_autocomplete(request) and self.model is not Project else ""
+        return rows.filter(**{self.project_column: int(asked)}) if _is_number(asked) else rows
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [self._within_reach(each) for each in super().get_list_filter(request)]
@@ -154,7 +158,22 @@ class ScopedAdmin(GatewayAdmin[M]):
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> forms.ModelChoiceField[Any] | None:
         kwargs["queryset"] = self.choices_within(reach_of(request, self.writes), db_field.remote_field.model)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and _is_of_project(field):
+            # static/projects/narrowed.js finds it.
+            field.widget.attrs["data-narrowed"] = ""
+        return field
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Of a row that there is, only what is its project's can be chosen."""
+        form = super().get_form(request, obj, change, **kwargs)
+        project = None if obj is None else getattr(obj, self.project_column)
+        for field in form.base_fields.values() if project is not None else ():
+            if isinstance(field, forms.ModelChoiceField) and field.queryset is not None and _is_of_project(field):
+                field.queryset = field.queryset.filter(project_id=project)
+                inner: Any = getattr(field.widget, "widget", field.widget)
+                inner.attrs["data-project"] = str(project)
+        return form
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["queryset"] = self.choices_within(reach_of(request, self.writes), db_field.remote_field.model)
@@ -223,6 +242,18 @@ class ScopedInline:
 def _is_list(request: HttpRequest) -> bool:
     name = request.resolver_match.url_name if request.resolver_match else None
     return name is not None and (name.endswith("_changelist") or name == "autocomplete")
+
+
+def _is_autocomplete(request: HttpRequest) -> bool:
+    return request.resolver_match is not None and request.resolver_match.url_name == "autocomplete"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _is_of_project(field: forms.ModelChoiceField[Any]) -> bool:
+    return field.queryset is not None and issubclass(field.queryset.model, TenantModel)
 
 
 def _kept(fields: Sequence[Any], shown: Sequence[str]) -> tuple[Any, ...]:

@@ -275,7 +275,7 @@ class GrantAdmin(ScopedAdmin[Grant]):
         given = form.data if form.is_bound else form.initial
         context = {
             **self.admin_site.each_context(request),
-            "title": "Why?",
+            "title": "Why, or why not?",
             "opts": self.opts,
             "form": form,
             "offered": offers_for(form.project_named(given.get("project", "")), given.get("server", "")),
@@ -284,12 +284,17 @@ class GrantAdmin(ScopedAdmin[Grant]):
         return TemplateResponse(request, "admin/servers/grant/why.html", context)
 
 
+# So much of what may be used is named.
+_MAX_USABLE = 200
+
+
 def _ask(form: WhyForm) -> dict[str, Any]:
     given = form.cleaned_data
     asked = {name: given[name] for name in ("project", "who", "server", "kind", "name")}
     reply = services.why(**asked)
-    usable = [(each.kind, visible(each.name)) for each in reply.usable]
-    return {"allowed": reply.decision.allowed, "why": visible(reply.decision.why), "usable": usable}
+    usable = [(each.kind, visible(each.name)) for each in reply.usable[:_MAX_USABLE]]
+    return {"allowed": reply.decision.allowed, "why": visible(reply.decision.why), "usable": usable,
+            "more": len(reply.usable) - len(usable)}  # fmt: skip
 
 
 # --- overlays ---------------------------------------------------------------------------------------

@@ -12,19 +12,19 @@ from django.db.models import QuerySet
 
 from gateway_site.lib.secrets import Unsealable
 from guardrails.engine.segments import Kind
+from projects.choosing import ProjectField
 from projects.dress import Dressed
 from projects.fields import PairsField, StrictJSONField
 from projects.models import ApiKey, Membership, Project, User
 from projects.pages import LinesField, ServiceForm
 from projects.scoping import with_project
+from projects.switcher import MAX_LISTED
 from servers import review, services
 from servers.models import CommandTemplate, Grant, Overlay, Server, Tool
 from servers.texts import visible
 
 UNREADABLE = "The stored secrets do not open with this gateway's key ring; restore it, or delete the server."
 _SLOT_TYPES = {"pattern": str, "enum": list, "default": str, "secret": bool, "leading_dash": bool}
-# So many are offered while a name is typed.
-_MAX_OFFERED = 500
 
 
 class CommandTemplateForm(ServiceForm[CommandTemplate]):
@@ -197,7 +197,7 @@ class DecisionForm(Dressed, forms.Form):
 class WhyForm(Dressed, forms.Form):
     """Who asks for what, by names that are typed or chosen."""
 
-    project = forms.ModelChoiceField(Project.objects.all(), to_field_name="slug")
+    project = ProjectField()
     key = forms.CharField(required=False, max_length=20, help_text="Its visible id: mgw_ and ten characters.")
     user = forms.CharField(
         required=False, max_length=254, label="or person", help_text="A member, as with a key that has no limits."
@@ -214,8 +214,8 @@ class WhyForm(Dressed, forms.Form):
         super().__init__(*args, **kwargs)
         self._projects, self._members_only = projects, members_only
         choices = self.fields["project"]
-        assert isinstance(choices, forms.ModelChoiceField)  # noqa: S101  declared above
-        choices.queryset = projects
+        assert isinstance(choices, ProjectField)  # noqa: S101  declared above
+        choices.offer(projects)
         for field in self.offered:
             self.fields[field].widget.attrs |= {"list": f"{field}s", "autocomplete": "off"}
 
@@ -257,13 +257,13 @@ def offers_for(project: Project | None, server: str) -> dict[str, list[tuple[str
     if project is None:
         return {}
     with with_project(project.pk):
-        keys = ApiKey.objects.select_related("user")[:_MAX_OFFERED]
-        members = Membership.objects.select_related("user")[:_MAX_OFFERED]
-        names = Tool.objects.filter(server__slug=server).values_list("name", "kind")[:_MAX_OFFERED]
+        keys = ApiKey.objects.select_related("user")[:MAX_LISTED]
+        members = Membership.objects.select_related("user")[:MAX_LISTED]
+        names = Tool.objects.filter(server__slug=server).values_list("name", "kind")[:MAX_LISTED]
         return {
             "key": [(f"mgw_{key.key_id}", f"{key.label}, {key.user}") for key in keys],
             "user": [(member.user.email, member.role) for member in members],
-            "server": [(slug, "") for slug in Server.objects.values_list("slug", flat=True)[:_MAX_OFFERED]],
+            "server": [(slug, "") for slug in Server.objects.values_list("slug", flat=True)[:MAX_LISTED]],
             # What shows nothing cannot be chosen by sight.
             "name": [(name, kind) for name, kind in names if visible(name) == name],
         }

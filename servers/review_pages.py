@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,8 +19,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from projects.permissions import CONFIG_READ, CONFIG_WRITE
+from projects.project_filter import FEW, kept_of
 from projects.scoped_pages import ScopedReadOnlyAdmin
-from projects.switcher import looked_at
+from projects.switcher import MAX_LISTED, looked_at
 from servers.comparison import compare
 from servers.evidence import approved_before, names_elsewhere, notes_on
 from servers.forms import ACTS, DecisionForm
@@ -29,8 +30,6 @@ from servers.texts import quoted, visible
 
 # So many are looked at on one page, and decided on at once.
 MAX_SELECTED = 200
-# So many servers can be chosen from; the address names any.
-MAX_FILTERED = 500
 _DONE = {"approve": "approved", "reject": "rejected", "roll_back": "approved as the only one"}
 
 
@@ -67,14 +66,40 @@ def _decide(request: HttpRequest, versions: Iterable[ToolVersion], form: Decisio
 
 
 class ServerFilter(admin.SimpleListFilter):
+    """The address has a server's number or, where there are many and it is typed, its slug."""
+
     title = "server"
-    parameter_name = "server"
+    parameter_name, name_kwarg = "server", "server__slug"
+    template = "admin/projects/filter.html"
+    place, nothing = "filter-servers", "all servers"
+
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        self.is_many = False
+        self.offered: list[str] = []
+        self.typed = str((params.pop(self.name_kwarg, None) or [""])[-1]).strip()
+        self.kept = kept_of(request, (self.parameter_name, self.name_kwarg))
+        super().__init__(request, params, model, model_admin)
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         rows = model_admin.choices_within(looked_at(request, model_admin.reads), Server)
-        return [(str(server.pk), str(server)) for server in rows.select_related("project")[:MAX_FILTERED]]
+        found = list(rows.select_related("project").only("slug", "project__slug")[: MAX_LISTED + 1])
+        self.is_many = len(found) > FEW
+        self.offered = list(dict.fromkeys(server.slug for server in found[:MAX_LISTED]))
+        return [(str(server.pk), str(server)) for server in found[:FEW]]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Of many, only that all are meant, or not."""
+        for choice in super().choices(changelist):
+            if not self.is_many or choice["display"] == "All":
+                yield {**choice, "selected": choice["selected"] and not self.typed,
+                       "query_string": changelist.get_query_string(remove=[self.parameter_name, self.name_kwarg])
+                       if choice["display"] == "All" else choice["query_string"]}  # fmt: skip
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Tool]) -> QuerySet[Tool]:
+        if "\x00" in self.typed:
+            raise IncorrectLookupParameters("no server's name")
+        if self.typed:
+            queryset = queryset.filter(server__slug=self.typed)
         value = self.value()
         if not value:
             return queryset

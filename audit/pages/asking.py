@@ -12,9 +12,9 @@ from django.utils import timezone
 from audit import browsing
 from audit.models import Event, Term
 from audit.question import FILTERS, Question, codes_of, has_value, has_words, known_logs
-from projects.access import Reach, slugs_of
+from projects.access import Reach
+from projects.choosing import Offered, offered_within, projects_within
 
-MAX_PROJECTS = 500
 DEFAULT_WINDOW = "24h"
 WINDOWS: dict[str, tuple[str, timedelta | None]] = {
     "15m": ("last 15 minutes", timedelta(minutes=15)),
@@ -73,9 +73,9 @@ def project_of(text: str, reach: Reach) -> int | None:
     """
     if not text:
         return None
-    slugs = {slug: number for number, slug in slugs_of(reach, MAX_PROJECTS).items()}
-    if text in slugs:
-        return slugs[text]
+    number = projects_within(reach).filter(slug=text).values_list("pk", flat=True).first()
+    if number is not None:
+        return number
     if not reach.is_all:
         return -1
     if text == NO_PROJECT:
@@ -135,15 +135,13 @@ def matcher(question: Question, reach: Callable[[], Reach]) -> Callable[[Event],
 
 def form_of(asked: Asked, reach: Reach) -> dict[str, Any]:
     """What the template shows: each field with its value, and the choices within reach."""
-    projects = list(slugs_of(reach, MAX_PROJECTS).values())
-    if reach.is_all:
-        projects.append(NO_PROJECT)
-    chosen = asked.given.get("project", "")
-    if chosen and chosen not in projects:
-        projects.append(chosen)
+    projects, chosen = offered_within(reach), asked.given.get("project", "")
     offered = browsing.choices(reach, asked.question.project)
     return {
-        "projects": [(slug, "(no project)" if slug == NO_PROJECT else slug, slug == chosen) for slug in projects],
+        "projects": projects,
+        "chosen": chosen,
+        # Besides those that are offered: what belongs to none, and what the address names.
+        "also": [(name, words, name == chosen) for name, words in _besides(projects, chosen, reach)],
         "windows": [
             (name, label, name == asked.given.get("within", DEFAULT_WINDOW)) for name, (label, _) in WINDOWS.items()
         ],
@@ -154,6 +152,11 @@ def form_of(asked: Asked, reach: Reach) -> dict[str, Any]:
         ],
         "given": asked.given,
     }  # fmt: skip
+
+
+def _besides(projects: Offered, chosen: str, reach: Reach) -> list[tuple[str, str]]:
+    more = [(NO_PROJECT, "(no project)")] if reach.is_all else []
+    return [*more, *([(chosen, chosen)] if chosen and chosen not in (*projects.slugs, NO_PROJECT) else [])]
 
 
 SUGGESTED = ("subject", "actor")

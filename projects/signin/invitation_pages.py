@@ -13,8 +13,9 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from projects.access import Reach, may_enter
+from projects.choosing import ProjectField, projects_within
 from projects.dress import Dressed
-from projects.models import Invitation, Project, User
+from projects.models import Invitation, User
 from projects.pages import reach_of
 from projects.permissions import IN_WORDS, MEMBERS_WRITE, Role
 from projects.scoping import unscoped
@@ -26,14 +27,15 @@ _MOST_SHOWN = 200
 
 
 class InvitationForm(Dressed, forms.Form):
-    project = forms.ModelChoiceField(queryset=Project.objects.none())
+    project = ProjectField()
     email = forms.EmailField(label="E-mail address", max_length=254)
     role = forms.ChoiceField(choices=Role.choices, initial=Role.MEMBER, help_text=IN_WORDS)
 
     def __init__(self, reach: Reach, data: object = None) -> None:
         super().__init__(data)
-        rows = Project.objects.all() if reach.is_all else Project.objects.filter(pk__in=reach.projects)
-        self.fields["project"].queryset = rows.order_by("slug")  # type: ignore[attr-defined]  # a choice of rows
+        choices = self.fields["project"]
+        assert isinstance(choices, ProjectField)  # noqa: S101  declared above
+        choices.offer(projects_within(reach))
 
 
 def _rows(reach: Reach) -> list[Invitation]:

@@ -18,9 +18,10 @@ from gateway_site.lib.waiting import wait_for
 from projects import opening
 from projects.access import Reach
 from projects.authentication import as_person
+from projects.choosing import offered_within
 from projects.models import Membership, Project, User
 from projects.opening import opens, person_of
-from projects.pages import reach_of
+from projects.pages import is_operator, reach_of
 from projects.permissions import AUDIT_READ, CONFIG_WRITE, MCP_CALL
 from projects.scoping import with_project
 from proxy.playground.calling import Asker, Listed, Played, call_tool, list_tools
@@ -36,10 +37,12 @@ def show(request: HttpRequest, reach: Reach) -> HttpResponse:
     project = opening.chosen_project(request, reach)
     context = {
         **admin.site.each_context(request), "title": "Playground", "trail": [], "project": project,
-        "projects": list(opening.offered(reach).values()), "server": request.GET.get("server", "")[:63],
+        "projects": offered_within(reach), "server": request.GET.get("server", "")[:63],
         "tool": request.GET.get("tool", "")[:_MAX_NAME],
         "is_member": project is not None and _member(project, person_of(request)) is not None,
         "not_a_member": _NOT_A_MEMBER,
+        "members": f"{reverse('admin:projects_membership_add')}?{urlencode({'project': project.pk})}"
+                   if project is not None and is_operator(request) else "",
     }  # fmt: skip
     return render(request, "admin/proxy/playground.html", context)
 

@@ -15,7 +15,8 @@ from audit import figures
 from audit.figures import ANSWERED, ERRORS, REFUSED, Figures, Numbers, Window
 from gateway_site.lib.display import visible
 from projects import opening
-from projects.access import Reach
+from projects.access import Reach, slugs_of
+from projects.choosing import Offered, offered_within
 from projects.models import Project
 from projects.pages import reach_of
 from projects.permissions import AUDIT_READ, CONFIG_READ
@@ -67,7 +68,7 @@ class Board:
     window: str
     since: str
     windows: list[tuple[str, str]]
-    projects: list[str]
+    projects: Offered
     figures: list[Figure] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     tools: list[Row] = field(default_factory=list)
@@ -97,7 +98,7 @@ def board_of(request: HttpRequest) -> Board:
         window=window.name,
         since=f"{window.since(now):%Y-%m-%d %H:%M} UTC",
         windows=[(each.name, each.label) for each in figures.WINDOWS.values()],
-        projects=list(opening.offered(either).values()),
+        projects=offered_within(either),
         **_shown(project, readers, window, now, found, log),
         servers=state.servers,
         more_servers=state.more,
@@ -156,9 +157,9 @@ def _of_tool(number: Numbers, log: Log) -> Row:
 
 
 def _of_projects(readers: Reach, window: Window, now: datetime) -> list[Row]:
-    slugs = opening.offered(readers)
-    rows = []
-    for ref, number in figures.by_project(_refs(readers), window, now, _PROJECTS).items():
+    found = figures.by_project(_refs(readers), window, now, _PROJECTS)
+    slugs, rows = slugs_of(readers, found), []
+    for ref, number in found.items():
         if ref in slugs:
             slug = slugs[ref]
             address = f"{reverse('admin:index')}?{urlencode({'project': slug, 'window': window.name})}"

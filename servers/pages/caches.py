@@ -15,6 +15,8 @@ from servers import freshness
 from servers.pages.finding import context_of, may_write, server_of, trail
 from servers.texts import visible
 
+# So many are shown; others are found by their names.
+MAX_SERVERS = 100
 _WORDS = {
     "tools": "the tools of all servers", "config": "the configuration", "verdicts": "what the guardrails said",
     freshness.ALL: "all of it",
@@ -26,9 +28,12 @@ _WORDS = {
 def show(request: HttpRequest, reach: Reach, project: str) -> HttpResponse:
     row = project_of(reach, project)
     status = freshness.cache_status(row)
+    wanted = request.GET.get("server", "").strip()
+    found = [each for each in status.servers if wanted in each.slug]
     context = context_of(
-        request, "Caches", trail(row), project=row, status=status, kinds=list(_WORDS.items()),
-        servers=[(each, visible(each.error)) for each in status.servers], is_admin=may_write(request, row),
+        request, "Caches", trail(row), project=row, status=status, kinds=list(_WORDS.items()), wanted=wanted,
+        servers=[(each, visible(each.error)) for each in found[:MAX_SERVERS]], is_admin=may_write(request, row),
+        more=max(0, len(found) - MAX_SERVERS), is_searched=bool(wanted) or len(status.servers) > MAX_SERVERS,
     )  # fmt: skip
     return render(request, "admin/servers/pages/caches.html", context)
 

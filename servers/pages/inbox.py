@@ -15,13 +15,14 @@ from django.views.decorators.cache import never_cache
 
 from projects import opening
 from projects.access import Reach
+from projects.choosing import offered_within
 from projects.models import Project
 from projects.opening import opens
 from projects.permissions import CONFIG_WRITE
 from projects.scoping import unscoped, with_project
 from servers.comparison import compare
 from servers.dashboard.health import waiting_of
-from servers.evidence import approved_before, names_elsewhere, notes_on
+from servers.evidence import approved_before_each, names_elsewhere_each, notes_on
 from servers.forms import ACTS
 from servers.models import State, Tool, ToolVersion
 from servers.pages.finding import context_of
@@ -41,13 +42,16 @@ def show(request: HttpRequest, reach: Reach) -> HttpResponse:
     with unscoped("what waits in all projects that the person decides for"):
         rows = _waiting(reach, project, server).filter(pk__gt=_after(request))
         versions = list(rows.select_related("tool__server__project").order_by("pk")[: PER_PAGE + 1])
-    shown = versions[:PER_PAGE]
+        shown = versions[:PER_PAGE]
+        before = approved_before_each(shown)
+    elsewhere = names_elsewhere_each(each.tool for each in shown)
     asked = {"project": project.slug if project else "", "server": server}
     kept = urlencode({name: value for name, value in asked.items() if value})
     more = f"?{kept}&after={shown[-1].pk}" if len(versions) > PER_PAGE else ""
     context = context_of(
-        request, "Waiting for review", [], entries=[_entry(each) for each in shown], more=more, server=server,
-        project=asked["project"], projects=list(opening.offered(reach).values()),
+        request, "Waiting for review", [], entries=[_entry(each, before.get(each.pk), elsewhere[each.tool_id])
+                                                          for each in shown], more=more, server=server,
+        project=asked["project"], projects=offered_within(reach),
         number=waiting_of(request, project), kept=kept, max_reason=MAX_REASON,
     )  # fmt: skip
     return render(request, "admin/servers/pages/inbox.html", context)
@@ -106,12 +110,10 @@ def _after(request: HttpRequest) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _entry(version: ToolVersion) -> dict[str, Any]:
+def _entry(version: ToolVersion, before: ToolVersion | None, elsewhere: list[str]) -> dict[str, Any]:
     tool: Tool = version.tool
     server = tool.server
-    with with_project(version.project_id):
-        before = approved_before(version)
-        notes = notes_on(version, before, names_elsewhere(tool))
+    notes = notes_on(version, before, elsewhere)
     return {
         "number": version.pk, "name": quoted(tool.name), "kind": tool.kind, "server": server.slug,
         "project": server.project.slug, "is_new": before is None,

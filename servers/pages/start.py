@@ -12,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from audit.first_call import first_call_of
-from projects import opening, services
+from projects import services
 from projects.access import Reach
+from projects.choosing import offered_within
 from projects.models import ApiKey, Project
 from projects.opening import opens, person_of, project_of
 from projects.pages import is_operator, reach_of
@@ -42,12 +43,8 @@ def begin(request: HttpRequest, reach: Reach) -> HttpResponse:
             return redirect("servers-start-server", form.perform(person_of(request)).slug)
         except ValidationError as error:
             show_error(form, error)
-    context = _context(request, 0, None, form=form if may_make else None, projects=_progress_of(reach))
+    context = _context(request, 0, None, form=form if may_make else None, projects=offered_within(reach))
     return render(request, "admin/servers/pages/start_project.html", context, status=_status(form))
-
-
-def _progress_of(reach: Reach) -> list[str]:
-    return list(opening.offered(reach).values())
 
 
 @sensitive_post_parameters("bearer", "params")

@@ -51,6 +51,12 @@ CLAIMS = [
         "second for each; pages ask only where there is no socket.",
         "audit/README.md",
     ),
+    (
+        "pages.growth",
+        "What a page asks of the database and sends does not grow with what there is: lists and choices end, and what "
+        "is beyond them is searched for or typed.",
+        "docs/admin.md",
+    ),
     ("pages.live", "Pages are told when what they show has changed, and ask by themselves where they are not.",
      "audit/README.md"),
 ]  # fmt: skip

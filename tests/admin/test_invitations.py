@@ -47,7 +47,7 @@ def browser(user: User) -> Client:
 
 
 def test_an_operator_makes_a_link_that_is_shown_once(pages: Client, cast: Cast) -> None:
-    fields = {"project": cast.acme.pk, "email": "Zoe@acme.test", "role": "admin"}
+    fields = {"project": cast.acme.slug, "email": "Zoe@acme.test", "role": "admin"}
     response = pages.post(PAGE, fields)
     assert "no-store" in response["Cache-Control"]
     (link,) = re.findall(r"http://testserver(/invite/[\w-]{43}/)", response.content.decode())
@@ -147,7 +147,7 @@ def test_an_account_that_one_project_opened_gets_into_no_other_by_its_address(pa
 
 
 def test_who_an_operator_has_vouched_for_is_added_by_the_address(pages: Client, cast: Cast) -> None:
-    by_operator = pages.post(PAGE, {"project": cast.globex.pk, "email": NEW, "role": "member"}).content.decode()
+    by_operator = pages.post(PAGE, {"project": cast.globex.slug, "email": NEW, "role": "member"}).content.decode()
     (link,) = re.findall(r"http://testserver(/invite/[\w-]{43}/)", by_operator)
     Client().post(link, {"password": PASSWORD})
     services.set_member(project=cast.acme, user=User.objects.get(email=NEW), role=Role.MEMBER)
@@ -228,9 +228,9 @@ def test_owners_invite_to_their_own_project_and_others_to_none(cast: Cast) -> No
     with unscoped("the test names the row"):
         foreign = Invitation.objects.get().pk
     owner = browser(cast.ada)
-    assert owner.post(PAGE, {"project": cast.globex.pk, "email": NEW, "role": "owner"}).status_code == 422
+    assert owner.post(PAGE, {"project": cast.globex.slug, "email": NEW, "role": "owner"}).status_code == 422
     owner.post(PAGE, {"act": "withdraw", "invitation": foreign})
-    assert "/invite/" in owner.post(PAGE, {"project": cast.acme.pk, "email": NEW, "role": "member"}).content.decode()
+    assert "/invite/" in owner.post(PAGE, {"project": cast.acme.slug, "email": NEW, "role": "member"}).content.decode()
     with unscoped("the test counts"):
         assert Invitation.objects.count() == 2
     for person in (cast.bob, cast.carla):
@@ -246,7 +246,7 @@ def test_owners_invite_to_their_own_project_and_others_to_none(cast: Cast) -> No
      ({"project": "0"}, "project"), ({"project": "x"}, "project"), ({"email": "ada@acme.test"}, "already")],
 )  # fmt: skip
 def test_wrong_input_is_a_form_error(pages: Client, cast: Cast, fields: dict[str, str], wrong: str) -> None:
-    given = {"project": str(cast.acme.pk), "email": NEW, "role": "member", **fields}
+    given = {"project": cast.acme.slug, "email": NEW, "role": "member", **fields}
     response = pages.post(PAGE, given)
     assert response.status_code == 422
     assert wrong in str(response.context["form"].errors.as_data())

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import Any
-
 import pytest
 from django.contrib import admin
-from django.db import connection, models
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit.models import Event
-from projects.models import Project, User
+from projects.models import ApiKey, Project, User
 from projects.scoped_pages import ScopedAdmin
 from projects.scoping import unscoped
 from projects.switcher import MAX_LISTED
+from servers.models import Server, Tool
+from tests.admin.copies import copy_of
 from tests.admin.sweep import models_with_pages, prefix_of
 from tests.admin.tenants import Tenants
 from tests.audit.payload import call_of
@@ -39,29 +38,8 @@ def multiply(model: type[Model], two: Tenants, number: int) -> None:
         row = model._default_manager.order_by("pk").first() or model()
         if isinstance(row, User):
             row.email = "someone@acme.test"
-        copies = [_copy(row, each) for each in range(number)]
+        copies = [copy_of(row, each) for each in range(number)]
         model._default_manager.bulk_create(copies)
-
-
-def _copy(row: Any, number: int) -> Any:
-    copy = type(row)(**{each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields
-                        if not each.primary_key})  # fmt: skip
-    unique = [each for each in row._meta.constraints if isinstance(each, models.UniqueConstraint)]
-    together = {name for each in unique for name in each.fields}
-    for each in row._meta.concrete_fields:
-        if each.primary_key or not (each.unique or each.name in together):
-            continue
-        if isinstance(each, models.UUIDField):
-            setattr(copy, each.name, uuid.uuid4())
-        elif isinstance(each, models.CharField) and not each.choices:
-            setattr(copy, each.name, f"{10**5 + number}{getattr(row, each.name)}"[: each.max_length])
-        elif isinstance(each, models.BigIntegerField) and each.name != "project_ref":
-            setattr(copy, each.name, 10**6 + number)
-        elif each.related_model is User:
-            setattr(copy, each.name, User.objects.create_user(f"{uuid.uuid4().hex}@acme.test"))
-    if hasattr(copy, "is_default"):
-        copy.is_default = False
-    return copy
 
 
 def queries_of(client: Client, path: str) -> list[str]:
@@ -93,7 +71,7 @@ def multiply_again(model: type[Model], two: Tenants) -> None:
         if model is not Event:
             last = model._default_manager.order_by("pk").last()
             assert last is not None
-            model._default_manager.bulk_create([_copy(last, 100 + each) for each in range(27)])
+            model._default_manager.bulk_create([copy_of(last, 100 + each) for each in range(27)])
             return
     multiply(model, two, 27)
 
@@ -128,3 +106,27 @@ def test_of_many_projects_a_list_is_filtered_by_a_name_that_is_typed(two: Tenant
     assert 'name="project__slug"' not in owner.get(path).content.decode()
     named = owner.get(path, {"project__slug": two.globex.slug}).context["cl"].result_list
     assert {each.project for each in named} <= {two.acme}
+
+
+@pytest.mark.claim("pages.growth")
+def test_lists_and_forms_are_compressed_and_what_is_posted_for_is_not(two: Tenants) -> None:
+    owner, takes = two.client("owner"), {"accept-encoding": "gzip"}
+    path, key = reverse("admin:projects_apikey_changelist"), two.row(ApiKey, two.acme)
+    for address in (path, reverse("admin:projects_apikey_change", args=[key.pk])):
+        assert owner.get(address, headers=takes)["Content-Encoding"] == "gzip"
+        assert not owner.get(address).has_header("Content-Encoding")
+    rotated = {"action": "rotate_keys", "_selected_action": key.pk, "confirmed": "yes"}
+    issued = owner.post(path, rotated, headers=takes)
+    assert "mgw_" in issued.content.decode() and not issued.has_header("Content-Encoding")
+
+
+@pytest.mark.claim("pages.growth")
+def test_what_goes_with_a_project_is_said_in_numbers(two: Tenants) -> None:
+    with unscoped("the test makes rows of any project"):
+        server = two.row(Server, two.acme)
+        names = [f"one-of-many-{each}" for each in range(300)]
+        Tool.objects.bulk_create(Tool(project=two.acme, server=server, name=name) for name in names)
+        number = Tool.objects.filter(project=two.acme).count()
+    page = two.client("operator").get(reverse("admin:projects_project_delete", args=[two.acme.pk])).content.decode()
+    assert f"Tools: {number}" in page and "one-of-many" not in page
+    assert f"Project: {two.acme}" in page

@@ -22,5 +22,11 @@ CLAIMS: list[tuple[str, str, str]] = [
     ),
     ("browser.keys", "What a mouse can do on a page, keys can.", "WCAG 2.2 SC 2.1.1"),
     ("browser.navigation", "The navigation shows everybody what they may open, and nothing else.", "docs/admin.md"),
+    (
+        "browser.team-admin",
+        "Whoever runs a team's project gets, by what stands on the pages alone, from a server to a key, a call, a "
+        "blocked tool, what the log has of it, and last week as a file.",
+        "docs/admin.md",
+    ),
     ("browser.icons", "Every icon that a page names is in the font that it brings.", "docs/admin.md"),
 ]

@@ -29,6 +29,26 @@ from projects.scoping import unscoped
 with unscoped("the test is a worker"):
     Job.objects.filter(kind="test.nobody-does").update({changes})
 """
+_BEGIN_EXPORT = """
+from audit.exports import KIND
+from audit.models import Export
+from projects.models import Job, Project
+from projects.scoping import unscoped
+with unscoped("the test is a worker"):
+    project = Project.objects.get(slug="acme")
+    export = Export.objects.create(project=project, form="csv", state=Export.State.WAITING)
+    Job.objects.create(project=project, kind=KIND, subject_ref=export.pk, label="by hand", state="running",
+                       lease_owner="test", lease_until="2999-01-01T00:00:00Z")
+"""
+_MOVE_EXPORT = """
+from audit.exports import KIND
+from audit.models import Export
+from projects.models import Job
+from projects.scoping import unscoped
+with unscoped("the test is a worker"):
+    Export.objects.filter(form="csv").update({export})
+    Job.objects.filter(kind=KIND).update({job})
+"""
 _EVENTS = """
 from audit import storage
 from audit.entry import Entry, new_id, now
@@ -144,6 +164,24 @@ def test_a_list_of_jobs_is_kept_up_to_date_without_asking(made: Stage, page: Pag
     made.shell(_MOVE.format(changes="state='done', progress_done=9, finished_at='2020-01-01T00:00:00Z'"))
     expect(place).to_have_count(0, timeout=SECONDS)
     assert asked.of(path) == 1
+
+
+@pytest.mark.claim("pages.live-jobs")
+def test_an_export_s_own_page_says_how_far_it_is(made: Stage, page: Page) -> None:
+    made.shell(_BEGIN_EXPORT)
+    page.goto("/admin/audit/export/")
+    page.locator("#result_list tbody a").first.click()
+    wait_until_live(page)
+    page.wait_for_load_state("networkidle")
+    asked = Asked(page)
+    made.shell(_MOVE_EXPORT.format(export="error=''", job="progress_done=2, progress_total=5"))
+    place = page.locator("[data-job]")
+    expect(place).to_have_text("2 of 5", timeout=SECONDS)
+    assert asked.of("/change/") == 0
+    ended = "state='failed', error='no room'"
+    made.shell(_MOVE_EXPORT.format(export=ended, job="state='failed', finished_at='2020-01-01T00:00:00Z'"))
+    expect(place).to_have_count(0, timeout=SECONDS)
+    expect(page.get_by_text("no room")).to_be_visible()
 
 
 @pytest.mark.claim("browser.hostile-text")
