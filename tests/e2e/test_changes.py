@@ -221,6 +221,9 @@ def test_a_servers_own_list_changed_is_passed_on_and_has_it_read_again(scene: Sc
     Each era with a server of its own, since one is read again once in five seconds.
     """
     client, path = scene.client(f"{project}/other", project, "doomed"), f"/{project}/other"
+    # What the first reading finds is trusted, and a worker may only just have started.
+    read = "SELECT 1 FROM servers_server s JOIN projects_project p ON p.id = s.project_id WHERE s.slug = 'other'"
+    scene.wait_for_rows(f"{read} AND p.slug = '{project}' AND discovered_at IS NOT NULL", 60)
     session = client.open()
     listed = client.legacy("tools/list", session=session) if era == "legacy" else client.modern("tools/list")
     before = {tool["name"] for tool in listed.message["result"]["tools"]}
