@@ -12,25 +12,21 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 import psycopg
-from psycopg import sql
 
-from bench import report
+from bench import large, report
 from bench.meter import machine
 from bench.run import commit, say
-from bench.system import DEFAULT_DATABASE_SERVER, ROOT, gateway_environment, own_database
+from bench.system import ROOT, gateway_environment
 
 PAGE = ROOT / "docs" / "audit.md"
 BEGIN, END = "<!-- browse-bench:begin -->", "<!-- browse-bench:end -->"
@@ -142,46 +138,18 @@ def main() -> None:
     if given.follow:
         print(json.dumps(follow(given.events)))
         return
-    with _database(given.database) as (address, is_new), tempfile.TemporaryDirectory(prefix="bench-browse-") as folder:
+    with large.database(given.database) as (address, is_new), tempfile.TemporaryDirectory() as folder:
         home = Path(os.environ.get("BENCH_BROWSE_HOME", folder))
         text = document(address, home, given.events, is_new)
     report.show(text, PAGE, BEGIN, END, write=given.write)
 
 
-@contextmanager
-def _database(name: str) -> Iterator[tuple[str, bool]]:
-    """An address, and whether it is yet to be filled."""
-    if not name:
-        with own_database() as (address, _):
-            yield address, True
-        return
-    server = os.environ.get("BENCH_DATABASE_URL", DEFAULT_DATABASE_SERVER)
-    with psycopg.connect(server, autocommit=True, connect_timeout=5) as connection:
-        is_new = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None
-        if is_new:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield urlunsplit(urlsplit(server)._replace(path=f"/{name}")), is_new
-
-
 def document(address: str, home: Path, events: int, is_new: bool) -> str:
     environment = gateway_environment(home, "database", address) | {"DJANGO_SETTINGS_MODULE": "gateway_site.settings"}
 
-    def here(*arguments: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        return json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else None
-
-    here("manage.py", "migrate", "-v", "0")
-    if is_new:
-        say("filling")
-        fill(address, events)
-        say("sealing and indexing")
-        here("-m", "bench.browse", "--follow", "--events", str(events))
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")
+    large.prepare(address, environment, events, partial(fill, address, events) if is_new else None)
     say("asking for pages")
-    found = here("-m", "bench.browse", "--here")
+    found = large.run(environment, "-m", "bench.browse", "--here")
     who = list(found["pages"])
     lines = [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}, Python {platform.python_version()}, {commit()}.",

@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,9 +20,7 @@ from http.client import OK
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from bench import browse, report
+from bench import browse, large, report
 from bench.meter import machine
 from bench.run import commit, say
 from bench.system import ROOT, gateway_environment
@@ -55,7 +51,7 @@ def main() -> None:
     if given.here:
         print(json.dumps(measure(given.only)))
         return
-    with browse._database(given.database) as (address, is_new), tempfile.TemporaryDirectory() as folder:
+    with large.database(given.database) as (address, is_new), tempfile.TemporaryDirectory() as folder:
         # What is sealed in a kept database opens with the keys that it was sealed with.
         home = Path(os.environ.get("BENCH_BROWSE_HOME", folder))
         text = document(address, home, given.events, given.only, is_new)
@@ -67,23 +63,13 @@ def document(address: str, home: Path, events: int, only: str, is_new: bool) -> 
     # That a page is closed to somebody is no trouble here.
     environment |= {"DJANGO_SETTINGS_MODULE": "gateway_site.settings", "GATEWAY_LOG_LEVEL": "ERROR"}
 
-    def here(*arguments: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        return json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else None
-
-    here("manage.py", "migrate", "-v", "0")
-    if is_new:
-        say("filling")
-        here("-m", "bench.lists", "--fill")
+    def write() -> None:
+        large.run(environment, "-m", "bench.lists", "--fill")
         browse.fill(address, events)
-        say("sealing and indexing")
-        here("-m", "bench.browse", "--follow", "--events", str(events))
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")
+
+    large.prepare(address, environment, events, write if is_new else None)
     say("asking for pages")
-    return table_of(here("-m", "bench.lists", "--here", "--only", only))
+    return table_of(large.run(environment, "-m", "bench.lists", "--here", "--only", only))
 
 
 def table_of(found: dict[str, Any]) -> str:
