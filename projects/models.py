@@ -261,4 +261,4 @@ class ConfigVersion(models.Model):
 
 
 # Asks for the model of users as it is imported.
-from projects.signin.passkey_model import Passkey  # noqa: E402
+from projects.signin.passkey_model import Passkey  # noqa: E402  it needs the models above

@@ -84,7 +84,7 @@ def test_what_is_used_later_is_imported_when_it_is_used(tmp_path: Path, monkeypa
     (package / "__init__.py").write_text("from heavy_of_a_test import part\ndef twice(number): return 2 * number\n")
     (package / "part.py").write_text("LIMIT = 7\n")
     with used_later("heavy_of_a_test"):
-        from heavy_of_a_test import part, twice  # type: ignore[import-not-found]
+        from heavy_of_a_test import part, twice  # type: ignore[import-not-found]  # made above
     assert "heavy_of_a_test" not in sys.modules
     assert (twice(21), part.LIMIT) == (42, 7)
     assert "heavy_of_a_test" in sys.modules
