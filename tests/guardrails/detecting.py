@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from guardrails.engine.detector import Context, MessageDetector, Target, TextDetector
@@ -48,16 +47,6 @@ def covers(findings: Sequence[Finding], category: str, start: int, end: int) -> 
         if finding.category == category
     )
     return covered >= 0.6 * (end - start)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """CPU time of the better of two runs."""
-    times = []
-    for _ in range(2):
-        started = time.process_time()
-        work()
-        times.append(time.process_time() - started)
-    return min(times)
 
 
 def _sure(findings: Sequence[Finding]) -> list[Finding]:

@@ -175,10 +175,10 @@ async def test_every_way_to_fail_is_an_error_in_time_that_tells_nothing(
     case: str, way: str, service: StandIn, connections: Connections
 ) -> None:
     service.way = way
-    began = time.monotonic()
-    with pytest.raises(ProviderError) as caught:
-        await ask(case, service, connections, text_target(f"say {BAD} to ada"), seconds=0.3)
-    assert time.monotonic() - began < 2
+    # Its own 0.3 s, and none of the deadlines that the library would have.
+    async with asyncio.timeout(20):
+        with pytest.raises(ProviderError) as caught:
+            await ask(case, service, connections, text_target(f"say {BAD} to ada"), seconds=0.3)
     assert 0 < len(str(caught.value)) <= 64
     told = everything_in(caught.value)
     for hidden in (BAD, "to ada", KEY, ANSWER_CANARY, "zugzwang"):
@@ -439,11 +439,11 @@ async def test_fifty_asks_use_few_connections(case: str, service: StandIn, conne
 @pytest.mark.asyncio
 async def test_several_requests_have_one_deadline(service: StandIn, connections: Connections) -> None:
     service.way = "hang"
-    began = time.monotonic()
     targets = [text_target("word " * 4_000, f"/params/{number}") for number in range(10)]
+    began = time.monotonic()
     with pytest.raises(ProviderError, match="timeout"):
-        await ask("openai_moderation", service, connections, *targets, seconds=0.3)
-    assert time.monotonic() - began < 1.0
+        await ask("openai_moderation", service, connections, *targets, seconds=1.0)
+    assert time.monotonic() - began < 5.0, "ten of their own would take ten seconds"
 
 
 # --- configuration -----------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import pytest
 
 from guardrails.detectors.secrets import Secrets
 from guardrails.engine.detector import ConfigError, find
+from tests.growth import Work, assert_in_proportion
 from tests.guardrails.credentials import NAMED, VENDORS, assignments, carriers, some
-from tests.guardrails.detecting import covers, found, scan, scan_value, seconds
+from tests.guardrails.detecting import covers, found, scan, scan_value
 
 claim = pytest.mark.claim
 SECRETS = Secrets({})
@@ -200,6 +201,8 @@ def test_the_detector_is_registered_with_all_its_categories() -> None:
              "-----BEGIN PRIVATE KEY-----\n", "aws_secret_access_key ", "secret_", "glpat-", '"token":"']
 )  # fmt: skip
 def test_any_text_takes_time_in_proportion(unit: str) -> None:
-    short, long = (unit * (size // len(unit)) for size in (20_000, 160_000))
-    scan(SECRETS, short)
-    assert seconds(lambda: scan(SECRETS, long)) < 20 * max(seconds(lambda: scan(SECRETS, short)), 0.005)
+    def scanning(size: int) -> Work:
+        text = unit * (size // len(unit))
+        return lambda: scan(SECRETS, text)
+
+    assert_in_proportion(scanning, 20_000)

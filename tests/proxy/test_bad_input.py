@@ -1128,7 +1128,6 @@ def test_an_endless_line_is_cut(caller: Caller) -> None:
 def test_a_misbehaving_upstream_costs_only_its_own_calls(modern: Caller) -> None:
     with ThreadPoolExecutor(8) as callers:
         silent = [callers.submit(modern.with_(server="silent").tool) for _ in range(8)]
-        started = time.monotonic()
         assert modern.tool().status == 200
-        assert time.monotonic() - started < 1
+        assert not all(call.done() for call in silent), "and does not wait for them"
         assert {call.result().status for call in silent} == {504}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
-import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from servers.definitions import digest
 from servers.notes import Note
 from servers.risks import MAX_NOTES, notes
 from servers.widening import schema_notes
+from tests.growth import Work, assert_in_proportion
 from tests.json_values import json_values
 
 TOOL: dict[str, Any] = {
@@ -245,11 +245,16 @@ def test_the_same_name_is_noted_and_a_different_one_is_not() -> None:
 
 
 @pytest.mark.claim("risks.names")
-def test_thousands_of_names_are_compared_in_milliseconds() -> None:
-    others = [f"tool_of_number_{number}" for number in range(5_000)]
-    started = time.process_time()
-    assert notes("tool", None, {"name": "another_name"}, others) == ()
-    assert time.process_time() - started < 0.5
+def test_thousands_of_names_are_compared_in_time_in_proportion() -> None:
+    def comparing(count: int) -> Work:
+        others = [f"tool_of_number_{number}" for number in range(count)]
+
+        def compares() -> None:
+            assert notes("tool", None, {"name": "another_name"}, others) == ()
+
+        return compares
+
+    assert_in_proportion(comparing, 625)
 
 
 # --- side by side ---------------------------------------------------------------------------------------
@@ -295,16 +300,37 @@ def test_a_change_between_thousands_of_equal_lines_is_shown() -> None:
     assert any("equal lines" in line.left for line in lines)
 
 
-@pytest.mark.claim("risks.comparison")
-def test_huge_definitions_are_compared_within_bounds() -> None:
-    wide = [{"x": list(range(30_000))}, {"x": list(range(30_000, 0, -1))}]
-    texts = [{"x": "\n".join(f"{number * factor}" for number in range(30_000))} for factor in (1, 7)]
-    lists = [{"x": [[number, number * factor] for number in range(199)]} for factor in (1, 7)]
-    stripes: list[Any] = [{"x": [stripe for _ in range(150)]} for stripe in ([0, 1] * 99, [0, 0, 1, 1] * 49)]
+def nested(depth: int) -> Any:
     deep: Any = "end"
-    for _ in range(5_000):
+    for _ in range(depth):
         deep = [deep]
-    for before, after in (wide, texts, lists, stripes, (deep, [deep]), (json.loads("[" * 900 + "]" * 900), TOOL)):
-        started = time.process_time()
-        assert len(compare(before, after)) <= MAX_LINES + 1
-        assert time.process_time() - started < 4
+    return deep
+
+
+# With an eighth of the size that is meant. Lists of up to 200 items are aligned, in time with their square.
+HUGE: dict[str, tuple[int, Callable[[int], Sequence[Any]]]] = {
+    "wide": (3_750, lambda size: ({"x": list(range(size))}, {"x": list(range(size, 0, -1))})),
+    "texts": (3_750, lambda size: [
+        {"x": "\n".join(f"{number * factor}" for number in range(size))} for factor in (1, 7)]),
+    "lists": (199, lambda size: [
+        {"x": [[number, number * factor] for number in range(size)]} for factor in (1, 7)]),
+    "stripes": (19, lambda size: [{"x": [part] * size} for part in ([0, 1] * 99, [0, 0, 1, 1] * 49)]),
+    "deep": (625, lambda size: (nested(size), nested(size + 1))),
+    "deep beside another": (112, lambda size: (nested(size), TOOL)),
+}  # fmt: skip
+
+
+@pytest.mark.claim("risks.comparison")
+@pytest.mark.parametrize("name", HUGE)
+def test_huge_definitions_are_compared_in_time_in_proportion_and_within_bounds(name: str) -> None:
+    size, sides_of = HUGE[name]
+
+    def comparing(size: int) -> Work:
+        before, after = sides_of(size)
+
+        def compares() -> None:
+            assert len(compare(before, after)) <= MAX_LINES + 1
+
+        return compares
+
+    assert_in_proportion(comparing, size)

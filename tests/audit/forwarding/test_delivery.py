@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -222,10 +221,9 @@ def test_a_receiver_that_hangs_delays_neither_another_tenant_nor_the_sealing(cas
         well = forwarder_to(receiver.url, cast.globex)
         some(50, cast.acme)
         sent = some(50, cast.globex, start=100)
-        began = time.monotonic()
-        # What the schedule starts comes back at once: the sealing is behind it in the queue.
+        # What the schedule starts comes back before it is known how a turn ends: the sealing is behind it in the queue.
         assert tasks.forward() == 2
-        assert time.monotonic() - began < 2.0
+        assert state(hanging).failures == 0
         dead.wait_for(1)
         wait_until(lambda: tools(receiver.taken) == sent)
         more = write(3, start=200, project_ref=cast.globex.pk, project="globex")
