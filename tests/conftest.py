@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from django.test import Client
 
 from audit import append_only
+from gateway_site.static import CompressedStaticMiddleware
 from tests import emptying, parallel
 
 if TYPE_CHECKING:
@@ -72,6 +73,25 @@ def _tests_may_empty_the_log() -> Iterator[None]:
             empty(statements)
 
     with emptying.only_what_has_rows(otherwise=empty_the_log_too):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_looked_for_once() -> Iterator[None]:
+    """Each client of Django's tests loads the middleware anew, which looks at every one of them."""
+    served: Any = CompressedStaticMiddleware
+    look = served.add_files_from_finders
+    found: dict[str, dict[str, Any]] = {}
+
+    def look_once(middleware: Any) -> None:
+        if not found:
+            look(middleware)
+            found.update(files=dict(middleware.files), untouched=dict(middleware._untouched))
+        middleware.files.update(found["files"])
+        middleware._untouched.update(found["untouched"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served, "add_files_from_finders", look_once)
         yield
 
 
