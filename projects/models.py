@@ -186,6 +186,7 @@ class StoredAnswer(models.Model):
     status = models.PositiveSmallIntegerField(default=0)
     sealed = models.TextField(blank=True)
     location = models.CharField(max_length=300, blank=True)
+    etag = models.CharField(max_length=64, blank=True)
     # Of what was made with a secret that is shown once, and so is not in the body.
     shown_once = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
