@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -149,6 +150,11 @@ class ApiKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.label} (mgw_{self.key_id}…)"
+
+    @staticmethod
+    def live(now: datetime) -> models.Q:
+        """Those that open something at that time."""
+        return models.Q(revoked_at=None, disabled_at=None) & (models.Q(expires_at=None) | models.Q(expires_at__gt=now))
 
 
 class AdminToken(models.Model):
