@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.aggregate.about import instructions_of, plain_info, said_by
 from proxy.aggregate.meta.index import Entry
 from proxy.aggregate.table import visible
+from proxy.pace import Pace
 from servers.offers import era_of
 from servers.rights import decide
 
@@ -28,11 +29,13 @@ def visible_of(call: Call, slugs: list[str]) -> list[str]:
 async def tools(call: Call, slug: str) -> list[Entry]:
     """Of one server, those that this key may use now, in their order."""
     era, names = era_of(call.modern), call.state.aggregate.names(call.snapshot)
-    return [
-        entry for entry in await call.state.aggregate.index.entries(call, slug)
-        if names.get(("tool", entry.shown)) == (slug, entry.real)
-        and decide(call.snapshot.rights, call.principal, slug, "tool", entry.real, era).allowed
-    ]  # fmt: skip
+    rights, found, pace = call.snapshot.rights, list[Entry](), Pace()
+    for entry in await call.state.aggregate.index.entries(call, slug):
+        if names.get(("tool", entry.shown)) == (slug, entry.real):
+            if decide(rights, call.principal, slug, "tool", entry.real, era).allowed:
+                found.append(entry)
+        await pace.keep()
+    return found
 
 
 def is_available(call: Call, slug: str) -> bool:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from projects.authentication import KeyRecord
+from proxy.aggregate.meta import shown
 from proxy.aggregate.meta.definitions import DEFINITIONS, listed_name
 from proxy.aggregate.meta.index import MAX_WORDS, rank, words_of
 from proxy.aggregate.meta.names import _OURS, Ours
@@ -137,6 +138,25 @@ def test_a_query_has_so_many_words_and_others_have_their_turn_while_it_is_answer
             await asyncio.sleep(0)
 
     asyncio.run(search())
+    assert turns > 3
+
+
+@pytest.mark.claim("meta.search")
+def test_others_have_their_turn_while_it_is_decided_which_tools_of_a_large_server_a_key_may_use() -> None:
+    searcher = Searcher(snapshot({"large": [tool(f"t{number}") for number in range(5_000)]}))
+    turns = 0
+
+    async def look() -> None:
+        nonlocal turns
+        call = searcher.call()
+        # The index is made, and the words of it, before it is counted.
+        assert len(await shown.tools(call, "large")) == 5_000
+        looking = asyncio.create_task(shown.tools(call, "large"))
+        while not looking.done():
+            turns += 1
+            await asyncio.sleep(0)
+
+    asyncio.run(look())
     assert turns > 3
 
 
