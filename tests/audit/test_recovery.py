@@ -7,9 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from audit.models import Event, Writer
 from audit.recorder import AuditUnavailable, Recorder
 from tests.databases import migrated_file, own_database
 from tests.threads import at_one_time
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ELSEWHERE = "another-machine 00000000-0000-0000-0000-000000000000 1"
@@ -93,17 +93,10 @@ def test_a_process_that_is_heard_of_again_is_suspected_no_more(
     pretend_elsewhere(SILENT, SUSPECTED)
     monkeypatch.setattr(leases, "BEAT_SECONDS", 0.0)
     commit(recorder, call())
-    wait_for(lambda: Writer.objects.get().suspected_at is None)
+    wait_until(lambda: Writer.objects.get().suspected_at is None)
     assert recovery.close_interrupted() == 0
     commit(recorder, call("outcome", entry.call_id, decision="ok"))
     assert outcomes(entry.call_id) == [("mcp.call.outcome", "ok")]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.claim("audit.interrupted")
@@ -182,7 +175,7 @@ def test_a_call_that_was_open_for_long_is_found_too(recorder: Recorder, monkeypa
         done = call()
         commit(recorder, done)
         commit(recorder, call("outcome", done.call_id, decision="ok"))
-    wait_for(lambda: Writer.objects.get().open_since == old.at)
+    wait_until(lambda: Writer.objects.get().open_since == old.at)
     monkeypatch.setattr(leases, "BEAT_SECONDS", 1e9)
     commit(recorder, call("other"))
     pretend_elsewhere(SILENT, SUSPECTED)

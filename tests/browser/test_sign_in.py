@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.watching import Watch
 from tests.conformance.gateway import Gateway
-from tests.proxy.conftest import await_true
 from tests.signing_in import code_of, codes_on
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.claim("signin.set-up"), pytest.mark.claim("signin.passkeys")]
 EMAIL, PASSWORD = "first@gateway.test", "a long enough passphrase"
@@ -40,7 +40,7 @@ def open_at(browser: Browser, gateway: Gateway, host: str) -> tuple[Page, Watch]
 
 def setup_link(gateway: Gateway) -> str:
     # It is printed by another process than the one that says that it is ready.
-    found = await_true(lambda: re.search(r"(/setup/[^/\s]+/)", gateway.log.read_text()))
+    found = wait_until(lambda: re.search(r"(/setup/[^/\s]+/)", gateway.log.read_text()))
     return str(found[1])
 
 

@@ -45,6 +45,7 @@ from tests.e2e.upstream import MODERN, Upstream, running
 from tests.reliability import upstreams
 from tests.reliability.postgresql import PostgreSQL
 from tests.signing_in import finish_set_up
+from tests.waiting import wait_until
 
 CHILD = str(Path(upstreams.__file__).resolve())
 OPERATOR, PASSWORD = "operator@gateway.test", "canary-password-of-the-operator-Wq3"
@@ -544,13 +545,6 @@ def all_of_redis(made: Field) -> bytes:
 def rows(made: Field, question: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(made.database.url) as connection:
         return connection.execute(question).fetchall()
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
 
 
 def spellings(value: str | bytes) -> set[bytes]:

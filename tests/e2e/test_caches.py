@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from tests.e2e.acts import Acts
 from tests.e2e.client import Client, connections_to_every_worker
 from tests.e2e.scene import Scene
 from tests.e2e.upstream import Seen, Upstream, running
+from tests.waiting import wait_until
 
 TOKEN = "metrics-token-0123456789"
 CALLS = 50
@@ -75,12 +76,6 @@ def made(
 def status(scene: Scene, project: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(scene.gateway.manage("cache", "status", "--project", project, "--json"))
     return dict(found[project])
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 def lists_of(scene: Scene, path: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from tests.e2e.acts import Acts
 from tests.e2e.client import Client, Stream
 from tests.e2e.scene import Scene
 from tests.e2e.upstream import Seen, Upstream, running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.claim("changes.heard")
 LIMIT = 1.0
@@ -270,9 +271,3 @@ def test_a_change_before_a_stream_was_open_is_told_to_it(scene: Scene) -> None:
 def listed(client: Client) -> list[dict[str, Any]]:
     tools: list[dict[str, Any]] = client.modern("tools/list").message["result"]["tools"]
     return tools
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline

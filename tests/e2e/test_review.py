@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from tests.conformance.gateway import Gateway
 from tests.databases import own_database
 from tests.e2e.client import Client, Reply
 from tests.e2e.upstream import Upstream, running
+from tests.waiting import wait_until
 
 TOOL: dict[str, Any] = {
     "name": "echo",
@@ -214,11 +214,3 @@ def test_a_changed_definition_is_refused_at_the_address_of_all_servers_too(stage
     assert (reply.status, reply.message["error"]["message"]) == (400, f"Unknown tool: {tool}")
     assert not stage.upstream.saw(f"{tool} after")
     assert len(stage.events(server, "definition.changed")) == 1
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """A server is asked for its list once in a second at most."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

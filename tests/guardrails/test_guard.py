@@ -15,7 +15,7 @@ from tests.conformance.gateway import Gateway
 from tests.guardrails.conftest import CANARY, EMAIL, ERAS, text_of
 from tests.guardrails.upstream import OBJECT, Message, Upstream
 from tests.proxy.caller import Caller, Reply
-from tests.proxy.conftest import await_true
+from tests.waiting import wait_until
 
 claim = pytest.mark.claim
 HIDDEN = f"before {CANARY} after"
@@ -34,7 +34,7 @@ def outcome(gateway: Gateway, reply: Reply) -> dict[str, Any]:
             )
             return rows.fetchone()
 
-    row = dict(await_true(found))
+    row = dict(wait_until(found))
     row["detail"] = json.loads(row["detail"])
     return row
 
@@ -252,7 +252,7 @@ def test_a_found_question_of_the_server_is_answered_for_the_client(guarded: Gate
     upstream.before = [{"jsonrpc": "2.0", "id": "q-1", **question}]
     reply = caller.tool("act", {})
     assert CANARY not in reply.body.decode() and [each.get("method") for each in reply.events] == [None]
-    refused = await_true(lambda: [each for each in upstream.asked if each.get("id") == "q-1"])
+    refused = wait_until(lambda: [each for each in upstream.asked if each.get("id") == "q-1"])
     assert refused[0]["error"]["code"] == -31008
 
 

@@ -15,7 +15,7 @@ from tests.guardrails.conftest import CANARY, EMAIL
 from tests.guardrails.test_guard import outcome
 from tests.guardrails.upstream import OBJECT, Message, Upstream
 from tests.proxy.caller import Caller, Reply
-from tests.proxy.conftest import await_true
+from tests.waiting import wait_until
 
 claim = pytest.mark.claim
 DIGEST = re.compile("#[0-9a-f]{16}")
@@ -63,7 +63,7 @@ def refused(gateway: Gateway, reply: Reply) -> str:
                 (reply.header("x-request-id"),),
             ).fetchone()
 
-    subject: str = await_true(found)[0]
+    subject: str = wait_until(found)[0]
     return subject
 
 
@@ -135,7 +135,7 @@ def test_what_the_server_lists_is_shown_from_the_first_call(caller: Caller, upst
 def test_a_tool_is_named_in_the_outcome_when_its_list_was_read_for_the_call(caller: Caller, upstream: Upstream) -> None:
     tool = f"learnt-{caller.era}"
     upstream.tools = [{"name": tool, "inputSchema": {"type": "object", "required": ["text"]}}]
-    reply = await_true(lambda: (again := caller.tool(tool, {})).message.get("result") and again)
+    reply = wait_until(lambda: (again := caller.tool(tool, {})).message.get("result") and again)
     assert outcome(caller.gateway, reply)["reason"] == "invalid_arguments"
     assert outcome(caller.gateway, reply)["subject"] == tool
 

@@ -21,6 +21,7 @@ from projects.jobs import Lease, LeaseLost
 from projects.models import Job, Project, User
 from projects.scoping import unscoped, with_project
 from tests.cast import Cast, two_tenants
+from tests.waiting import wait_until
 
 KIND = "tests.work"
 _handler: list[Callable[[Lease], None]] = []
@@ -417,11 +418,3 @@ class TestThePages:
         assert Event.objects.get(kind="job.retried").actor == "operator@gateway.test"
         pages.post(address, {**data, "_selected_action": again.pk})
         assert Event.objects.filter(kind="job.retried").count() == 1
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it did not come about in time")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,15 +188,3 @@ def events(gateway: Gateway, request_id: str) -> list[dict[str, Any]]:
         database.row_factory = sqlite3.Row
         rows = database.execute("SELECT * FROM audit_event WHERE request_id = ? ORDER BY ord", (request_id,))
         return [dict(row) for row in rows]
-
-
-def await_true(condition: Callable[[], Any], timeout: float = 10.0) -> Any:
-    """The first truth that `condition` gives. Raises TimeoutError."""
-    deadline = time.monotonic() + timeout
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise TimeoutError("this did not become true in time")
-        time.sleep(0.02)

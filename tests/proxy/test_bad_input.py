@@ -36,8 +36,9 @@ from tests.proxy.caller import (
     send_on,
     send_raw,
 )
-from tests.proxy.conftest import SERVERS, TOKEN, Gateways, ServerName, await_true, events
+from tests.proxy.conftest import SERVERS, TOKEN, Gateways, ServerName, events
 from tests.proxy.recorder import UPSTREAM_SESSION, Recorder
+from tests.waiting import wait_until
 
 MAX_BODY = 4 * 1024 * 1024
 RESERVED = range(-32768, -31999)
@@ -826,7 +827,7 @@ def test_a_key_in_the_path_is_refused_and_flagged(modern: Caller, recorder: Reco
 
 def assert_exposure_is_on_record(gateway: Gateway, reply: Reply, key: str) -> None:
     request_id = reply.header("x-request-id") or ""
-    [event] = await_true(lambda: events(gateway, request_id))
+    [event] = wait_until(lambda: events(gateway, request_id))
     assert (event["reason"], event["actor_id"]) == ("exposed", key[4:14])
     assert key[15:] not in json.dumps(event, default=str)
 
@@ -864,7 +865,7 @@ def test_a_key_from_a_foreign_address_is_refused_and_recorded(modern: Caller, re
         reply = office.tool(extra=extra)
         assert_refused(reply, 403, -31403, "Not allowed from this address", recorder)
     request_id = reply.header("x-request-id") or ""
-    [event] = await_true(lambda: events(modern.gateway, request_id))
+    [event] = wait_until(lambda: events(modern.gateway, request_id))
     assert (event["reason"], event["actor_id"]) == ("address", office.text[4:14])
 
 
@@ -945,7 +946,7 @@ def test_a_stopping_gateway_finishes_calls_and_takes_no_new_ones(
         held.await_seen(_is_call(1))
         assert gateway.process is not None
         gateway.process.terminate()
-        reply = await_true(lambda: _refused_on(kept, caller), timeout=4)
+        reply = wait_until(lambda: _refused_on(kept, caller), 4)
         forwarded = len(held.forwarded)
         held.release()
         assert waiting.result().status == 200
@@ -982,7 +983,7 @@ def test_without_the_audit_log_nothing_is_passed_on(modern: Caller, recorder: Re
         assert 1 < time.monotonic() - started < 2
         assert_refused(reply, 503, -31006, recorder=recorder)
         assert reply.header("retry-after")
-    after = await_true(lambda: (again := caller.tool()).status == 200 and again)
+    after = wait_until(lambda: (again := caller.tool()).status == 200 and again)
     assert after.final["result"]
     assert all(b"unrecorded" not in seen.body for seen in recorder.forwarded)
 

@@ -21,6 +21,7 @@ import pytest
 from tests.conformance.gateway import Gateway
 from tests.conformance.processes import end_group, start
 from tests.servers.lister import Lister, Message, introduced, tool
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = {"modern_tool", "slow_tool"}
@@ -98,13 +99,6 @@ def jobs(database: str) -> list[tuple[str, int]]:
 
 def events(database: str, kind: str) -> int:
     return len(ask(database, f"SELECT 1 FROM audit_event WHERE kind = '{kind}'"))
-
-
-def wait_until(condition: Any, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 @pytest.mark.claim("jobs.killed")

@@ -30,6 +30,7 @@ from tests.e2e.client import HANDSHAKE, META, Client, Reply, Stream
 from tests.e2e.upstream import Seen, Upstream, running
 from tests.reliability.disks import empty, fill, limit_growth, size_of, small_disk
 from tests.reliability.postgresql import PostgreSQL
+from tests.waiting import wait_until
 
 SECONDS = 2.0
 REFUSED = (503, -31006)
@@ -178,13 +179,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
             return made[store]
 
         yield place
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from prometheus_client import generate_latest
@@ -57,13 +56,6 @@ def kinds(prefix: str = "audit.forward_") -> list[str]:
 
 def letters() -> list[tuple[int, int, str, int]]:
     return list(DeadLetter.objects.order_by("first").values_list("first", "last", "reason", "attempts"))
-
-
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def metrics() -> dict[str, float]:

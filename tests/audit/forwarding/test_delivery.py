@@ -30,12 +30,12 @@ from tests.audit.forwarding.sending import (
     state,
     tools,
     turn,
-    wait_until,
 )
 from tests.audit.receivers import HANG, Hook, hook, subjects
 from tests.audit.sealing import execute, seal_all, write
 from tests.cast import Cast
 from tests.conftest import log_may_change
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 claim = pytest.mark.claim

@@ -22,12 +22,12 @@ from tests.audit.forwarding.sending import (
     state,
     tools,
     turn,
-    wait_until,
 )
 from tests.audit.parsers import read_cef, read_syslog
 from tests.audit.receivers import Hook, authority, subjects, syslog_server
 from tests.audit.sealing import seal_all
 from tests.cast import Cast
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 claim = pytest.mark.claim
