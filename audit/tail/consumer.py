@@ -48,6 +48,8 @@ class Person:
 class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """Sends `{"events": [rows], "skipped": n}`. Nothing that a client sends means anything."""
 
+    # What comes is read from the database, so that nobody's socket ends with a Redis that is slow or away.
+    channel_layer_alias = ""
     _listener: feed.Listener | None = None
     _tasks: tuple[asyncio.Task[None], ...] = ()
     _person = 0
