@@ -23,6 +23,7 @@ from audit import work
 from gateway_site import garbage
 from gateway_site.bounded import BoundedBody
 from gateway_site.celery import start_embedded_worker
+from gateway_site.lifeline import end_with_parent
 from gateway_site.pages import LoadedLater, load_addresses
 from projects.rest.problems import problem_of_status
 from proxy import probes
@@ -31,6 +32,7 @@ from proxy.lifecycle import Lifecycle
 
 
 def _on_start() -> None:
+    end_with_parent()
     garbage.settle()
     # What a process before us left open is closed without waiting for anybody's schedule.
     threading.Thread(target=work.recover, name="recovery", daemon=True).start()

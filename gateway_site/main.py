@@ -15,7 +15,18 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     _load_settings()
-    execute_from_command_line([*sys.argv[:1], *_module(sys.argv[1:])])
+    arguments = _module(sys.argv[1:])
+    try:
+        execute_from_command_line([*sys.argv[:1], *arguments])
+    except SystemExit as ended:
+        # Django ends with 1, which is for what was refused.
+        sys.exit(2 if ended.code == 1 and _is_unknown(arguments[:1]) else ended.code)
+
+
+def _is_unknown(name: list[str]) -> bool:
+    from django.core.management import get_commands
+
+    return name != [] and not name[0].startswith("-") and name[0] not in {*get_commands(), "help"}
 
 
 def _load_settings() -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from servers.runner.confine import die_with_parent
+
 logger = structlog.get_logger("gateway.supervisor")
-_PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 _HEALTHY_SECONDS = 10.0
@@ -35,7 +36,6 @@ class Supervisor:
 
     What they print goes to `log`, or where this process prints.
     """
-
 
     def __init__(self, parts: Sequence[Part], stop_seconds: float, log: Path | None = None) -> None:
         self._log = log.open("ab") if log is not None else None
@@ -85,7 +85,8 @@ class Supervisor:
             *part.argv,
             env={**os.environ, **part.env},
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            # When this process is killed outright, the parts are told to end.
+            preexec_fn=partial(die_with_parent, signal.SIGTERM),
             stdout=self._log,
             stderr=self._log,
         )
@@ -113,8 +114,3 @@ def _end_group(process: asyncio.subprocess.Process) -> None:
     """The part, if it runs yet, and whatever it has started: each part leads a group of its own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _die_with_parent() -> None:
-    """In the child, before exec: when this process is killed outright, the parts are told to end."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -29,6 +29,6 @@ urlpatterns = [
     path("admin/", include("proxy.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
-    re_path("^api/", nothing),
+    re_path("^api(?:/|$)", nothing),
     path(".well-known/gateway-audit-keys.json", audit_keys),
 ]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from ninja import Query
 
 from projects import jobs, people, services
@@ -261,11 +262,11 @@ def _keys(request: RestRequest) -> QuerySet[ApiKey]:
 
 @key_routes.get("/projects/{project}/keys", KEYS_OWN, Page[KeyOut])
 def list_keys(request: RestRequest, project: str, filters: Query[KeyFilters]) -> Page[KeyOut]:
-    """One's own, or all for who may see them. `live` are neither disabled nor revoked."""
+    """One's own, or all for who may see them. `live` are neither disabled nor revoked nor expired."""
     user = filters.user.lower() if filters.user else None
     rows = narrowed(_keys(request), user__email=user, label=filters.label)
     if filters.live is not None:
-        is_live = Q(disabled_at=None, revoked_at=None)
+        is_live = ApiKey.live(timezone.now())
         rows = rows.filter(is_live) if filters.live else rows.exclude(is_live)
     return page(request, filters, rows, KeyOut.of, columns=KeyOut.columns(ApiKey, "user__email"))
 

@@ -93,7 +93,7 @@ class StateFilter(admin.SimpleListFilter):
             "revoked": queryset.exclude(revoked_at=None),
             "expired": held.filter(expires_at__lte=now),
             "disabled": valid.exclude(disabled_at=None),
-            "live": valid.filter(disabled_at=None),
+            "live": queryset.filter(ApiKey.live(now)),
         }
         return chosen.get(self.value() or "", queryset)
 

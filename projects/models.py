@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -150,6 +151,11 @@ class ApiKey(TenantModel):
     def __str__(self) -> str:
         return f"{self.label} (mgw_{self.key_id}…)"
 
+    @staticmethod
+    def live(now: datetime) -> models.Q:
+        """Those that open something at that time."""
+        return models.Q(revoked_at=None, disabled_at=None) & (models.Q(expires_at=None) | models.Q(expires_at__gt=now))
+
 
 class AdminToken(models.Model):
     """A user's credential for REST, for one project; without a project an operator's, for the whole gateway.
@@ -186,6 +192,7 @@ class StoredAnswer(models.Model):
     status = models.PositiveSmallIntegerField(default=0)
     sealed = models.TextField(blank=True)
     location = models.CharField(max_length=300, blank=True)
+    etag = models.CharField(max_length=64, blank=True)
     # Of what was made with a secret that is shown once, and so is not in the body.
     shown_once = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Collection
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
 
 from gateway_site.lib.actor import Actor, acting_as
 from projects import jobs

@@ -141,6 +141,8 @@ class State:
         """A project's configuration is another one now: what depends on it goes, and who listens is told."""
         self.open_calls.end_revoked(project_id, after)
         self._drop_cleared(project_id, before, after)
+        if before is not None:
+            self.connections.forget(_servers_of(before) - (_servers_of(after) if after is not None else set()))
         if after is not None:
             self.guards.expect(project_id, after.policies.in_use())
         self.changes.follow(project_id)
@@ -192,6 +194,10 @@ class State:
             # What cannot be written now is noted again with the key's next use.
             with contextlib.suppress(Refusal):
                 await self.snapshots.ask(usage.store, uses)
+
+
+def _servers_of(snapshot: Snapshot) -> set[int]:
+    return {upstream.server_id for upstream in snapshot.upstreams.values()}
 
 
 _states: dict[asyncio.AbstractEventLoop, State] = {}

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from types import MappingProxyType
@@ -280,19 +280,23 @@ class Connections:
         _requests(upstream.transport, outcome).inc()
         _seconds(upstream.transport).observe(seconds)
         if outcome == "ok":
-            if upstream.server_id in self._failing:
-                self._failing.discard(upstream.server_id)
-                FAILING.set(len(self._failing))
-        elif outcome != "cancelled" and upstream.server_id not in self._failing:
+            self._failing.discard(upstream.server_id)
+        elif outcome != "cancelled":
             self._failing.add(upstream.server_id)
-            FAILING.set(len(self._failing))
+
+    def forget(self, server_ids: Iterable[int]) -> None:
+        """Of servers that are no more. Answers under way come to their end; what is free ends as if unused."""
+        for server_id in server_ids:
+            self._pools.pop(server_id, None)
+            self._failing.discard(server_id)
 
     def is_failing(self, server_id: int) -> bool:
         """Whether its last request came to nothing."""
         return server_id in self._failing
 
     def measure(self) -> None:
-        """Brings the gauges up to date."""
+        """Brings the gauges up to date, with what this one knows."""
+        FAILING.set(len(self._failing))
         OPEN.set(streaming.Reply.connected)
 
     async def close(self) -> None:

@@ -83,6 +83,7 @@ def _claim(request: RestRequest, key: str, digest: str) -> StoredAnswer:
 def _keep(row: StoredAnswer, request: RestRequest, status: int, answer: Any) -> None:
     row.status = status
     row.location = request.answer_headers.get("Location", "")
+    row.etag = request.answer_headers.get("ETag", "")
     row.shown_once = getattr(answer, "shown_once", "")
     if not row.shown_once and isinstance(answer, BaseModel):
         row.sealed = settings.KEYRING.seal(write(answer.model_dump()), _place(row))
@@ -97,8 +98,9 @@ def _again(row: StoredAnswer, digest: str) -> HttpResponse:
     body = settings.KEYRING.unseal(row.sealed, _place(row)) if row.sealed else b""
     response = HttpResponse(body, status=row.status, content_type="application/json; charset=utf-8")
     response["Idempotent-Replayed"] = "true"
-    if row.location:
-        response["Location"] = row.location
+    for name, value in (("Location", row.location), ("ETag", row.etag)):
+        if value:
+            response[name] = value
     return response
 
 

@@ -12,6 +12,11 @@ from projects.tokens import Caller
 ROOT = "/api/"
 
 
+def is_rest(path: str) -> bool:
+    """Whether the address is one of REST, or its root without the slash."""
+    return path.startswith(ROOT) or path == ROOT.rstrip("/")
+
+
 class RestRequest(HttpRequest):
     """`project` is that of the address, which the caller can see and which is active; only there where one is."""
 

@@ -58,7 +58,7 @@ def state_of(request: HttpRequest, project: Project | None, found: Figures | Non
         return Health(waiting=waiting, waiting_address=address)
     with with_project(project.pk):
         servers, more = _servers(project, found, log)
-        own = ApiKey.objects.filter(user=request.user.pk, revoked_at=None, disabled_at=None)
+        own = ApiKey.objects.filter(ApiKey.live(timezone.now()), user=request.user.pk)
         has_keys = own.exists()
     return Health(servers, more, waiting, address, bool(servers), has_keys)
 

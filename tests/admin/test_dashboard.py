@@ -11,11 +11,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from audit import storage
 from audit.entry import Entry, new_id, now
 from projects import services
-from projects.models import Project
+from projects.models import ApiKey, Project
 from projects.scoping import unscoped
 from servers.models import Server, Tool
 from tests.admin.conftest import HOSTILE
@@ -135,6 +136,9 @@ def test_an_empty_project_says_what_to_do_next(people: People) -> None:
     services.issue_key(project=people.acme, user=people.users["owner"], label="laptop")
     assert steps("owner") == [("No call in this window", True)]
     assert steps("member") == [("You have no key yet", True)], "another's is none of theirs"
+    with unscoped("a key whose time is over"):
+        ApiKey.objects.update(expires_at=timezone.now())
+    assert steps("owner") == [("You have no key yet", True)]
     services.issue_key(project=people.acme, user=people.users["member"], label="laptop")
     assert steps("member") == [("Use a tool", True)], "whether there were calls is not theirs to know"
     call(people.acme)

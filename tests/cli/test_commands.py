@@ -267,6 +267,15 @@ def test_the_exit_code_says_what_became_of_it(cast: Cast, arguments: list[str], 
     assert said in str(error)
 
 
+@pytest.mark.claim("cli.exit-codes")
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["nonsense"], 2), (["serv-er", "list"], 2), (["help", "nonsense"], 1), (["help"], 0)]
+)
+def test_a_command_that_there_is_not_is_a_wrong_argument(arguments: list[str], code: int) -> None:
+    ended = subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, capture_output=True, check=False)
+    assert ended.returncode == code, ended.stderr
+
+
 @pytest.mark.claim("cli.verbs")
 def test_ids_of_one_project_name_nothing_in_another(cast: Cast) -> None:
     vault = cast.server("vault", project=cast.globex)

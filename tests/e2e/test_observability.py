@@ -15,6 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.conformance.gateway import Gateway
+from tests.waiting import wait_until
 
 TOKEN = "metrics-token-0123456789"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -122,6 +123,7 @@ def gateway(
                 "policies": [{"slug": "redact-word", "guardrails": [REDACT_WORD]}],
                 "servers": [
                     {"slug": "docs", "url": upstream.url},
+                    {"slug": "gone", "url": "http://127.0.0.1:9/mcp"},
                     {"slug": "redacted", "url": upstream.url, "input_policy": "redact-word"},
                 ],
                 "keys": [{"user": "ada@acme.test", "label": "laptop"}],
@@ -205,6 +207,17 @@ def test_metrics_need_the_token_and_name_no_tenant(gateway: Gateway) -> None:
     assert "django_http_requests" in text
     for private in ("acme", "ada@", "docs", "echo", "personal-canary", gateway.key("acme", "laptop")[:14]):
         assert private not in ours
+
+
+@pytest.mark.claim("observability.metrics-failing")
+def test_a_failing_server_is_counted_until_it_is_no_more(gateway: Gateway) -> None:
+    def failing() -> float:
+        return value_of(metrics(gateway)[1], "mcpgw_upstream_failing_servers")
+
+    assert call(gateway, server="gone")[0] == 502
+    wait_until(lambda: failing() == 1)
+    gateway.manage("server", "delete", "gone", "--yes", "-p", "acme")
+    wait_until(lambda: failing() == 0)
 
 
 @pytest.mark.claim("observability.metrics-refusals")

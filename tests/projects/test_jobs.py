@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -263,6 +263,31 @@ class TestAWorker:
         job = ask(committed.acme)
         work.run_due()
         assert renewed.is_set()
+        assert row(job).state == Job.State.DONE
+
+    @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+    def test_goes_on_with_what_it_holds_when_the_database_is_away_for_a_moment(
+        self, committed: Cast, handler: list[Callable[[Lease], None]], monkeypatch: pytest.MonkeyPatch,
+        error: type[Exception],
+    ) -> None:
+        monkeypatch.setattr(work, "_TICK_SECONDS", 0.02)
+        claim, asked, away = jobs.claim, threading.Event(), [False]
+
+        def claim_or_fail(**only: Any) -> Lease | None:
+            if away[0]:
+                asked.set()
+                raise error("away")
+            return claim(**only)
+
+        def work_on(lease: Lease) -> None:
+            away[0] = True
+            assert asked.wait(20)
+            away[0] = False
+
+        monkeypatch.setattr(jobs, "claim", claim_or_fail)
+        handler.append(work_on)
+        job = ask(committed.acme)
+        assert work.run_due() == 1
         assert row(job).state == Job.State.DONE
 
     def test_does_not_wait_for_work_whose_lease_is_lost(

@@ -19,7 +19,7 @@ import pytest
 from gateway_site.lib.secrets import load_or_create
 from gateway_site.supervisor import Part, Supervisor
 from tests.conformance.gateway import Gateway
-from tests.databases import own_database
+from tests.databases import own_database, own_redis
 from tests.reliability import upstreams
 from tests.reliability.client import Load, call_first, call_once, keep_calling, params
 from tests.reliability.upstreams import RecordingUpstream
@@ -269,16 +269,25 @@ def ends_in_time(gateway: Gateway, number: signal.Signals) -> bool:
 
 
 @pytest.mark.claim("supervisor.ends")
-def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path, upstream: RecordingUpstream) -> None:
-    gateway = Gateway(tmp_path, config(upstream.url), "uvicorn", 1)
-    with gateway:
+@pytest.mark.parametrize("killed", ["supervisor", "supervisor and parts"])
+def test_a_killed_supervisor_leaves_nothing_behind(
+    tmp_path: Path, upstream: RecordingUpstream, killed: str
+) -> None:
+    with (
+        own_database() as url, own_redis() as redis,
+        Gateway(tmp_path, config(upstream.url), "uvicorn", 2, {"DATABASE_URL": url, "REDIS_URL": redis}) as gateway,
+    ):  # fmt: skip
         assert gateway.process is not None
         asyncio.run(call_first(gateway.url("acme", "other"), gateway.key("acme", "load"), "echo"))
-        processes = tree(gateway)
+        processes, parts = tree(gateway), psutil.Process(gateway.process.pid).children()
+        assert len(processes) > len(parts) > 3
+        # Nobody sees the others go.
+        gateway.process.send_signal(signal.SIGSTOP)
+        for part in parts if killed == "supervisor and parts" else ():
+            part.kill()
         gateway.process.kill()
         _, alive = psutil.wait_procs(processes, timeout=10)
         assert alive == []
-
 
 
 PART = """

@@ -84,6 +84,11 @@ def test_a_key_lives_its_life(rest: Stage) -> None:
     assert done(rest.member.post(f"{address}/revoke"))["revoked_at"]
     live = done(rest.member.get("/projects/acme/keys?live=true"))["items"]
     assert [each["key_id"] for each in live] == [successor["key_id"]]
+    with unscoped("a key whose time is over"):
+        ApiKey.objects.filter(key_id=successor["key_id"]).update(expires_at=timezone.now())
+    assert done(rest.member.get("/projects/acme/keys?live=true"))["items"] == []
+    ended = done(rest.member.get("/projects/acme/keys?live=false"))["items"]
+    assert {each["key_id"] for each in ended} == {key["key_id"], successor["key_id"]}
 
 
 def test_a_member_sees_and_makes_no_keys_of_others(rest: Stage) -> None:

@@ -40,6 +40,7 @@ def problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
         ("GET", "/nothing", None, 404, "not-found"),
         ("GET", "/api/v2/projects", None, 404, "not-found"),
         ("GET", "/api/v1", None, 404, "not-found"),
+        ("GET", "/api", None, 404, "not-found"),
         ("PUT", "/projects", {}, 405, "method-not-allowed"),
         ("POST", "/projects/acme/keys", b"{", 400, "malformed"),
         ("POST", "/projects/acme/keys", b'{"label": "a", "label": "b"}', 400, "malformed"),
@@ -85,7 +86,7 @@ def test_a_problem_names_the_place_and_not_what_was_there(rest: Stage) -> None:
 def test_another_media_type_is_refused_and_a_method_that_is_not_there_says_which_are(rest: Stage) -> None:
     answer = rest.owner.post("/projects/acme/keys", {"label": "a"}, Content_Type="text/plain")
     problem(answer, 415, "unsupported-media-type")
-    assert rest.owner.put("/projects", {}).headers["Allow"] == "GET, POST"
+    assert rest.owner.put("/projects", {}).headers["Allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.claim("rest.problems")
@@ -103,6 +104,16 @@ def test_a_fault_of_ours_says_nothing_of_itself(
     answer = rest.owner.post("/projects/acme/keys", {"label": "a"})
     problem(answer, status, kind)
     assert b"canary-word" not in answer.content
+
+
+@pytest.mark.claim("rest.problems")
+@pytest.mark.parametrize("path", ["/projects/acme", "/projects/acme/keys?lable=x", "/projects/globex", "/nothing"])
+def test_head_gets_the_head_of_what_get_gets(rest: Stage, path: str) -> None:
+    got, head = rest.owner.get(path), rest.owner.send("HEAD", path)
+    changing = {"X-Request-ID", "RateLimit"}
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert {name for name in head.headers if name not in changing} >= {*got.headers} - changing
+    assert int(head.headers["Content-Length"]) == len(got.content)
 
 
 @pytest.mark.claim("rest.tokens")
@@ -149,6 +160,7 @@ def test_a_repeated_post_is_done_once_and_answered_the_same(rest: Stage) -> None
     again = rest.owner.post("/projects/acme/servers", body, Idempotency_Key='"one"')
     assert (first.status_code, first.content) == (again.status_code, again.content)
     assert first.headers["Location"] == again.headers["Location"]
+    assert first.headers["ETag"] == again.headers["ETag"] != ""
     assert again.headers["Idempotent-Replayed"] == "true"
     assert Event.objects.filter(kind="server.created").count() == 1
     assert "canary" not in repr(StoredAnswer.objects.values_list())

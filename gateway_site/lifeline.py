@@ -1,0 +1,20 @@
+"""A worker of a pool ends when the process that has started it is killed outright, and nobody is left to end it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+
+from servers.runner.confine import die_with_parent
+
+
+def end_with_parent() -> None:
+    """Call at the start of a worker; in a process that is none it does nothing."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    die_with_parent(signal.SIGTERM)
+    if os.getppid() != parent.pid:
+        # It was killed just before.
+        os.kill(os.getpid(), signal.SIGTERM)
