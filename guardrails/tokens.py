@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import re2
 
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import each, give_way
 
 ID_DIGITS = 12
 MAX_CATEGORY = 32
@@ -179,11 +179,11 @@ def _spelled_tokens(text: str) -> Iterator[tuple[int, int, str, Spelling]]:
         return
     readable = text
     try:
-        matches = list(_LOOSE.finditer(text))
+        matches = list(each(_LOOSE, text))
     except UnicodeEncodeError:
         # A lone surrogate: any other single character in its place leaves the positions as they are.
         readable = text.encode("utf-8", "replace").decode("utf-8")
-        matches = list(_LOOSE.finditer(readable))
+        matches = list(each(_LOOSE, readable))
     for match in matches:
         start, end = match.span()
         found = readable[start:end]

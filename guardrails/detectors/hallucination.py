@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from guardrails.detectors.topic import is_said
 from guardrails.engine.detector import Context, MessageDetector, Target, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.turns import giving_way
 from guardrails.language.grounding import Grounds, grounding
 from guardrails.language.lexicon import load_lexicon
 from guardrails.language.sentences import split_sentences
@@ -40,7 +41,7 @@ class Hallucination(MessageDetector):
         if not len(grounds):
             return []
         return [
-            finding for target in targets
+            finding for target in giving_way(targets)
             if is_said(target.segment)
             for finding in self._read(target, grounds)
         ]  # fmt: skip

@@ -10,7 +10,7 @@ from guardrails.engine.findings import Finding
 from guardrails.engine.hits import Hit
 from guardrails.engine.segments import Segment
 from guardrails.engine.turning import KEYED, ORDERED
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, giving_way
 from guardrails.engine.views import View
 from guardrails.language.settings import read_flag, read_strings
 from guardrails.pii.fields import field_of
@@ -87,7 +87,7 @@ class Pii(SeveralDetector):
         for view in target.views:
             if not _PASSED_OVER.isdisjoint(view.how.split("+")):
                 continue
-            for hit in self._kept(view, place):
+            for hit in giving_way(self._kept(view, place)):
                 start, end = view.span(hit.start, hit.end)
                 if view.how:
                     # What the text as it stands has shown already.

@@ -15,7 +15,7 @@ from guardrails.engine.detector import Context, SeveralDetector, Target, detecto
 from guardrails.engine.findings import Finding
 from guardrails.engine.hits import Hit
 from guardrails.engine.segments import Kind, Segment, Surface
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, giving_way, in_order
 from guardrails.engine.views import View
 from guardrails.injection import concealment, exfiltration, hidden, overrides, poisoning, roles
 from guardrails.injection.model import INJECTION, JAILBREAK, LEAST, Scored, linear_model, score_long, score_short, shift
@@ -73,29 +73,35 @@ class PromptInjection(SeveralDetector):
         return segment.surface not in _DEFINING
 
     def judge_some(self, asked: Sequence[Target], targets: Sequence[Target], context: Context) -> Sequence[Finding]:
-        readings = [
-            _Reading(target, index, view) for target in asked for index, view in enumerate(target.views) if view.text
-        ]
+        readings = list(_readings(asked))
         self._score(readings)
         found = _Found()
         self._look_for_signs(readings, found)
-        for reading in readings:
+        for reading in giving_way(readings):
             self._look_at(reading, found)
+        while readings:
+            # To let go of all of them at once would keep the interpreter for as long as there are many.
+            readings.pop()
             give_way()
         _look_at_praise(asked, found)
         return found.told()
 
     def _score(self, readings: Sequence[_Reading]) -> None:
         """Short texts together, for one by one they would cost more than a long one."""
-        asked = [reading for reading in readings if _is_for_the_model(reading)]
-        short = [reading for reading in asked if len(reading.view.text) <= self._model.window]
+        asked: list[_Reading] = []
+        short: list[_Reading] = []
+        for reading in giving_way(readings):
+            if _is_for_the_model(reading):
+                asked.append(reading)
+                if len(reading.view.text) <= self._model.window:
+                    short.append(reading)
         for some in _together(short):
             scores = self._score_few(some) if len(some) <= _FEW else \
                 self._model.score_each([reading.view.text for reading in some])  # fmt: skip
             for reading, score in zip(some, scores, strict=True):
                 if score >= LEAST / 10:
                     reading.scored = score_short(float(score), len(reading.view.text), _more(reading))
-        for reading in asked:
+        for reading in giving_way(asked):
             if len(reading.view.text) > self._model.window:
                 reading.scored = score_long(self._model, reading.target.features[reading.index], _more(reading))
 
@@ -105,10 +111,13 @@ class PromptInjection(SeveralDetector):
     def _look_for_signs(self, readings: Sequence[_Reading], found: _Found) -> None:
         """All short texts are searched as one; only if something is there each is searched by itself."""
         for defines, signs in ((False, self._signs), (True, self._defining)):
-            those = [each for each in readings if not defines or each.target.segment.surface in _DEFINING]
-            short = [each for each in those if len(each.view.text) <= self._model.window]
-            for reading in those:
-                if len(reading.view.text) > self._model.window:
+            short: list[_Reading] = []
+            for reading in giving_way(readings):
+                if defines and reading.target.segment.surface not in _DEFINING:
+                    continue
+                if len(reading.view.text) <= self._model.window:
+                    short.append(reading)
+                else:
                     _add(reading, signs.find(reading.view.text), found)
             for some in _together(short):
                 which = signs.among("\n".join(each.view.text for each in some))
@@ -166,12 +175,12 @@ class _Found:
     def told(self) -> list[Finding]:
         plain: dict[tuple[str, bool, str], float] = {}
         counts: dict[tuple[str, bool], int] = {}
-        for finding in self._findings:
+        for finding in giving_way(self._findings):
             if not finding.how:
                 place = finding.pointer, finding.is_key, finding.category
                 plain[place] = max(plain.get(place, 0.0), finding.score)
         kept = []
-        for finding in sorted(self._findings, key=lambda each: -each.score):
+        for finding in giving_way(in_order(self._findings, lambda each: -each.score)):
             if finding.how and finding.score <= plain.get((finding.pointer, finding.is_key, finding.category), 0.0):
                 continue
             text = finding.pointer, finding.is_key
@@ -179,6 +188,13 @@ class _Found:
             if counts[text] <= _MOST_OF_A_TEXT:
                 kept.append(finding)
         return kept
+
+
+def _readings(targets: Sequence[Target]) -> Iterator[_Reading]:
+    for target in giving_way(targets):
+        for index, view in enumerate(target.views):
+            if view.text:
+                yield _Reading(target, index, view)
 
 
 def _together(readings: Sequence[_Reading]) -> Iterator[Sequence[_Reading]]:

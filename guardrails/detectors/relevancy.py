@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from guardrails.engine.detector import Context, MessageDetector, Target, detectors
 from guardrails.engine.findings import Finding
+from guardrails.engine.turns import giving_way
 from guardrails.language.lexicon import load_lexicon
 from guardrails.language.similarity import relevancy
 
@@ -27,9 +28,9 @@ class Relevancy(MessageDetector):
         load_lexicon()
 
     def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
-        said = [target.segment for target in targets if not target.segment.is_key]
+        said = [target.segment for target in giving_way(targets) if not target.segment.is_key]
         if not context.question or not said:
             return []
-        irrelevancy = 1 - relevancy(context.question, "\n".join(segment.text for segment in said))
-        longest = max(said, key=lambda segment: len(segment.text))
+        irrelevancy = 1 - relevancy(context.question, "\n".join(segment.text for segment in giving_way(said)))
+        longest = max(giving_way(said), key=lambda segment: len(segment.text))
         return [Finding(self.name, "IRRELEVANT", round(irrelevancy, 4), longest.pointer, 0, len(longest.text))]

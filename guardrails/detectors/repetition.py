@@ -15,7 +15,7 @@ import re2
 from guardrails.engine.arrays import overlapping
 from guardrails.engine.detector import Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import each, give_way
 from guardrails.engine.views import View
 from guardrails.language.sentences import readable
 from guardrails.language.settings import read_count
@@ -134,5 +134,5 @@ def _orders(view: View) -> Iterator[tuple[int, int]]:
         return
     if not any(_may_hold_orders(view.text[start:end]) for start, end in overlapping(len(view.text), _LONGEST_SIGN)):
         return
-    for match in _ORDERS.finditer(readable(view.text)):
+    for match in each(_ORDERS, readable(view.text)):
         yield match.span()

@@ -10,7 +10,7 @@ from guardrails.engine.arrays import pieces
 from guardrails.engine.detector import Context, MessageDetector, Parameter, Target, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.segments import Segment
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import giving_way
 from guardrails.language.settings import read_count, read_limits
 
 # By member name, as `words_of_name` gives it: what no honest call asks for at a time.
@@ -63,17 +63,17 @@ class Size(MessageDetector):
 
     def judge(self, targets: Sequence[Target], context: Context) -> Sequence[Finding]:
         found: list[Finding] = []
-        if len(targets) > self._leaves or sum(len(target.segment.text) for target in targets) > self._characters:
+        characters = sum(len(target.segment.text) for target in giving_way(targets))
+        if len(targets) > self._leaves or characters > self._characters:
             found.append(Finding(self.name, "SPONGE", 1.0, "", 0, 0))
-        for target in targets:
-            give_way()
+        for target in giving_way(targets):
             segment = target.segment
             found += self._lines(segment)
             if segment.key and not segment.is_key and len(segment.text) <= _LONGEST_NUMBER:
                 found += self._over(segment)
         found += [
             Finding(self.name, "SPONGE", 1.0, number.pointer, 0, 0)
-            for number in context.numbers
+            for number in giving_way(context.numbers)
             if abs(number.value) > self._numbers.get(_plain(number.key), math.inf)
         ]
         return found

@@ -16,7 +16,7 @@ from guardrails.engine.detector import Context, SeveralDetector, Target, detecto
 from guardrails.engine.findings import Finding
 from guardrails.engine.ngrams import Features, Floats, LinearModel, load
 from guardrails.engine.segments import Segment
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, giving_way
 from guardrails.engine.views import View
 from guardrails.language.sentences import readable
 
@@ -76,7 +76,7 @@ class Toxicity(SeveralDetector):
             kind: dict(zip(doubtful, _score(model, [texts[int(index)] for index in doubtful]), strict=True))
             for kind, model in self._kinds.items()
         } if len(doubtful) else {}  # fmt: skip
-        for index in np.flatnonzero(scores >= _LEAST):
+        for index in giving_way(np.flatnonzero(scores >= _LEAST)):
             target, reading = texts[int(index)]
             view = target.views[reading]
             named = {kind: float(min(of.get(index, 0.0), scores[index])) for kind, of in kinds.items()}
@@ -146,11 +146,11 @@ def _finding(target: Target, view: View, category: str, score: float, start: int
 def _once(found: Sequence[Finding]) -> list[Finding]:
     """Without those of other readings that tell no more than the text as it stands."""
     plain: dict[tuple[str, bool, str], float] = {}
-    for finding in found:
+    for finding in giving_way(found):
         if not finding.how:
             place = finding.pointer, finding.is_key, finding.category
             plain[place] = max(plain.get(place, 0.0), finding.score)
     return [
-        finding for finding in found
+        finding for finding in giving_way(found)
         if not finding.how or finding.score > plain.get((finding.pointer, finding.is_key, finding.category), 0.0)
     ]  # fmt: skip

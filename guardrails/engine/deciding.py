@@ -52,19 +52,15 @@ async def decide(
     scan: Scan, message: Mapping[str, Any], schema: Mapping[str, Any] | None, apart: Apart
 ) -> Verdict:
     """The verdict, with the message rewritten where a rule says so. Raises nothing for what is in the message."""
-    masking = Masking(scan.findings)
+    masking = Masking(())
     shown: tuple[Finding, ...] = ()
     try:
-        shown = await (apart if len(scan.findings) > _FEW_FINDINGS else at_once)(_shown, scan, masking)
-        stopped = blocking(scan)
+        masking, shown, stopped, to_change = await (apart if len(scan.findings) > _FEW_FINDINGS else at_once)(
+            _go_through, scan
+        )
         if stopped is not None:
             detector, category, pointer = stopped
             return Blocked(_report(scan, shown), detector, category, masking.mask(pointer))
-        enforced = _enforced(scan)
-        to_change = [
-            finding for finding in scan.findings
-            if finding.rule in enforced and finding.action in (Action.REDACT, Action.TOKENISE)
-        ]  # fmt: skip
         if scan.services.tokens is not None and to_change:
             to_change = await apart(_outside_tokens, message, to_change)
         if not to_change:
@@ -85,13 +81,18 @@ async def decide(
     return Rewritten(_report(scan, shown), value)
 
 
-def _shown(scan: Scan, masking: Masking) -> tuple[Finding, ...]:
-    """The findings as they may be told of."""
-    shown = []
+def _go_through(
+    scan: Scan,
+) -> tuple[Masking, tuple[Finding, ...], tuple[str, str, str] | None, list[Finding]]:
+    """The findings as they may be told of, the reason to stop the message, and what is to be changed in it."""
+    masking, enforced = Masking(scan.findings), _enforced(scan)
+    shown, to_change = [], []
     for finding in scan.findings:
         shown.append(replace(finding, pointer=masking.mask(finding.pointer)))
+        if finding.rule in enforced and finding.action in (Action.REDACT, Action.TOKENISE):
+            to_change.append(finding)
         give_way()
-    return tuple(shown)
+    return masking, tuple(shown), blocking(scan), to_change
 
 
 def _outside_tokens(message: Mapping[str, Any], findings: Sequence[Finding]) -> list[Finding]:
@@ -117,24 +118,42 @@ async def _issue_tokens(
     scan: Scan, message: Mapping[str, Any], findings: Sequence[Finding], apart: Apart
 ) -> dict[tuple[str, bool, int, int], str]:
     """Tokens by place. A finding in a decoded view, or without a vault, is redacted for good."""
-    wanted = [finding for finding in findings if finding.action is Action.TOKENISE and not finding.how]
-    if not wanted or scan.services.tokens is None:
+    if scan.services.tokens is None:
         return {}
-    issued = await scan.services.tokens.issue(await apart(_values, message, wanted))
-    return {_place(finding): token for finding, token in zip(wanted, issued, strict=True)}
+    places, values = await apart(_values, message, findings)
+    if not values:
+        return {}
+    issued = await scan.services.tokens.issue(values)
+    tokens: dict[tuple[str, bool, int, int], str] = await apart(_by_place, places, issued)
+    return tokens
 
 
-def _values(message: Mapping[str, Any], findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Category and text of each finding."""
+def _values(
+    message: Mapping[str, Any], findings: Sequence[Finding]
+) -> tuple[list[tuple[str, bool, int, int]], list[tuple[str, str]]]:
+    """Of each finding that gets a token its place, and its category and text."""
     texts: dict[tuple[str, bool], str] = {}
-    values = []
+    places, values = [], []
     for finding in findings:
+        give_way()
+        if finding.action is not Action.TOKENISE or finding.how:
+            continue
         place = finding.pointer, finding.is_key
         if place not in texts:
             texts[place] = text_of(message, *place)
+        places.append(_place(finding))
         values.append((finding.category, texts[place][finding.start : finding.end]))
+    return places, values
+
+
+def _by_place(
+    places: Sequence[tuple[str, bool, int, int]], tokens: Sequence[str]
+) -> dict[tuple[str, bool, int, int], str]:
+    found = {}
+    for place, token in zip(places, tokens, strict=True):
+        found[place] = token
         give_way()
-    return values
+    return found
 
 
 def _report(scan: Scan, shown: tuple[Finding, ...]) -> Report:

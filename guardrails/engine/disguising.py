@@ -143,7 +143,7 @@ def marked(text: str, raw: bytes) -> Reading | None:
     """Words that marks of Markdown cut in pieces. Names in code have such marks too, but not so close together."""
     found: list[Change] = []
     for run in each(_MARKED, raw):
-        found += [(*mark.span(), "", 0) for mark in _MARKS.finditer(raw, run.start(), run.end())]
+        found += [(*mark.span(), "", 0) for mark in each(_MARKS, raw, run.start(), run.end())]
         if len(found) >= _MOST_HITS:
             break
     return excerpt(text, found, "marked")
@@ -153,14 +153,14 @@ def joined(text: str, raw: bytes) -> Reading | None:
     """Words with a mark or a capital instead of a space; names in code are seldom as long as sentences."""
     found: list[Change] = []
     for run in each(_MARKED_RUN, raw):
-        found += [(*mark.span(), " ", 0) for mark in _MARK.finditer(raw, run.start(), run.end())]
+        found += [(*mark.span(), " ", 0) for mark in each(_MARK, raw, run.start(), run.end())]
         if len(found) >= _MOST_HITS:
             break
     if not found:
         for run in each(_CAPITALS, raw):
             if not letters.reads_like_writing(run.group()):
                 continue
-            seams = (seam.start() + 1 for seam in _SEAM.finditer(raw, run.start(), run.end()))
+            seams = (seam.start() + 1 for seam in each(_SEAM, raw, run.start(), run.end()))
             found += [(seam, seam, " ", 0) for seam in seams]
             if len(found) >= _MOST_HITS:
                 break

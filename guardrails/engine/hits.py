@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from guardrails.engine.turns import give_way, in_order
+
 
 class Hit(NamedTuple):
     """Characters [start, end) of the text that was read. `score` is how sure that is, 0 to 1."""
@@ -21,12 +23,13 @@ def settle(hits: Iterable[Hit]) -> list[Hit]:
 
     Of two that say the same, one inside the other, the outer one stays with the score of the surer.
     """
-    ranked = sorted(_outer(hits), key=lambda hit: (-hit.score, hit.start - hit.end, hit.start))
+    ranked = in_order(_outer(hits), lambda hit: (-hit.score, hit.start - hit.end, hit.start))
     if len(ranked) < 2:
         return ranked
     kept: list[Hit] = []
     taken: list[tuple[int, ...]] = []
     for hit in ranked:
+        give_way()
         place = bisect_left(taken, (hit.start,))
         if place > 0 and taken[place - 1][1] > hit.start:
             continue
@@ -34,13 +37,14 @@ def settle(hits: Iterable[Hit]) -> list[Hit]:
             continue
         taken.insert(place, (hit.start, hit.end))
         kept.append(hit)
-    return sorted(kept, key=lambda hit: hit.start)
+    return in_order(kept, lambda hit: hit.start)
 
 
 def _outer(hits: Iterable[Hit]) -> list[Hit]:
     kept: list[Hit] = []
     last: dict[str, int] = {}
-    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
+    for hit in in_order(hits, lambda hit: (hit.start, -hit.end)):
+        give_way()
         index = last.get(hit.category, -1)
         if index >= 0 and hit.end <= kept[index].end:
             if hit.score > kept[index].score:

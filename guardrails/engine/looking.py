@@ -56,7 +56,7 @@ class Scan:
     present: dict[str, list[Target]] = field(default_factory=dict)
     directed: dict[frozenset[str], list[Target]] = field(default_factory=dict)
     # Rules with one detector, configuration and directions share what it found.
-    found: dict[tuple[str, frozenset[str]], Sequence[Finding]] = field(default_factory=dict)
+    found: dict[tuple[str, frozenset[str]], list[Finding]] = field(default_factory=dict)
     # What the cache knows each segment by, by the segment's identity.
     names: dict[int, bytes] = field(default_factory=dict)
     # By pointer and whether it is a name; made when the first finding asks for it.
@@ -94,18 +94,31 @@ def scan_locally(
             _note(scan, each, *_run(scan, each))
     if not any(each.asks for each in armed):
         release(scan)
+    else:
+        # What services find is noted where there is no time to go through all texts.
+        _know_texts(scan)
     return scan
 
 
 def release(scan: Scan) -> None:
     """Lets go of what was looked at; to take a large message's parts down takes as long as to put them together."""
-    scan.found.clear()
     scan.directed.clear()
     scan.present.clear()
-    for parts in (scan.targets, scan.reading.segments):
-        while parts:
-            parts.pop()
+    _empty(scan.targets)
+    _empty(scan.reading.segments)
+    for found in scan.found.values():
+        _empty(found)
+    scan.found.clear()
+    for known in (scan.texts, scan.names):
+        while known:
+            known.popitem()
             give_way()
+
+
+def _empty(parts: list[Any]) -> None:
+    while parts:
+        parts.pop()
+        give_way()
 
 
 def _directed(scan: Scan, rule: Rule) -> tuple[frozenset[str], list[Target]]:
@@ -250,11 +263,15 @@ def _note(scan: Scan, armed: Armed, found: Sequence[Finding], cause: str, millis
 
 def _text_of(scan: Scan, finding: Finding) -> str:
     """Of the segment that the finding is in; "" where it is in none."""
+    _know_texts(scan)
+    return scan.texts.get((finding.pointer, finding.is_key), "")
+
+
+def _know_texts(scan: Scan) -> None:
     if not scan.texts:
         for target in scan.targets:
             scan.texts[target.segment.pointer, target.segment.is_key] = target.segment.text
             give_way()
-    return scan.texts.get((finding.pointer, finding.is_key), "")
 
 
 def _fail(scan: Scan, armed: Armed, cause: str) -> None:

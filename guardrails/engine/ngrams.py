@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guardrails.engine.arrays import cumulative, distinct, lower, pieces
+from guardrails.engine.turns import give_way
 
 Hashes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
@@ -241,11 +242,13 @@ class LinearModel:
         """
         shift = np.uint32(32 - self.bits)
         for order in self.character_orders:
+            give_way()
             hashes = features.characters(order)
             if len(hashes):
                 last = np.minimum(np.maximum(ends - order + 1, begins), len(hashes))
                 yield _cut(hashes, shift, np.minimum(begins, last), last)
         for order in self.word_orders:
+            give_way()
             hashes, places = features.words(order)
             if len(hashes):
                 first, last = np.searchsorted(places, begins), np.searchsorted(features.words(1)[1], ends)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, giving_way
 from guardrails.engine.walk import escape
 
 
@@ -29,9 +29,9 @@ def numbers_of(message: Mapping[str, Any]) -> tuple[Number, ...]:
         value, pointer, key = waiting.pop()
         give_way()
         if isinstance(value, dict):
-            waiting += [(each, f"{pointer}/{escape(name)}", name) for name, each in value.items()]
+            waiting += [(each, f"{pointer}/{escape(name)}", name) for name, each in giving_way(value.items())]
         elif isinstance(value, list):
-            waiting += [(each, f"{pointer}/{index}", key) for index, each in enumerate(value)]
+            waiting += [(each, f"{pointer}/{index}", key) for index, each in enumerate(giving_way(value))]
         elif type(value) in (int, float):
             found.append(Number(pointer, key, value))
     return tuple(found)

@@ -12,6 +12,7 @@ import orjson
 import re2
 
 from guardrails.engine.schemas import Places
+from guardrails.engine.turns import each
 from guardrails.engine.walk import encode_blob
 
 Span = tuple[int, int]
@@ -123,7 +124,7 @@ def _in_json(text: str, cuts: Sequence[Cut]) -> Iterator[str]:
         orjson.loads(text)
     except orjson.JSONDecodeError:
         return
-    strings = [match.span() for match in _JSON_STRING.finditer(text.encode("ascii", "replace"))]
+    strings = [match.span() for match in each(_JSON_STRING, text.encode("ascii", "replace"))]
     changed = _join(text, *_fitted(text, cuts, strings))
     try:
         orjson.loads(changed)

@@ -13,7 +13,7 @@ import re2
 
 from guardrails.engine import letters
 from guardrails.engine.pieces import Pieces, Reading, windows
-from guardrails.engine.turns import each
+from guardrails.engine.turns import each, give_way
 
 Spans = list[tuple[int, int]]
 # The ways by name; a text is turned back by one of each group once.
@@ -155,7 +155,7 @@ def _from_the_end(text: str, raw: bytes, hits: Spans) -> Iterator[Reading]:
     found.put(text[start:end][::-1], start, end, -1)
     yield found.read("reversed")
     found, reached = Pieces(), start
-    for word in _WORD.finditer(raw, start, end):
+    for word in each(_WORD, raw, start, end):
         found.put(text[reached : word.start()], reached, word.start(), 1)
         found.put(text[word.start() : word.end()][::-1], word.start(), word.end(), -1)
         reached = word.end()
@@ -167,11 +167,12 @@ def _in_order(text: str, raw: bytes, hits: Spans) -> Reading:
     """The words from the last to the first."""
     start, end = _around(hits, len(text))
     found = Pieces()
-    words = [word.span() for word in _WORD.finditer(raw, start, end)]
+    words = [word.span() for word in each(_WORD, raw, start, end)]
     while words:
         begin, after = words.pop()
         found.put(text[begin:after], begin, after, 1)
         found.put(" ", after - 1, after)
+        give_way()
     return found.read("reordered")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from guardrails.engine.kinds import hint_of, kind_of, kind_of_name
 from guardrails.engine.schemas import Descent, Places
 from guardrails.engine.segments import Kind, Segment, Surface
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, giving_way
 
 MAX_DEPTH = 64
 # Pointers repeat the names above a leaf. A long name over many leaves would make more text than the message has.
@@ -115,14 +115,14 @@ def visit(
             if depth >= MAX_DEPTH:
                 raise Unwalkable("nested too deeply")
             blob = blob_member(item)
-            for name, child in reversed(item.items()):
+            for name, child in giving_way(reversed(item.items())):
                 below = descent.below(places, name) if descent else ()
                 media_type = _text_or_empty(item.get("mimeType")) if name == blob else None
                 stack.append((pointer, name, child, key, depth + 1, below, override, media_type))
         elif isinstance(item, list):
             if depth >= MAX_DEPTH:
                 raise Unwalkable("nested too deeply")
-            for index in range(len(item) - 1, -1, -1):
+            for index in giving_way(range(len(item) - 1, -1, -1)):
                 child = item[index]
                 if child is None or (isinstance(child, (int, float)) and not _is_long(child)):
                     continue

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import re2
 
 from guardrails.engine.arrays import cumulative, distinct, distinct_and_places, repeat
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import each, giving_way
 from guardrails.language.lexicon import Doubles, load_lexicon
 from guardrails.language.sentences import readable, split_sentences
 from guardrails.language.tokens import Hashes, Places, Tokens, among
@@ -104,12 +103,12 @@ class Grounds:
         """The share of each part's numbers and names that are not here."""
         plain = readable(text)
         missing, facts = np.zeros(len(ends)), np.zeros(len(ends))
-        places = [(match.start(), _plain(match.group()) not in self._numbers) for match in _each(_NUMBER, plain)]
-        for match in _each(_NAME, plain):
+        places = [(match.start(), _plain(match.group()) not in self._numbers) for match in each(_NUMBER, plain)]
+        for match in each(_NAME, plain):
             index = int(np.searchsorted(tokens.starts, match.start(1)))
             if index < len(tokens):
                 places.append((match.start(1), not among(tokens.stems[index : index + 1], self._known)[0]))
-        for place, is_missing in places:
+        for place, is_missing in giving_way(places):
             part = int(np.searchsorted(ends, place, side="right"))
             if part < len(ends):
                 facts[part] += 1
@@ -149,13 +148,7 @@ def _share_of_runs(stems: Hashes, of: Places, order: int, known: Hashes, otherwi
 
 
 def _numbers(text: str) -> frozenset[str]:
-    return frozenset(_plain(match.group()) for match in _each(_NUMBER, readable(text)))
-
-
-def _each(compiled: Any, text: str) -> Iterator[Any]:
-    for match in compiled.finditer(text):
-        yield match
-        give_way()
+    return frozenset(_plain(match.group()) for match in each(_NUMBER, readable(text)))
 
 
 def _plain(number: str) -> str:
@@ -164,5 +157,5 @@ def _plain(number: str) -> str:
 
 def _loose_numbers(text: str) -> frozenset[str]:
     """What else of a text could be meant by a number in digits."""
-    found = {_plain(match.group()) for match in _each(_LOOSE_NUMBER, readable(text))}
+    found = {_plain(match.group()) for match in each(_LOOSE_NUMBER, readable(text))}
     return frozenset(found | {_NUMERALS[word] for word in _NUMERALS.keys() & set(split_words(text))})

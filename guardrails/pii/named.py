@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import unquote_plus
 
 from guardrails.engine.hits import Hit
+from guardrails.engine.turns import giving_way
 from guardrails.pii.called import NAMES, OF_PERSONS, PLACES, bare, is_place, score_name
 from guardrails.pii.fields import Field, card_fields, fields
 from guardrails.pii.names import Likeness, likeness
@@ -27,7 +28,7 @@ def named_values(reading: Reading, only: Collection[str], emails: Sequence[int])
     names: list[Field] = []
     places: list[Field] = []
     starts = [field.key for field in found]
-    for index, field in enumerate(found):
+    for index, field in enumerate(giving_way(found)):
         field = _bounded(text, field, starts[index + 1] if index + 1 < len(starts) else len(text))
         if field.start >= field.end:
             field = _below(reading, field)
@@ -46,12 +47,12 @@ def named_values(reading: Reading, only: Collection[str], emails: Sequence[int])
                     sure.append(field.key)
     sure.sort()
     objects = Objects(reading) if any(field.form == "quoted" for field in names) else None
-    for field in names:
+    for field in giving_way(names):
         score = _score_field(text, field, sure, objects)
         if score:
             start, end = _name_in(text, field)
             yield Hit("PERSON", start, end, score)
-    for field in places:
+    for field in giving_way(places):
         near = bisect_left(sure, field.key - _NEAR)
         if (
             near < len(sure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from guardrails.engine.turns import giving_way
 from guardrails.pii.reading import Reading
 from guardrails.pii.vocabulary import normalise
 
@@ -30,7 +31,7 @@ class Objects:
         self._things: dict[int, bool] = {}
         stack: list[int] = []
         holders = [-1]
-        for place in self._places:
+        for place in giving_way(self._places):
             mark = text[place]
             if mark in "{[":
                 if mark == "{" and stack and text[stack[-1]] == "[":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from guardrails.engine.hits import Hit, settle
+from guardrails.engine.turns import give_way
 from guardrails.pii import prose
 from guardrails.pii.addresses import addresses
 from guardrails.pii.called import OF_PERSONS
@@ -113,4 +114,5 @@ def _repeated(text: str, persons: Collection[tuple[int, int, float]]) -> Iterato
             after = place + len(name)
             if place != start and not text[place - 1 : place].isalnum() and not text[after : after + 1].isalnum():
                 yield Hit("PERSON", place, after, round(score * 0.95, 3))
+            give_way()
             place = text.find(name, after)

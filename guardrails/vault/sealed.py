@@ -121,7 +121,8 @@ class SealedVault(abc.ABC):
     async def issue(self, owner: Owner, values: Sequence[tuple[str, str]], *, server: str) -> list[str]:
         if not values:
             return []
-        wanted = [(spell_category(category), value) for category, value in values]
+        spelled = {category: spell_category(category) for category in {category for category, _ in values}}
+        wanted = [(spelled[category], value) for category, value in values]
         pending = list(dict.fromkeys(wanted))
         self._check_sizes(pending)
         keys = self._keys_of(owner)
