@@ -53,7 +53,8 @@ class ScopedAdmin(GatewayAdmin[M]):
     paginator = BoundedPaginator
 
     class Media:
-        js = ("projects/narrowed.js",)
+        # In this order: what it needs comes with every page, and else after it.
+        js = ("admin/js/jquery.init.js", "projects/narrowed.js")
 
     # --- who may ------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from projects import navigation, switcher
 from projects.access import may_enter, reach_at, roles_at
 from projects.dress import Dressed
-from projects.permissions import AUDIT_READ
+from projects.permissions import AUDIT_READ, CONFIG_READ
 
 if TYPE_CHECKING:
     AdminSite = admin.AdminSite
@@ -50,7 +50,8 @@ class GatewayAdminSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """With whether the socket of pages opens to them: a browser complains of each that does not."""
-        return {**super().each_context(request), "may_follow": bool(reach_at(request, AUDIT_READ))}
+        may_follow = any(reach_at(request, action) for action in (AUDIT_READ, CONFIG_READ))
+        return {**super().each_context(request), "may_follow": may_follow}
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and (request.user.is_staff or bool(roles_at(request)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,7 +20,6 @@ from django.db import connection
 from django.http.request import validate_host
 from django.utils.module_loading import import_string
 
-from audit.models import Event
 from audit.pages import asking
 from audit.pages.asking import Unanswerable
 from audit.pages.listing import row_of
@@ -37,52 +37,69 @@ _MAX_OF_A_PERSON = 10
 _open: dict[int, int] = {}
 
 
+@dataclass(frozen=True)
+class Person:
+    """Somebody who has proved enough, and the session in which they did."""
+
+    user: User
+    session: SessionBase
+
+
 class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """Sends `{"events": [rows], "skipped": n}`. Nothing that a client sends means anything."""
 
+    # What comes is read from the database, so that nobody's socket ends with a Redis that is slow or away.
+    channel_layer_alias = ""
     _listener: feed.Listener | None = None
     _tasks: tuple[asyncio.Task[None], ...] = ()
     _person = 0
-    # What is looked up of the person; who may read no log is not let in.
+    # What is looked up of the person; who may do none of it anywhere is not let in.
     actions: tuple[str, ...] = (AUDIT_READ,)
     _reaches: Mapping[str, Reach] = MappingProxyType({})
 
     async def connect(self) -> None:
-        """Refused before it is accepted where the page comes from another site or the person may read no log."""
+        """Refused before it is accepted where the page comes from another site or the person may hear nothing."""
         query = self.scope["query_string"]
         if not comes_from_us(self.scope) or len(query) > _MAX_QUERY:
             await self.close()
             return
-        person, self._reaches = await self._look_up()
-        if person is None or not self.reach():
+        given = parse_qsl(query.decode("ascii", "replace"))
+        person = await self.look_again()
+        if person is None or not await self.may_open(person, given):
             await self.close()
             return
         await self.accept()
         try:
-            given = dict(parse_qsl(query.decode("ascii", "replace")))
-            question = (await asyncio.to_thread(_read, given, self.reach())).question
+            listener = await self.listener_of(given)
         except Unanswerable:
             await self.close(BAD_REQUEST)
             return
-        if _open.get(person.pk, 0) >= _MAX_OF_A_PERSON:
+        number = person.user.pk
+        if _open.get(number, 0) >= _MAX_OF_A_PERSON:
             await self.close(TOO_MANY)
             return
-        listener = self._listener = self._listen(asking.matcher(question, self.reach))
-        self._count(person.pk)
+        self._listener = listener
+        self._count(number)
         try:
             await feed.current().join(listener)
         except (feed.TooManyListeners, DatabaseError) as error:
             await self.close(TOO_MANY if isinstance(error, feed.TooManyListeners) else UNAVAILABLE)
             return
         loop = asyncio.get_running_loop()
-        self._tasks = (loop.create_task(self._send_events(listener)), loop.create_task(self._watch()))
+        self._tasks = (loop.create_task(self.send_what_comes(listener)), loop.create_task(self._watch()))
 
     def reach(self, action: str = AUDIT_READ) -> Reach:
         """As it was when it was last looked at."""
         return self._reaches.get(action, NOTHING)
 
-    def _listen(self, belongs: Callable[[Event], bool]) -> feed.Listener:
-        return feed.Listener(belongs, self.reach)
+    async def may_open(self, person: Person, given: list[tuple[str, str]]) -> bool:
+        """Besides what everybody needs. Asked before it is accepted."""
+        return True
+
+    async def listener_of(self, given: list[tuple[str, str]]) -> feed.Listener:
+        """What the address asks for. Raises Unanswerable."""
+        question = (await asyncio.to_thread(_read, dict(given), self.reach())).question
+        return feed.Listener(asking.matcher(question, self.reach), self.reach)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         return
@@ -108,49 +125,53 @@ class TailConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if person:
             _open[person] = _open.get(person, 0) + 1
 
-    async def _send_events(self, listener: feed.Listener) -> None:
+    async def send_what_comes(self, listener: feed.Listener) -> None:
         while True:
             events, skipped = await listener.take()
             message = {"events": [row_of(event) for event in events], "skipped": skipped}
             await self.send(text_data=orjson.dumps(message).decode())
 
     async def _watch(self) -> None:
-        """Looks whether the person still may. What cannot be looked up counts as no."""
+        """Looks whether the person still may. Where that cannot be looked up nobody hears on, and may come again."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
-                _, self._reaches = await self._look_up()
+                person = await self.look_again()
             except Exception:  # noqa: BLE001  whatever the store raises, nobody reads on unchecked
-                self._reaches = {}
-            if not self.reach():
-                # Nothing is sent any more, whenever the other side comes to close.
-                self._end()
-                await self.close(FORBIDDEN)
+                await self.shut(UNAVAILABLE)
+                return
+            if person is None:
+                await self.shut(FORBIDDEN)
                 return
 
-    async def _look_up(self) -> tuple[User | None, Mapping[str, Reach]]:
+    async def shut(self, code: int) -> None:
+        """Nothing is sent any more, whenever the other side comes to close."""
+        self._reaches = {}
+        self._end()
+        await self.close(code)
+
+    async def look_again(self) -> Person | None:
+        """Who it is by now, with what they reach; None for who may hear nothing here. Raises django.db.Error."""
         cookies = CookieMiddleware(_keep)
         scope: dict[str, Any] = await cookies({"type": "websocket", "headers": self.scope["headers"]}, None, None)
         key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         if not key:
-            return None, {}
+            return None
         store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
         # Read anew each time, so that a session that ended elsewhere is none.
         session = store(key)
         user = await get_user({"session": session})
-        return await asyncio.to_thread(_reaches_of, user, session, self.actions)
+        self._reaches = await asyncio.to_thread(_reaches_of, user, session, self.actions)
+        return Person(user, session) if isinstance(user, User) and any(self._reaches.values()) else None
 
 
 async def _keep(scope: dict[str, Any], receive: Any, send: Any) -> dict[str, Any]:
     return scope
 
 
-def _reaches_of(
-    user: Any, session: SessionBase, actions: tuple[str, ...]
-) -> tuple[User | None, Mapping[str, Reach]]:  # fmt: skip
+def _reaches_of(user: Any, session: SessionBase, actions: tuple[str, ...]) -> Mapping[str, Reach]:
     try:
-        reaches = reaches_of(user, actions) if is_enough(user, session) else {}
-        return (user if isinstance(user, User) else None), reaches
+        return reaches_of(user, actions) if is_enough(user, session) else {}
     finally:
         connection.close()
 

@@ -54,10 +54,6 @@ class Listener:
     def offer_jobs(self, moved: Iterable[Moved]) -> None:
         """For who listens to jobs too."""
 
-    def take_jobs(self) -> list[Moved]:
-        """Those that moved since the last time. Does not wait."""
-        return []
-
     def offer(self, events: Iterable[Event], skipped: Mapping[int | None, int]) -> None:
         for event in events:
             if not self.belongs(event):

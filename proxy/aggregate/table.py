@@ -7,11 +7,12 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from proxy.aggregate.names import by_shown_name
+from proxy.aggregate.shelves import Line
 from proxy.pace import Pace
 from proxy.sightings import MEMBERS
 from proxy.snapshot import Snapshot
@@ -132,22 +133,36 @@ def _called(snapshot: Snapshot, slug: str, kind: str, name: str) -> str | None:
     return name if overlays is None or kind != "tool" else overlays.name(name)
 
 
-async def _make(call: Call, member: str) -> Listing:
+def reachable_of(call: Call) -> Collection[tuple[str, str]]:
+    """Servers with the real names of what can be told apart there."""
+    return set(call.state.aggregate.names(call.snapshot).values())
+
+
+async def lines_of(
+    call: Call, slug: str, member: str, reachable: Collection[tuple[str, str]]
+) -> tuple[list[Line], bool]:  # fmt: skip
+    """What this key may use of one server now, in its order; and whether a check of it could not be made."""
     kind, era = MEMBERS[member][0], era_of(call.modern)
-    reachable = set(call.state.aggregate.names(call.snapshot).values())
+    shelf = await call.state.aggregate.shelves.shelf(call, slug, member)
+    lines = [
+        line for line in shelf.lines
+        # Two that are called the same could not be told from each other.
+        if (kind not in ("tool", "prompt") or (slug, line.name) in reachable)
+        and decide(call.snapshot.rights, call.principal, slug, kind, line.name, era).allowed
+    ]  # fmt: skip
+    return lines, shelf.failed
+
+
+async def _make(call: Call, member: str) -> Listing:
+    reachable = reachable_of(call)
     lines: list[bytes] = []
     pace, good_until = Pace(), _first_end(call)
     for slug in visible(call):
         await pace.keep()
-        shelf = await call.state.aggregate.shelves.shelf(call, slug, member)
-        if shelf.failed:
+        of_server, has_failed = await lines_of(call, slug, member, reachable)
+        if has_failed:
             good_until = 0.0
-        for line in shelf.lines:
-            if kind in ("tool", "prompt") and (slug, line.name) not in reachable:
-                # Two are called the same; neither could be told from the other.
-                continue
-            if decide(call.snapshot.rights, call.principal, slug, kind, line.name, era).allowed:
-                lines.append(line.text)
+        lines += (line.text for line in of_server)
     pages = [Page(b"[" + b",".join(part) + b"]") for part in _split(lines)]
     digest = hashlib.sha256(b"\0".join(page.entries for page in pages)).hexdigest()
     return Listing(pages, digest, sum(len(page.entries) for page in pages), good_until)

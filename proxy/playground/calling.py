@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway_site.lib import tracing
 from gateway_site.lib.jsontext import encode
@@ -22,15 +22,17 @@ from proxy.aggregate.bridge import own_id
 from proxy.aggregate.meta.inner import answer_of
 from proxy.aggregate.passage import Passage, whole
 from proxy.aggregate.route import lead
-from proxy.call import Call, CallNext
+from proxy.call import Call
 from proxy.errors import Refusal
+from proxy.playground import finding
+from proxy.playground.finding import Found, Tool
 from proxy.playground.watching import Watched
 from proxy.stages.authorize import still_allowed
 
 SECONDS = 120.0
 _CLIENT = {"name": "secure-mcp-gateway playground", "version": "1"}
-_MAX_PAGES = 10
 Message = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -53,32 +55,29 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the person would be listed, as their client would see it, with where each tool really is."""
+    """What was found of that which the person's client would be listed. A no of any stage is in `trouble`."""
 
-    tools: list[tuple[Message, str, str]] = field(default_factory=list)
+    found: Found = field(default_factory=Found)
     trouble: str = ""
 
 
-async def list_tools(asker: Asker) -> Listed:
-    """By `tools/list`, so that what is offered is what can be called. A no of any stage is in `trouble`."""
-    tools: list[tuple[Message, str, str]] = []
-    cursor: str | None = None
+async def list_tools(asker: Asker, typed: str) -> Listed:
+    """By `tools/list`, so that what is offered is what can be called, and looked through here."""
     try:
-        for _ in range(_MAX_PAGES):
-            params = {} if cursor is None else {"cursor": cursor}
-            async with _admitted(asker, "tools/list", params) as call:
-                answer = await _answer(call, Watched().run)
-                result = answer.get("result", {})
-                names = call.state.aggregate.names(call.snapshot)
-            for entry in result.get("tools", []):
-                slug, name = names.get(("tool", entry["name"]), ("", entry["name"]))
-                tools.append((entry, slug, name))
-            cursor = result.get("nextCursor")
-            if not isinstance(cursor, str):
-                break
+        async with _admitted(asker, "tools/list", {}) as call:
+            await _within_time(Watched().run(call), call)
+            return Listed(await finding.find(call, typed))
     except Refusal as refusal:
-        return Listed(tools, refusal.message or refusal.kind)
-    return Listed(tools)
+        return Listed(trouble=refusal.message or refusal.kind)
+
+
+async def describe_tool(asker: Asker, name: str) -> Tool | None:
+    """`name` as it is listed; None for what the person may not call."""
+    try:
+        async with _admitted(asker, "tools/list", {}) as call:
+            return await finding.named(call, name)
+    except Refusal:
+        return None
 
 
 async def call_tool(asker: Asker, name: str, arguments: Message) -> Played:
@@ -89,17 +88,17 @@ async def call_tool(asker: Asker, name: str, arguments: Message) -> Played:
     try:
         async with _admitted(asker, "tools/call", {"name": name, "arguments": arguments}) as admitted:
             call, identity = admitted, admitted.message_id
-            answer = await _answer(admitted, watched.run)
+            answer, _ = await _within_time(answer_of(admitted, watched.run), admitted)
     except Refusal as refusal:
         answer = refusal.body(call.request_id if call is not None else "", identity)
     return Played(answer, call, watched, round((time.perf_counter() - began) * 1000, 1))
 
 
-async def _answer(call: Call, run: CallNext) -> Message:
+async def _within_time(work: Awaitable[T], call: Call) -> T:
     """Raises Refusal, also when it takes too long; the record then says that the call was given up."""
     try:
         async with asyncio.timeout(SECONDS):
-            return (await answer_of(call, run))[0]
+            return await work
     except TimeoutError:
         raise Refusal("upstream_timeout") from None
     except asyncio.CancelledError:

@@ -24,11 +24,12 @@ from projects.opening import opens, person_of
 from projects.pages import is_operator, reach_of
 from projects.permissions import AUDIT_READ, CONFIG_WRITE, MCP_CALL
 from projects.scoping import with_project
-from proxy.playground.calling import Asker, Listed, Played, call_tool, list_tools
+from proxy.playground.calling import Asker, Listed, Played, call_tool, describe_tool, list_tools
+from proxy.playground.finding import Tool
 from proxy.playground.telling import told
 
 _NOT_A_MEMBER = "You are no member of this project. Whoever operates the gateway may make itself one, and then call."
-_MAX_NAME = 500
+_MAX_NAME, _MAX_TITLE = 500, 200
 
 
 @opens(MCP_CALL)
@@ -50,20 +51,32 @@ def show(request: HttpRequest, reach: Reach) -> HttpResponse:
 @opens(MCP_CALL)
 @never_cache
 def tools(request: HttpRequest, reach: Reach) -> HttpResponse:
-    """`{"tools": [...], "trouble": text}`: exactly what the person may call, as a client would see it."""
+    """`{"tools": [...], "more": bool, "trouble": text}`: the first with `q` in their name that the person may call."""
     project = opening.project_of(reach, request.GET.get("project", ""))
     asker = _asker(request, project)
     if asker is None:
-        return JsonResponse({"tools": [], "trouble": _NOT_A_MEMBER})
-    listed: Listed = wait_for(list_tools, asker)
-    return JsonResponse({"tools": [_tool(*each) for each in listed.tools], "trouble": listed.trouble})
+        return JsonResponse({"tools": [], "more": False, "trouble": _NOT_A_MEMBER})
+    listed: Listed = wait_for(list_tools, asker, request.GET.get("q", "")[:_MAX_NAME])
+    found = [_named(each) for each in listed.found.tools]
+    return JsonResponse({"tools": found, "more": listed.found.more, "trouble": listed.trouble})
 
 
-def _tool(entry: dict[str, Any], server: str, name: str) -> dict[str, Any]:
-    return {
-        "name": entry["name"], "server": server, "tool": name, "title": _text(entry.get("title")),
-        "description": _text(entry.get("description")), "schema": entry.get("inputSchema"),
-    }  # fmt: skip
+@opens(MCP_CALL)
+@never_cache
+def tool(request: HttpRequest, reach: Reach) -> HttpResponse:
+    """One of them, by its `name` as clients see it, with its description and schema. 404 for any other."""
+    asker = _asker(request, opening.project_of(reach, request.GET.get("project", "")))
+    found: Tool | None = wait_for(describe_tool, asker, request.GET.get("name", "")[:_MAX_NAME]) if asker else None
+    if found is None:
+        raise Http404
+    said = {"description": _text(found.definition.get("description")), "schema": found.definition.get("inputSchema")}
+    return JsonResponse({**_named(found), **said})
+
+
+def _named(found: Tool) -> dict[str, str]:
+    """No more of a tool than what a list shows: there may be many, and a schema may be large."""
+    title = _text(found.definition.get("title"))[:_MAX_TITLE]
+    return {"name": found.definition["name"], "server": found.server, "tool": found.name, "title": title}
 
 
 def _text(value: Any) -> str:

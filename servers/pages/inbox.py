@@ -20,6 +20,7 @@ from projects.models import Project
 from projects.opening import opens
 from projects.permissions import CONFIG_WRITE
 from projects.scoping import unscoped, with_project
+from projects.showing import brought
 from servers.comparison import compare
 from servers.dashboard.health import waiting_of
 from servers.evidence import approved_before_each, names_elsewhere_each, notes_on
@@ -57,6 +58,7 @@ def show(request: HttpRequest, reach: Reach) -> HttpResponse:
     return render(request, "admin/servers/pages/inbox.html", context)
 
 
+@brought
 @opens(CONFIG_WRITE)
 @never_cache
 def count(request: HttpRequest, reach: Reach) -> HttpResponse:

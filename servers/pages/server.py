@@ -24,6 +24,7 @@ from projects.opening import opens
 from projects.pages import reach_of
 from projects.permissions import AUDIT_READ, CONFIG_READ, CONFIG_WRITE
 from projects.scoping import with_project
+from projects.showing import brought
 from servers import discovery, services, trying
 from servers.children import children_of
 from servers.dashboard.board import took
@@ -85,6 +86,7 @@ def read(request: HttpRequest, reach: Reach, project: str, server: str) -> HttpR
     return redirect("servers-server", project, server)
 
 
+@brought
 @opens(CONFIG_READ)
 @never_cache
 def progress(request: HttpRequest, reach: Reach, project: str, server: str) -> HttpResponse:

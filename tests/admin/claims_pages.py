@@ -57,6 +57,10 @@ CLAIMS = [
         "is beyond them is searched for or typed.",
         "docs/admin.md",
     ),
-    ("pages.live", "Pages are told when what they show has changed, and ask by themselves where they are not.",
-     "audit/README.md"),
+    (
+        "pages.live",
+        "Pages of every role are brought what they show when it is another, which is what they would be answered and "
+        "ends with the right to it; they ask only where they get no socket.",
+        "audit/README.md",
+    ),
 ]  # fmt: skip

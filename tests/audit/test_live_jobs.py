@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from audit.exports import KIND as EXPORTING
 from audit.tail import feed, live
@@ -19,7 +20,8 @@ from projects.jobs import Lease
 from projects.models import Job, Project
 from projects.scoping import unscoped
 from servers.discovery import KIND as READING
-from tests.audit.test_live import _close_connections, live_of
+from tests.audit.sealing import index_all
+from tests.audit.test_live import _close_connections, calls_of, live_of, shown
 from tests.audit.test_tail import write
 from tests.cast import Cast
 
@@ -97,9 +99,12 @@ async def test_jobs_that_cannot_be_read_take_no_event_from_anybody(
         raise DatabaseError
 
     monkeypatch.setattr(Jobs, "read", fail)
-    async with live_of(cast.carla) as page:
+    address = reverse("servers-figures")
+    async with live_of(cast.carla, address) as page:
+        assert calls_of(await shown(page, address)) == ["0"]
         await write(cast.acme.pk, "canary-subject")
-        assert json.loads(await page.receive_from(10)) == {"changed": ["figures"]}
+        await sync_to_async(index_all)()
+        assert calls_of(await shown(page, address)) == ["1"]
 
 
 def test_one_look_is_two_questions_whatever_goes_on(cast: Cast) -> None:

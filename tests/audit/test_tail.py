@@ -128,6 +128,14 @@ async def test_only_readers_open_it_and_only_from_our_own_pages(cast: Cast) -> N
         assert not opened, path
 
 
+async def test_it_needs_no_redis(cast: Cast, settings: Any) -> None:
+    nobody = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": ["redis://127.0.0.1:1"]}}
+    settings.CHANNEL_LAYERS = {"default": nobody}
+    async with tail_of(cast.carla) as tail:
+        await write(cast.acme.pk, "search")
+        assert await next_rows(tail) == ["search"]
+
+
 @pytest.mark.parametrize("how", ["sign-out", "membership", "deactivated"])
 async def test_it_ends_within_seconds_when_the_person_may_no_longer(
     cast: Cast, how: str, monkeypatch: pytest.MonkeyPatch

@@ -31,7 +31,7 @@ print("SESSIONS " + json.dumps({user.email.partition("@")[0]: session_of(user) f
 
 @dataclass
 class Stage:
-    """`sessions` by who it is: operator, owner, auditor and member of acme, and outsider, who owns globex."""
+    """`sessions` by who it is: operator, owner, admin, auditor and member of acme, and outsider, who owns globex."""
 
     gateway: Gateway
     upstream: Upstream
@@ -50,7 +50,7 @@ class Stage:
 def stage(home: Path) -> Iterator[Stage]:
     with running() as upstream:
         upstream.tools["/docs"] = [{"name": "echo", "inputSchema": _SCHEMA}]
-        members = [{"email": f"{role}@acme.test", "role": role} for role in ("owner", "auditor", "member")]
+        members = [{"email": f"{role}@acme.test", "role": role} for role in ("owner", "admin", "auditor", "member")]
         config = {"version": 1, "projects": [
             {"slug": "acme", "members": members,
              "servers": [{"slug": "docs", "transport": "http", "url": upstream.url("docs"), "review": "trust"}]},

@@ -175,7 +175,7 @@ def test_what_a_server_changes_waits_and_is_decided_on(day: Day, page: Page) -> 
     page.get_by_role("button", name="Read its lists now").click()
     expect(page.locator("[data-progress-waiting]")).to_have_text("2", timeout=SECONDS)
     page.goto("/admin/review/")
-    count = page.locator("[data-waiting-count]")
+    count = page.locator("[data-member=waiting]")
     expect(count).to_have_text("2")
     for box in page.locator("input[name=version]").all():
         box.check()

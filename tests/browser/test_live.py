@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.browser import hostile
 from tests.browser.stage import SECONDS, Stage, page_of, stage
@@ -49,6 +49,47 @@ with unscoped("the test is a worker"):
     Export.objects.filter(form="csv").update({export})
     Job.objects.filter(kind=KIND).update({job})
 """
+_CALL = """
+from audit import storage
+from audit.entry import Entry, new_id, now
+from projects.models import Project
+project = Project.objects.get(slug="{project}")
+storage.insert([Entry(id=new_id(), at=now(), kind="mcp.call.outcome", project_ref=project.pk, project=project.slug,
+                      server="docs", method="tools/call", subject="echo", decision="ok", duration_us=9000)])
+"""
+_SWITCH = """
+from projects.scoping import unscoped
+from servers.models import Server
+from servers.services import save_server
+with unscoped("the test is an admin"):
+    server = Server.objects.get(slug="docs", project__slug="acme")
+    server.enabled = {enabled}
+    save_server(server=server)
+"""
+_WAITS = """
+from audit import storage
+from audit.entry import Entry, new_id, now
+from projects.scoping import unscoped
+from servers.models import Server, State, Tool
+with unscoped("the test reads a server"):
+    server = Server.objects.get(slug="docs", project__slug="acme")
+    Tool.objects.create(project=server.project, server=server, kind="tool", name="{name}", state=State.WAITING)
+storage.insert([Entry(id=new_id(), at=now(), kind="definition.changed", project_ref=server.project_id)])
+"""
+_JOIN = """
+from projects import services
+from projects.models import Project, User
+outsider = User.objects.get(email="outsider@globex.test")
+services.set_member(project=Project.objects.get(slug="acme"), user=outsider, role="member")
+"""
+_LEAVE = """
+from projects import services
+from projects.models import Membership
+from projects.scoping import unscoped
+with unscoped("the test is an owner"):
+    rows = Membership.objects.select_related("user", "project")
+    services.remove_member(membership=rows.get(user__email="outsider@globex.test", project__slug="acme"))
+"""
 _EVENTS = """
 from audit import storage
 from audit.entry import Entry, new_id, now
@@ -85,12 +126,113 @@ class Asked:
     def _note(self, request: Request) -> None:
         self._paths.append(request.url.partition("?")[0])
 
+    def all(self) -> list[str]:
+        return self._paths
+
     def of(self, end: str) -> int:
         return sum(path.endswith(end) for path in self._paths)
 
 
 def wait_until_live(page: Page) -> None:
     expect(page.locator("html[data-live='1']")).to_have_count(1, timeout=SECONDS)
+
+
+def asked_from_now_on(page: Page) -> Asked:
+    """Once all that the page needs has come, and it has its socket."""
+    wait_until_live(page)
+    page.wait_for_load_state("networkidle")
+    return Asked(page)
+
+
+def calls_of(page: Page) -> Locator:
+    return page.locator("[data-figure=calls]")
+
+
+def state_of(page: Page) -> Locator:
+    return page.locator("[data-rows=servers] tr", has_text="docs").locator("[class^=state-]")
+
+
+@pytest.mark.claim("pages.live")
+@pytest.mark.parametrize("who", ["operator", "owner", "admin", "auditor"])
+def test_the_figures_of_who_reads_the_log_change_without_a_request(made: Stage, browser: Browser, who: str) -> None:
+    with page_of(made, browser, who) as page:
+        page.goto("/admin/?project=acme")
+        asked = asked_from_now_on(page)
+        expect(page.locator("span[data-live]")).to_have_text("· live")
+        before = int(calls_of(page).inner_text())
+        made.shell(_CALL.format(project="globex"))
+        made.shell(_CALL.format(project="acme"))
+        expect(calls_of(page)).to_have_text(str(before + 1), timeout=SECONDS)
+        used = page.locator("[data-rows=tools] tr", has_text="docs/echo").locator("td")
+        expect(used.nth(1)).to_have_text(str(before + 1))
+        bars = page.locator(".calls-chart a")
+        expect(bars.last).to_have_attribute("title", re.compile(f": {before + 1} call"))
+        assert asked.all() == []
+
+
+@pytest.mark.claim("pages.live")
+@pytest.mark.parametrize("who", ["owner", "member"])
+def test_the_servers_of_who_sees_them_change_without_a_request(made: Stage, browser: Browser, who: str) -> None:
+    with page_of(made, browser, who) as page:
+        page.goto("/admin/?project=acme")
+        asked = asked_from_now_on(page)
+        expect(state_of(page)).to_have_text("answers")
+        assert calls_of(page).count() == (0 if who == "member" else 1)
+        made.shell(_SWITCH.format(enabled=False))
+        expect(state_of(page)).to_have_text("switched off", timeout=SECONDS)
+        expect(state_of(page)).to_have_class("state-off")
+        made.shell(_SWITCH.format(enabled=True))
+        expect(state_of(page)).to_have_text("answers", timeout=SECONDS)
+        assert asked.all() == []
+
+
+@pytest.mark.claim("pages.live")
+def test_the_inbox_counts_without_a_request(made: Stage, browser: Browser) -> None:
+    with page_of(made, browser, "admin") as inbox, page_of(made, browser, "member") as first:
+        inbox.goto("/admin/review/")
+        first.goto("/admin/?project=acme")
+        asked, others = asked_from_now_on(inbox), asked_from_now_on(first)
+        number = inbox.locator("[data-member=waiting]")
+        expect(number).to_have_text("0")
+        made.shell(_WAITS.format(name=hostile.short(0, 60).replace('"', "'")))
+        expect(number).to_have_text("1", timeout=SECONDS)
+        # Who decides on nothing sees how many wait at a server, and no inbox.
+        expect(first.locator("[data-rows=servers] tr", has_text="docs").locator("td").nth(3)).to_have_text("1")
+        expect(first.locator("[data-waiting]")).to_be_hidden()
+        assert (asked.all(), others.all()) == ([], [])
+
+
+@pytest.mark.claim("pages.live")
+def test_a_page_asks_where_it_gets_no_socket(made: Stage, browser: Browser) -> None:
+    with page_of(made, browser, "auditor") as page:
+        # As behind a proxy that lets none through.
+        page.add_init_script("globalThis.WebSocket = function () { return new EventTarget(); };")
+        page.goto("/admin/?project=acme")
+        before, asked = int(calls_of(page).inner_text()), Asked(page)
+        made.shell(_CALL.format(project="acme"))
+        expect(calls_of(page)).to_have_text(str(before + 1), timeout=SECONDS)
+        assert asked.of("/admin/figures/") > 0
+        expect(page.locator("span[data-live]")).to_have_text("")
+
+
+@pytest.mark.claim("pages.live")
+def test_who_leaves_a_project_is_brought_nothing_more_of_it(made: Stage, browser: Browser) -> None:
+    made.shell(_JOIN)
+    with page_of(made, browser, "outsider") as page:
+        page.goto("/admin/?project=acme")
+        wait_until_live(page)
+        expect(state_of(page)).to_have_text("answers")
+        asked = asked_from_now_on(page)
+        made.shell(_LEAVE)
+        expect(page.locator("span[data-live]")).to_have_text("· not up to date", timeout=SECONDS)
+        made.shell(_SWITCH.format(enabled=False))
+        with page_of(made, browser, "member") as other:
+            other.goto("/admin/?project=acme")
+            expect(state_of(other)).to_have_text("switched off")
+        expect(state_of(page)).to_have_text("answers")
+        # Nor does it ask for what it would not get.
+        assert asked.all() == []
+    made.shell(_SWITCH.format(enabled=True))
 
 
 class Held:
@@ -132,11 +274,11 @@ def test_a_reading_is_followed_without_asking(made: Stage, page: Page) -> None:
             page.reload()
         wait_until_live(page)
         page.wait_for_load_state("networkidle")
-        before = asked.of("/progress/")
         held.go_on()
         expect(text).to_have_text(re.compile("^Read "), timeout=SECONDS)
-        # Asked once, for what the job brought.
-        assert asked.of("/progress/") == before + 1
+        expect(page.locator("[data-progress-approved]")).to_have_text("1")
+        # What the job brought comes the same way.
+        assert asked.of("/progress/") == 0
 
 
 @pytest.mark.claim("pages.live-jobs")
@@ -153,14 +295,13 @@ def test_a_list_of_jobs_is_kept_up_to_date_without_asking(made: Stage, page: Pag
     made.shell(_MOVE.format(changes="progress_done=4, progress_text='<b x-init=canary(3)>further</b>'"))
     expect(place).to_have_text("4 of 9 <b x-init=canary(3)>further</b>", timeout=SECONDS)
     assert asked.of(path) == 0
-    with page_of(made, browser, "member") as alone:
-        # Whoever may follow no log has no socket, and asks.
-        alone.goto(path)
-        others = Asked(alone)
-        with alone.expect_navigation(timeout=SECONDS):
-            made.shell(_MOVE.format(changes="progress_done=5"))
-        expect(alone.locator("[data-job]")).to_contain_text("5 of 9", timeout=SECONDS)
-        assert others.of(path) > 0
+    with page_of(made, browser, "member") as other:
+        # Whoever may follow no log hears of jobs all the same.
+        other.goto(path)
+        others = asked_from_now_on(other)
+        made.shell(_MOVE.format(changes="progress_done=5"))
+        expect(other.locator("[data-job]")).to_contain_text("5 of 9", timeout=SECONDS)
+        assert others.all() == []
     made.shell(_MOVE.format(changes="state='done', progress_done=9, finished_at='2020-01-01T00:00:00Z'"))
     expect(place).to_have_count(0, timeout=SECONDS)
     assert asked.of(path) == 1
@@ -189,10 +330,13 @@ def test_what_comes_over_the_tail_is_text(made: Stage, page: Page) -> None:
     with page.expect_websocket(timeout=SECONDS):
         page.goto("/admin/audit/event/tail/")
     expect(page.locator("#log-state")).to_have_text("Live", timeout=SECONDS)
+    page.wait_for_load_state("networkidle")
+    asked = Asked(page)
     made.shell(_EVENTS)
     # The last to come stands first.
     rows = page.locator("#log-tail tbody tr", has_text="mcp.call.outcome")
     expect(rows).to_have_count(len(hostile.MARKUP), timeout=SECONDS)
+    assert asked.all() == []
     for number in range(len(hostile.MARKUP)):
         row = rows.nth(len(hostile.MARKUP) - 1 - number)
         texts = row.evaluate("each => [...each.cells].map((cell) => cell.textContent)")

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from proxy.playground.finding import MOST
 from tests.e2e.scene import Scene, scene
 from tests.e2e.test_tail import PASSWORD, set_up_second_factor, sign_in
 from tests.e2e.upstream import Upstream
@@ -18,6 +19,8 @@ from tests.e2e.upstream import Upstream
 pytestmark = pytest.mark.claim("pages.playground")
 PEOPLE = {"ada": "owner", "bob": "member", "carla": "auditor"}
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+# More than are offered at once.
+MANY = 150
 HOSTILE = "<img src=x onerror=alert(1)>"
 MAKE = (
     "from projects.models import User;"
@@ -44,7 +47,7 @@ def declarations(upstream: Upstream) -> dict[str, Any]:
     open_["grants"] = [{"allow": "*"}, {"deny": "secret", "role": "member"}]
     legacy = {"slug": "old", "url": upstream.url("legacy-old")}
     return {"version": 1, "projects": [
-        project("acme", PEOPLE, [open_, strict, legacy]),
+        project("acme", PEOPLE, [open_, strict, legacy, {"slug": "zoo", "url": upstream.url("zoo")}]),
         project("globex", {"mallory": "owner"}, [{"slug": "vault", "url": upstream.url("vault")}]),
     ]}  # fmt: skip
 
@@ -58,6 +61,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def _with_tools(upstream: Upstream) -> dict[str, Any]:
+    upstream.tools["/zoo"] = [{"name": f"tool-{number}", "inputSchema": SCHEMA} for number in range(MANY)]
     listed = [{"name": name, "description": f"{name} {HOSTILE}", "inputSchema": SCHEMA} for name in ("echo", "secret")]
     upstream.tools["/open"] = listed
     return declarations(upstream)
@@ -81,10 +85,14 @@ def browser(stage: Scene, email: str) -> Iterator[httpx.Client]:
         yield site
 
 
-def offered(site: httpx.Client, project: str = "acme") -> dict[str, dict[str, Any]]:
-    answer = site.get(f"/admin/playground/tools/?project={project}")
+def offered(site: httpx.Client, project: str = "acme", typed: str = "") -> dict[str, dict[str, Any]]:
+    answer = site.get("/admin/playground/tools/", params={"project": project, "q": typed})
     assert answer.status_code == 200, answer.text
     return {f"{tool['server']}/{tool['tool']}": tool for tool in answer.json()["tools"]}
+
+
+def describe(site: httpx.Client, name: str, project: str = "acme") -> httpx.Response:
+    return site.get("/admin/playground/tool/", params={"project": project, "name": name})
 
 
 def play(site: httpx.Client, name: str, text: str, project: str = "acme", **more: Any) -> httpx.Response:
@@ -113,8 +121,10 @@ def test_what_is_offered_is_what_a_key_of_the_same_person_is_listed(stage: Scene
         assert "open/secret" not in offered(bob) and "open/echo" in offered(bob)
         for name, site in (("ada", ada), ("bob", bob)):
             listed = stage.client("acme", label=name).modern("tools/list").message["result"]["tools"]
-            assert {tool["name"] for tool in listed} == {tool["name"] for tool in offered(site).values()}
-        assert HOSTILE in offered(ada)["open/echo"]["description"], "for the page to put into a text node"
+            assert [tool["name"] for tool in listed][:MOST] == [tool["name"] for tool in offered(site).values()]
+        found = describe(ada, offered(ada)["open/echo"]["name"]).json()
+        assert HOSTILE in found["description"], "for the page to put into a text node"
+        assert found["schema"] == SCHEMA
 
 
 def test_a_call_goes_through_every_stage_and_is_on_record_as_the_persons(stage: Scene) -> None:
@@ -168,6 +178,8 @@ def test_what_is_not_listed_is_not_called(stage: Scene) -> None:
     with browser(stage, "bob@acme.test") as bob, browser(stage, "ada@acme.test") as ada:
         name = offered(ada)["open/secret"]["name"]
         denied, unknown = (play(bob, each, "try-the-secret").json() for each in (name, "open__nothing"))
+        gone = [describe(bob, each) for each in (name, "open__nothing")]
+    assert [each.status_code for each in gone] == [404, 404] and gone[0].content == gone[1].content
     assert denied["outcome"] == unknown["outcome"] == "refused"
     assert denied["text"].replace(name, "x") == unknown["text"].replace("open__nothing", "x")
     assert not stage.upstream.saw("try-the-secret")
@@ -188,6 +200,23 @@ def test_arguments_that_do_not_fit_are_refused_before_they_leave(stage: Scene) -
     assert said["has_left"] is False
 
 
+@pytest.mark.claim("pages.growth")
+def test_of_many_tools_the_first_are_offered_and_the_others_found_by_name(stage: Scene) -> None:
+    with browser(stage, "ada@acme.test") as ada, browser(stage, "bob@acme.test") as bob:
+        first = offered(ada)
+        assert len(first) == MOST and list(first) == sorted(first), "in their order"
+        wanted = "zoo/tool-99"
+        assert wanted not in first
+        (only,) = offered(ada, typed="ZOO tool-99")
+        assert only == wanted
+        assert play(ada, offered(ada, typed=only)[only]["name"], "one-of-many").json()["outcome"] == "answered"
+        assert offered(ada, typed="nothing-is-called-so") == {}
+        # What the rules keep from somebody is not found either.
+        assert "open/secret" in offered(ada, typed="secret") and offered(bob, typed="secret") == {}
+    with browser(stage, "mallory@globex.test") as mallory:
+        assert offered(mallory, "globex", "zoo") == {}
+
+
 @pytest.mark.claim("pages.readers")
 def test_nobody_calls_in_a_project_of_others(stage: Scene) -> None:
     with browser(stage, "ada@acme.test") as ada:
@@ -198,6 +227,8 @@ def test_nobody_calls_in_a_project_of_others(stage: Scene) -> None:
             assert mallory.get(f"/admin/playground/tools/?project={project}").status_code == 404
             assert mallory.get(f"/admin/playground/?project={project}").status_code == 404
             assert play(mallory, name, "from-outside", project).status_code == 404
+            assert describe(mallory, name, project).status_code == 404
+        assert describe(mallory, name, "globex").status_code == 404
         refused = play(mallory, name, "from-outside", "globex").json()
         assert refused["outcome"] == "refused"
     with browser(stage, "carla@acme.test") as carla:

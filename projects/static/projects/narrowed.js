@@ -1,6 +1,6 @@
 "use strict";
 // In a form, what belongs to projects can be chosen of the form's own project only.
-if (globalThis.django?.jQuery) {
+{
   const { jQuery } = django;
   const projectOf = (field) => field.dataset.project || document.getElementById("id_project")?.value || "";
 

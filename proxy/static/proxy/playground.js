@@ -7,6 +7,8 @@
     refused: "Not let through.", failed: "The server could not answer.",
   };
   const COLOURS = { passed: "good", rewritten: "warn", stopped: "bad", failed: "bad" };
+  // Of who types; then it is looked for.
+  const PAUSE = 250;
   const ARGUMENTS = "/params/arguments";
   if (page) start();
 
@@ -14,48 +16,68 @@
     const { element } = gatewayForm;
     const find = (name) => page.querySelector(`[data-${name}]`);
     const form = find("form");
-    let offered = [];
+    // The newest question of each kind is the one that counts, whichever is answered first.
+    let asked = 0;
+    let chosen = 0;
+    let timer = null;
     let current = null;
     let fields = null;
 
     function say(text) { find("status").textContent = text; }
 
-    async function load() {
+    async function get(address, name, value) {
+      const place = new URL(address, location.href);
+      place.searchParams.set(name, value);
+      const answer = await fetch(place, { headers: { Accept: "application/json" }, redirect: "error" });
+      if (!answer.ok) throw new Error(answer.statusText);
+      return answer.json();
+    }
+
+    async function load(words, wanted) {
+      const mine = ++asked;
       try {
-        const answer = await fetch(page.dataset.tools, { headers: { Accept: "application/json" }, redirect: "error" });
-        const said = await answer.json();
-        offered = said.tools || [];
-        if (!offered.length) { say(said.trouble || "There is no tool that you may call: none is approved, or no rule allows it."); return; }
-        say(said.trouble ? `These are not all: ${said.trouble}` : "");
-        form.hidden = false;
-        fillServers();
-      } catch { say("Which tools you may call could not be found out. Load the page again."); }
+        const said = await get(page.dataset.tools, "q", words);
+        if (mine === asked) offer(said, words, wanted);
+      } catch {
+        if (mine === asked) say("Which tools you may call could not be found out. Load the page again.");
+      }
     }
 
-    function fill(select, values, chosen) {
-      select.replaceChildren(...values.map(([value, label]) => element("option", { value, selected: value === chosen }, label)));
-    }
-
-    function fillServers() {
-      const servers = [...new Set(offered.map((tool) => tool.server))];
-      const asked = servers.includes(page.dataset.server) ? page.dataset.server : servers[0];
-      fill(find("servers"), servers.map((slug) => [slug, slug]), asked);
-      fillNames();
-    }
-
-    function fillNames() {
-      const here = offered.filter((tool) => tool.server === find("servers").value);
-      const asked = here.find((tool) => tool.tool === page.dataset.tool) || here[0];
-      fill(find("names"), here.map((tool) => [tool.name, tool.title || tool.tool]), asked.name);
+    function offer({ tools, more, trouble }, words, wanted) {
+      find("more").hidden = !more;
+      find("more").textContent = `These are the first ${tools.length}; type more of the name to find others.`;
+      find("choice").hidden = !tools.length && !words;
+      say(trouble || (tools.length ? "" : words ? "No tool that you may call is named so." : "There is no tool that you may call: none is approved, or no rule allows it."));
+      const groups = grouped(tools);
+      find("names").replaceChildren(...[...groups].map(([server, those]) => element("optgroup", { label: server },
+        ...those.map((tool) => element("option", { value: tool.name, selected: wanted(tool) }, tool.title || tool.tool)))));
       choose();
     }
 
-    function choose() {
-      current = offered.find((tool) => tool.name === find("names").value);
+    function grouped(tools) {
+      const groups = new Map();
+      for (const tool of tools) groups.set(tool.server, [...(groups.get(tool.server) || []), tool]);
+      return groups;
+    }
+
+    async function choose() {
+      const mine = ++chosen;
+      const name = find("names").value;
+      form.hidden = !name || current?.name !== name;
+      if (!name || current?.name === name) return;
+      try {
+        const said = await get(page.dataset.described, "name", name);
+        if (mine !== chosen) return;
+        current = said;
+      } catch {
+        if (mine === chosen) say("This tool could not be looked up. You may not call it any more, or the gateway did not answer.");
+        return;
+      }
       find("description").textContent = current.description;
       fields = gatewayForm.of(current.schema);
       find("fields").replaceChildren(fields.element);
       find("raw").open = false;
+      form.hidden = false;
     }
 
     function typed() {
@@ -148,14 +170,20 @@
       return [marks.has(pointer) ? element("mark", { title: "replaced by the guardrails" }, text) : text];
     }
 
-    find("servers").addEventListener("change", () => { page.dataset.tool = ""; fillNames(); });
     find("names").addEventListener("change", choose);
+    find("typed").addEventListener("input", (event) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => load(event.target.value.trim(), (tool) => tool.name === current?.name), PAUSE);
+    });
     // With the click, not with "toggle", which comes later: after what has been typed meanwhile.
     find("raw").querySelector("summary").addEventListener("click", () => {
       if (find("raw").open) return;
       try { find("json").value = JSON.stringify(fields.read(), null, 2); } catch { find("json").value = "{}"; }
     });
     form.addEventListener("submit", call);
-    load();
+    // As the address of the page names it.
+    const { server, tool } = page.dataset;
+    find("typed").value = server && `${server}/${tool}`;
+    load(find("typed").value, (each) => each.server === server && each.tool === tool);
   }
 }
