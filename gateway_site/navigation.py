@@ -35,7 +35,8 @@ GROUPS = (
     Group("Servers & tools", (
         Entry("Servers", "dns", "admin:servers_server_changelist"),
         Entry("Tools", "build", "admin:servers_tool_changelist"),
-        Entry("Waiting for review", "rate_review", "servers-inbox", may=may(CONFIG_WRITE), badge=number_waiting),
+        Entry("Waiting for review", "rate_review", "servers-inbox", may=may(CONFIG_WRITE), badge=number_waiting,
+              brings="servers-inbox-count"),
         Entry("Playground", "play_circle", "playground", may=may(MCP_CALL)),
         Entry("Rules", "rule", "admin:servers_grant_changelist"),
         Entry("Why, or why not?", "help", "admin:servers_grant_why", may=may(KEYS_ALL)),

@@ -17,7 +17,8 @@ class Entry:
     """A page that can be gone to. `view` is the name of its address, `icon` one of static/gateway/icons.txt.
 
     Whoever may open the list of a model is shown an entry that leads there; other entries are shown to whom `may`
-    says. `badge` is a number that waits there, and 0 is not shown.
+    says. `badge` is a number that waits there, and 0 is not shown; `brings` is the name of the address of a view
+    (projects.showing) that says it again, as `badge`, for pages to keep it up to date.
     """
 
     title: str
@@ -25,6 +26,7 @@ class Entry:
     view: str
     may: Callable[[HttpRequest], bool] | None = None
     badge: Callable[[HttpRequest], int] | None = None
+    brings: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,15 @@ def shown(site: AdminSite, request: HttpRequest, groups: Sequence[Group]) -> lis
 
 
 def _item(request: HttpRequest, entry: Entry, address: str, is_here: bool) -> dict[str, Any]:
-    number = entry.badge(request) if entry.badge else 0
-    badge = f"{_MOST}+" if number > _MOST else str(number or "")
-    return {"title": entry.title, "icon": entry.icon, "link": address, "active": is_here, "badge": badge}
+    badge = badge_of(entry.badge(request)) if entry.badge else ""
+    brings = reverse(entry.brings) if entry.brings else ""
+    return {"title": entry.title, "icon": entry.icon, "link": address, "active": is_here, "badge": badge,
+            "brings": brings}  # fmt: skip
+
+
+def badge_of(number: int) -> str:
+    """As it is shown."""
+    return f"{_MOST}+" if number > _MOST else str(number or "")
 
 
 def _is_open(site: AdminSite, request: HttpRequest, entry: Entry) -> bool:

@@ -17,6 +17,7 @@ from projects import opening
 from projects.access import Reach
 from projects.choosing import offered_within
 from projects.models import Project
+from projects.navigation import badge_of
 from projects.opening import opens
 from projects.permissions import CONFIG_WRITE
 from projects.scoping import unscoped, with_project
@@ -28,6 +29,7 @@ from servers.forms import ACTS
 from servers.models import State, Tool, ToolVersion
 from servers.pages.finding import context_of
 from servers.review import MAX_REASON
+from servers.review_pages import number_waiting
 from servers.texts import quoted, visible
 
 PER_PAGE = 25
@@ -62,9 +64,9 @@ def show(request: HttpRequest, reach: Reach) -> HttpResponse:
 @opens(CONFIG_WRITE)
 @never_cache
 def count(request: HttpRequest, reach: Reach) -> HttpResponse:
-    """`{"waiting": n}` for pages that show the number."""
+    """`{"waiting": n, "badge": text}` for pages that show the number; the badge is of what the person looks at."""
     project = opening.project_of(reach, request.GET["project"]) if request.GET.get("project") else None
-    return JsonResponse({"waiting": waiting_of(request, project)})
+    return JsonResponse({"waiting": waiting_of(request, project), "badge": badge_of(number_waiting(request))})
 
 
 @opens(CONFIG_WRITE)

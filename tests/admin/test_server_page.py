@@ -306,7 +306,7 @@ def test_the_inbox_has_what_waits_in_all_of_ones_projects_and_nothing_else(peopl
         for address in (inbox, reverse("servers-inbox-count")):
             assert people.browser(name).get(address).status_code == 404
     assert people.browser("owner").get(f"{inbox}?project=globex").status_code == 404
-    assert people.browser("owner").get(reverse("servers-inbox-count")).json() == {"waiting": 2}
+    assert people.browser("owner").get(reverse("servers-inbox-count")).json() == {"waiting": 2, "badge": "2"}
 
 
 @pytest.mark.claim("pages.inbox")

@@ -203,6 +203,21 @@ def test_the_inbox_counts_without_a_request(made: Stage, browser: Browser) -> No
 
 
 @pytest.mark.claim("pages.live")
+def test_the_number_in_the_navigation_changes_without_a_request(made: Stage, browser: Browser) -> None:
+    with page_of(made, browser, "owner") as page:
+        page.goto("/admin/?project=acme")
+        asked = asked_from_now_on(page)
+        badge = page.locator(".nav-badge")
+        before = int(badge.text_content() or 0)
+        assert badge.is_visible() == bool(before)
+        made.shell(_WAITS.format(name="waits-too"))
+        expect(badge).to_have_text(str(before + 1), timeout=SECONDS)
+        expect(badge).to_be_visible()
+        expect(badge).to_have_attribute("aria-label", f"{before + 1} waiting")
+        assert asked.all() == []
+
+
+@pytest.mark.claim("pages.live")
 def test_a_page_asks_where_it_gets_no_socket(made: Stage, browser: Browser) -> None:
     with page_of(made, browser, "auditor") as page:
         # As behind a proxy that lets none through.

@@ -17,6 +17,7 @@
 
   function show(place, said) {
     if (place.dataset.member) place.textContent = said[place.dataset.member];
+    if (place.dataset.label) place.ariaLabel = place.textContent && `${place.textContent} ${place.dataset.label}`;
     place.dispatchEvent(new CustomEvent("gw:shown", { detail: said }));
   }
 
