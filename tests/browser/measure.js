@@ -93,6 +93,10 @@ async () => {
   const unreachable = [...document.querySelectorAll("[x-on\\:click]")].filter(isShown)
     .filter((element) => element.tabIndex < 0 && element.id !== "changelist-filter-close").map(named);
 
+  // Lines of a cell of which a part cannot be seen.
+  const cut = [...document.querySelectorAll("td")].filter((cell) => isShown(cell) && cell.textContent.trim() &&
+    getComputedStyle(cell).overflowY === "hidden" && cell.scrollHeight > cell.clientHeight + 2).map(named);
+
   const root = document.documentElement;
   const wide = root.scrollWidth <= root.clientWidth ? [] : [...document.querySelectorAll("body *")]
     .filter((element) => isShown(element) && element.getBoundingClientRect().right > root.clientWidth + 1 &&
@@ -100,6 +104,6 @@ async () => {
     .map(named).slice(0, 5);
   return {
     overflow: root.scrollWidth - root.clientWidth, wide, faint: [...faint], icons: [...icons], unnamed: [...unnamed], live,
-    unreachable: [...new Set(unreachable)],
+    unreachable: [...new Set(unreachable)], cut: [...new Set(cut)],
   };
 }

@@ -64,6 +64,11 @@ def test_no_page_scrolls_sideways(surveyed: tuple[Survey, Watch]) -> None:
     assert wider == {}
 
 
+@pytest.mark.claim("browser.narrow")
+def test_no_cell_shows_only_the_middle_of_what_it_says(surveyed: tuple[Survey, Watch]) -> None:
+    assert surveyed[0].wrong("cut") == {}
+
+
 @pytest.mark.claim("browser.weight")
 def test_no_page_is_heavy(surveyed: tuple[Survey, Watch]) -> None:
     assert {path: weight for path, weight in surveyed[0].weights.items() if not 0 < weight < MOST_BYTES} == {}

@@ -19,6 +19,7 @@ ROUGH = (
     "<body style='background:#fff'><p style='color:#aaa'>faint</p><button></button><div style='width:2000px'>wide</div>"
     "<span x-on:click='x' style='display:block'>out of reach</span><i x-init='canary(1)'>x</i>"
     "<span class=material-symbols-outlined style='font-size:18px'>no_such_icon</span>"
+    "<table><tr><td id=cut style='display:flex;overflow:hidden;height:20px'><span>a<br>b<br>c</span></td></tr></table>"
 )
 
 
@@ -68,3 +69,4 @@ def test_what_is_rough_about_a_page_is_measured(browser: Browser, live: Scene) -
     assert found["unnamed"]
     assert found["unreachable"]
     assert found["live"] == ["i. x-init"]
+    assert found["cut"] == ["td#cut."]
