@@ -94,7 +94,7 @@ async () => {
     .filter((element) => element.tabIndex < 0 && element.id !== "changelist-filter-close").map(named);
 
   // Lines of a cell of which a part cannot be seen.
-  const cut = [...document.querySelectorAll("td")].filter((cell) => isShown(cell) && cell.textContent.trim() &&
+  const cut = [...document.querySelectorAll("td, tbody th")].filter((cell) => isShown(cell) && cell.textContent.trim() &&
     getComputedStyle(cell).overflowY === "hidden" && cell.scrollHeight > cell.clientHeight + 2).map(named);
 
   const root = document.documentElement;
