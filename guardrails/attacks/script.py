@@ -84,7 +84,7 @@ MARKS = (
         r"PHNjcmlwd|PHN2Z|<!\[cdata\[<|<\?xml-stylesheet|<\?import|%3c(?:svg|img|iframe)|%253c",
     ),
     Mark(
-        XSS, 0.7, Reach.WHOLE,
+        XSS, 0.65, Reach.WHOLE,
         r"crosssitescripting|cross\s*site\s*scripting\W+\w*[<(]|\bxss\b.*[<>(]|[<>(].*\bxss\b|ha\.ckers\.org|"
         r"xss\.(?:js|css|rocks)|</?(?:textarea|noscript|style|iframe|select|xmp|script|"
         r"noembed)>\s*[\"']*\s*<|<!--\[if|<!--.*--!?>\s*<",

@@ -20,7 +20,7 @@ from guardrails.attacks.xml import XXE
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.hits import Hit
-from guardrails.engine.kinds import kind_of
+from guardrails.engine.kinds import is_document_name, kind_of
 from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.engine.turning import KEYED, ORDERED
@@ -68,6 +68,10 @@ _INERT = re2.compile(rf"(?i)^[^<>]*<{_TEXTUAL}(?:</?{_TEXTUAL})*$")
 _PLAIN_QUERY = re2.compile(r"^[\w.-]+=[\w.-]*(?:&[\w.-]+=[\w.-]*)+$")
 # A block of code in prose.
 _FENCED = re2.compile(r"(?m)^[ \t]*```[\w+-]*[ \t]*\r?\n(?s:.)*^[ \t]*```[ \t]*\r?$")
+# Code that is quoted in a sentence, and what a sentence is around it.
+_QUOTED = re2.compile(r"(^|[\s(])`[^`\n]+`([\s.,:;?!)]|$)")
+_SENTENCE = re2.compile(r"^[\pL\pN\s.,:?!()'\"/-]*$")
+_LEAST_WORDS = 5
 _SQL_NAMES = ("sql", "query", "queries", "statement", "stmt")
 
 
@@ -77,7 +81,7 @@ class WebAttack(TextDetector):
 
     name: ClassVar[str] = "web_attack"
     label: ClassVar[str] = "Injection and traversal attacks"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
@@ -133,9 +137,14 @@ class WebAttack(TextDetector):
 
     def _read_value(self, segment: Segment, text: str, target: Target, index: int) -> Iterator[Hit]:
         kind = segment.kind
+        is_document = is_document_name(segment.key)
+        if is_document and "\n" in text.strip():
+            # A file or a page is no value that could break out of what surrounds it.
+            yield from _together(list(self._marks.search(text, Reach.ALWAYS)))
+            return
         meant = kind in _LANGUAGES and _is_meant(segment)
         is_whole = len(text) <= SHORT or (len(text) <= VALUE and text.count("\n") <= 4)
-        is_whole = is_whole and not ("```" in text and _FENCED.search(text))
+        is_whole = is_whole and not is_document and not _quotes_code(text)
         hits = list(self._marks.search(text, Reach.WHOLE if is_whole else Reach.VALUE))
         if kind in _LANGUAGES and hits:
             hits = self._sift(hits, text, kind, meant, is_whole)
@@ -264,6 +273,16 @@ def _is_worth_asking(segment: Segment, text: str) -> bool:
 
 def _ask(model: LinearModel, features: Features) -> float:
     return model.score(features) if len(features) > model.window else model.score_alone(features)
+
+
+def _quotes_code(text: str) -> bool:
+    """Whether the text is about code: a block of it, or a piece in a sentence that is a sentence without it."""
+    if "`" not in text:
+        return False
+    if "```" in text:
+        return _FENCED.search(text) is not None
+    around = _QUOTED.sub(r"\1\2", text)
+    return around != text and len(around.split()) >= _LEAST_WORDS and _SENTENCE.match(around) is not None
 
 
 def _is_meant(segment: Segment) -> bool:

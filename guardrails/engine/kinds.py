@@ -53,6 +53,11 @@ _BY_WORD = {
     Kind.CODE: "code script source snippet program html javascript js python expression template patch diff regex",
 }
 _WORDS = {word: kind for kind, words in _BY_WORD.items() for word in words.split()}
+# What is written into files and pages, whole or in part: names as editors and file servers have them.
+_DOCUMENTS = frozenset({"content", "contents", "body", "markdown", "document", "readme"})
+_PARTS = frozenset(
+    f"{which} {what}" for which in ("file", "old", "new", "insert", "replacement") for what in ("text", "string", "str")
+)
 # A name whose last word is one of these says more of the language than of the text.
 _SQL_NAMES = frozenset({"query", "statement", "queries", "q"})
 
@@ -141,7 +146,18 @@ def _is_identifier(name: str) -> bool:
     return name.isascii() and name.replace("-", "_").replace(".", "_").replace("$", "_").isidentifier()
 
 
+@lru_cache(maxsize=4096)
+def is_document_name(key: str) -> bool:
+    """Whether an argument of this name is a document or a piece of one, in which any language is at home."""
+    if len(key) > _SHORT_NAME:
+        return False
+    words = _split(key)
+    return bool(words) and (words[-1] in _DOCUMENTS or " ".join(words[-2:]) in _PARTS)
+
+
 def _by_name(key: str, text: str) -> Kind | None:
+    if is_document_name(key):
+        return None
     word = _last_word(key) if len(key) <= _SHORT_NAME else ""
     kind = _WORDS.get(word)
     if kind is None:

@@ -63,6 +63,8 @@ def test_a_schema_says_what_is_meant(schema: object, kind: Kind | None) -> None:
         ("message", "hello there", Kind.PROSE),
         ("valid", "hello there", Kind.PROSE),
         ("profile", "hello there", Kind.PROSE),
+        ("file_text", "hello there", Kind.PROSE),
+        ("file_content", "hello there", Kind.PROSE),
         ("x" * 10_000, "hello there", Kind.PROSE),
     ],
 )
