@@ -27,6 +27,7 @@ from typing import Any
 
 import uvloop
 
+from gateway_site import garbage
 from gateway_site.lib.jsontext import encode
 from guardrails.engine import scan
 from guardrails.engine.detector import Context
@@ -216,7 +217,7 @@ TEXTS: dict[str, Callable[[random.Random], Any]] = {
 
 def message_of(value: Any, direction: str) -> dict[str, Any]:
     if direction == "input":
-        params = {"name": "save", "arguments": {"content": value}}
+        params = {"name": "save", "arguments": {"value": value}}
         return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     if isinstance(value, str):
         return {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": value}]}}
@@ -237,6 +238,8 @@ async def measure(name: str, direction: str, policy: str, tells_where: bool) -> 
     # Detectors load their weights and compile their patterns once.
     warm = message_of("Call 555 0100, or write to a@example.com.\n" * 20, direction)
     await scan.inspect(warm, PRESETS[policy], context, services, size=5000)
+    # As a worker does when it has started and when a policy is ready.
+    garbage.settle()
     ticking = asyncio.ensure_future(ticker.run())
     await asyncio.sleep(0.05)
     started = time.perf_counter()

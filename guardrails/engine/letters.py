@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import distinct
+from guardrails.engine.arrays import PIECE, distinct, pieces
 from guardrails.engine.ngrams import WEIGHTS
 
 Floats = npt.NDArray[np.float32]
@@ -47,12 +48,20 @@ class Turn:
 
 def code_of(raw: bytes) -> Codes:
     """The symbol of each character."""
-    return _CODES[np.frombuffer(raw, dtype=np.uint8)]
+    symbols = np.frombuffer(raw, dtype=np.uint8)
+    codes = np.empty(len(symbols), dtype=np.uint8)
+    for start, end in pieces(len(symbols)):
+        codes[start:end] = _CODES[symbols[start:end]]
+    return codes
 
 
 def gains(codes: Codes) -> Floats:
     """How much each character and the next tell, by the table; one fewer than there are characters."""
-    return _table().ravel()[_pairs(codes)]
+    pairs, table = _pairs(codes), _table().ravel()
+    found = np.empty(len(pairs), dtype=np.float32)
+    for start, end in pieces(len(pairs)):
+        found[start:end] = table[pairs[start:end]]
+    return found
 
 
 def told(first: Codes, second: Codes) -> Floats:
@@ -82,13 +91,13 @@ def turned(raw: bytes, also: bytes) -> dict[int, list[tuple[int, int]]]:
         return {}
     codes = code_of(raw)
     blocks, letters = _in_blocks(codes)
-    told = _joined(_table().ravel()[blocks].sum(axis=1, dtype=np.float64))
+    told = _joined(_sums(blocks, _table().ravel()))
     found = _find_turns(blocks, letters, told)
     # Moved among all of ASCII, half of the letters are none.
     odd = told < UNLIKE * np.maximum(letters, _LEAST_LETTERS)
     if odd.any():
         other, of_other = _in_blocks(code_of(raw.translate(also)))
-        now = _joined(_table().ravel()[other].sum(axis=1, dtype=np.float64))
+        now = _joined(_sums(other, _table().ravel()))
         enough = odd & (of_other >= _LEAST_LETTERS) & (of_other > letters) & (now >= LIKE_WRITING * of_other)
         hits = np.flatnonzero(enough & (now / np.maximum(1, of_other) - told / np.maximum(1, letters) >= GAIN))
         if len(hits):
@@ -122,7 +131,15 @@ def _in_blocks(codes: Codes) -> tuple[Pairs, Doubles]:
     blocks = np.full(count * BLOCK, _NOTHING, dtype=np.int16)
     blocks[: len(codes) - 1] = _pairs(codes)
     rows = blocks.reshape(count, BLOCK)
-    return rows, _joined((rows < LETTERS * SYMBOLS).sum(axis=1, dtype=np.float64))
+    return rows, _joined(_sums(rows, _BEGINS_WITH_A_LETTER))
+
+
+def _sums(rows: Pairs, table: npt.NDArray[Any]) -> Doubles:
+    """What a table by pairs has for each row together."""
+    sums = np.empty(len(rows), dtype=np.float64)
+    for start, end in pieces(len(rows), PIECE // BLOCK):
+        sums[start:end] = table[rows[start:end]].sum(axis=1, dtype=np.float64)
+    return sums
 
 
 def _joined(of_blocks: Doubles) -> Doubles:
@@ -131,7 +148,9 @@ def _joined(of_blocks: Doubles) -> Doubles:
 
 
 def _pairs(codes: Codes) -> Pairs:
-    pairs: Pairs = codes[:-1].astype(np.int16) * SYMBOLS + codes[1:]
+    pairs = np.empty(max(0, len(codes) - 1), dtype=np.int16)
+    for start, end in pieces(len(pairs)):
+        pairs[start:end] = codes[start:end].astype(np.int16) * SYMBOLS + codes[start + 1 : end + 1]
     return pairs
 
 
@@ -157,6 +176,7 @@ def _as_bytes(key: list[int]) -> bytes:
 TURNS = _make_turns()
 _CODES = np.full(256, LETTERS, dtype=np.uint8)
 _CODES[65:91] = _CODES[97:123] = np.arange(LETTERS)
+_BEGINS_WITH_A_LETTER = np.arange(SYMBOLS * SYMBOLS) < LETTERS * SYMBOLS
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,7 @@ _P = np.uint32(0x01000193)
 _Q = np.uint32(0x9E3779B1)
 _MAX_WORD = 64
 # Characters of the spans that are summed at a time.
-_MOST_TOGETHER = 262_144
+_MOST_TOGETHER = 32_768
 _POWERS = np.cumprod(np.full(_MAX_WORD, _P, dtype=np.uint32), dtype=np.uint32)
 
 

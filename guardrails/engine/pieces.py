@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import cumulative, repeat
+from guardrails.engine.arrays import cumulative, pieces, repeat
 from guardrails.engine.turns import give_way
 
 Places = npt.NDArray[np.int32]
@@ -60,15 +60,19 @@ class Pieces:
 
     def read(self, how: str) -> Reading:
         """Once: it lets go of the parts."""
-        texts, lengths = _joined(self._texts)
-        begins = cumulative(lengths, np.int64)[:-1]
-        within = np.arange(int(lengths.sum())) - repeat(begins, lengths)
-        first, last, step = (repeat(_array(each), lengths) for each in (self._starts, self._ends, self._steps))
-        starts = np.where(step > 0, first + within * step, np.where(step < 0, last - 1 - within, first))
-        ends = np.where(step > 0, starts + step, np.where(step < 0, starts + 1, last))
-        for parts in (self._texts, self._starts, self._ends, self._steps):
-            _release(parts)
-        return Reading(texts, how, starts.astype(np.int32), ends.astype(np.int32))
+        text, lengths = _joined(self._texts)
+        parts = (_array(each) for each in (self._starts, self._ends, self._steps))
+        of_characters = [repeat(each, lengths) for each in (cumulative(lengths, np.int64)[:-1], *parts)]
+        starts, ends = np.empty(len(text), dtype=np.int32), np.empty(len(text), dtype=np.int32)
+        for here, there in pieces(len(text)):
+            begin, first, last, step = (each[here:there] for each in of_characters)
+            within = np.arange(here, there) - begin
+            found = np.where(step > 0, first + within * step, np.where(step < 0, last - 1 - within, first))
+            starts[here:there] = found
+            ends[here:there] = np.where(step > 0, found + step, np.where(step < 0, found + 1, last))
+        for collected in (self._texts, self._starts, self._ends, self._steps):
+            _release(collected)
+        return Reading(text, how, starts, ends)
 
 
 def _release(parts: list[Any]) -> None:
@@ -118,21 +122,21 @@ def excerpt(text: str, changes: list[Change], how: str, margin: int = 128, whole
     margin = len(text) if len(text) <= whole_to else margin
     gaps = np.flatnonzero(np.asarray(starts[1:]) - np.asarray(ends[:-1]) > 2 * margin) + 1
     edges = [0, *gaps.tolist(), len(changes)]
-    pieces, reached = Pieces(), 0
+    found, reached = Pieces(), 0
     for first, last in pairwise(edges):
         begin, end = max(reached, starts[first] - margin), min(len(text), ends[last - 1] + margin)
-        pieces.separate(reached, begin)
+        found.separate(reached, begin)
         # What is kept goes before what is changed, one for one.
         kept_from, kept_to = (begin, *ends[first : last - 1]), starts[first:last]
-        pieces.extend(
+        found.extend(
             _alternate([text[a:b] for a, b in zip(kept_from, kept_to, strict=True)], texts[first:last]),
             _alternate(kept_from, starts[first:last]),
             _alternate(kept_to, ends[first:last]),
             _alternate([1] * (last - first), steps[first:last]),
         )
-        pieces.put(text[ends[last - 1] : end], ends[last - 1], end, 1)
+        found.put(text[ends[last - 1] : end], ends[last - 1], end, 1)
         reached = end
-    return pieces.read(how)
+    return found.read(how)
 
 
 def _alternate(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:

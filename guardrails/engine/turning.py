@@ -12,8 +12,9 @@ from typing import Any
 import re2
 
 from guardrails.engine import letters
+from guardrails.engine.arrays import pieces
 from guardrails.engine.pieces import Pieces, Reading, windows
-from guardrails.engine.turns import each, give_way
+from guardrails.engine.turns import each, give_way, giving_way
 
 Spans = list[tuple[int, int]]
 # The ways by name; a text is turned back by one of each group once.
@@ -178,7 +179,8 @@ def _in_order(text: str, raw: bytes, hits: Spans) -> Reading:
 
 def _overturned(text: str) -> Iterator[Reading]:
     """Written with letters that stand on their head, to be read from the other side."""
-    if sum(map(text.count, _ON_THEIR_HEAD)) >= _LEAST_HEADS:
+    if sum(text.count(letter) for letter in giving_way(_ON_THEIR_HEAD)) >= _LEAST_HEADS:
         found = Pieces()
-        found.put(text.translate(_HEADS)[::-1], 0, len(text), -1)
+        turned = [text[start:end].translate(_HEADS)[::-1] for start, end in pieces(len(text))]
+        found.put("".join(reversed(turned)), 0, len(text), -1)
         yield found.read("overturned")

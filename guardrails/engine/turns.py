@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 # So long may a thread go on before it gives way; a loop that waits is late by as much.
-_SECONDS = 0.002
+_SECONDS = 0.001
 # Values that are sorted in one call; one or two milliseconds of work.
 _SORTED_AT_ONCE = 2_048
 T = TypeVar("T")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re2
 
+from guardrails.engine.arrays import pieces
 from guardrails.engine.turns import give_way
 from guardrails.language.words import word_set
 
@@ -37,7 +38,9 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
 def readable(text: str) -> str:
     """The text for re2, which takes UTF-8: a lone surrogate becomes a question mark, so that positions stay."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    if text.isascii():
+        return text
+    return "".join([text[start:end].encode("utf-8", "replace").decode("utf-8") for start, end in pieces(len(text))])
 
 
 def _is_abbreviation(text: str, start: int, dot: int, end: int) -> bool:
