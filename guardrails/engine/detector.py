@@ -18,6 +18,7 @@ from guardrails.engine.findings import Finding
 from guardrails.engine.ngrams import Features
 from guardrails.engine.numbers import Number
 from guardrails.engine.segments import Segment
+from guardrails.engine.turns import give_way
 from guardrails.engine.views import View, views
 
 
@@ -78,6 +79,15 @@ class Target:
     def features(self) -> tuple[Features, ...]:
         """The n-grams of each view, in the same order; made when asked for."""
         return tuple(Features(view.text) for view in self.views)
+
+    def release(self) -> None:
+        """Lets go of what was made of the text, a part at a time: the arrays of a long one are a hundred megabytes."""
+        for features in self.__dict__.pop("features", ()):
+            features.release()
+        readings = list(self.__dict__.pop("views", ()))
+        while readings:
+            readings.pop()
+            give_way()
 
 
 @dataclass(frozen=True, slots=True)

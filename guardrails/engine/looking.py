@@ -104,7 +104,9 @@ def release(scan: Scan) -> None:
     """Lets go of what was looked at; to take a large message's parts down takes as long as to put them together."""
     scan.directed.clear()
     scan.present.clear()
-    _empty(scan.targets)
+    while scan.targets:
+        scan.targets.pop().release()
+        give_way()
     _empty(scan.reading.segments)
     for found in scan.found.values():
         _empty(found)

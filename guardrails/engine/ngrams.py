@@ -73,6 +73,13 @@ class Features:
             found = self._words[order] = (_mix(rolled, 16 + order), starts[: len(rolled)])
         return found
 
+    def release(self) -> None:
+        """Lets go of what was kept, an order at a time; it is made again if it is asked for again."""
+        for kept in (self._characters, self._words):
+            while kept:
+                kept.popitem()
+                give_way()
+
     @cached_property
     def _single_words(self) -> tuple[Places, Hashes]:
         return _hash_words(self._points)

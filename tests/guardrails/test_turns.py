@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import traceback
+import tracemalloc
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -343,6 +344,26 @@ def test_what_was_found_is_let_go_of_a_little_at_a_time(monkeypatch: pytest.Monk
         judge([f"leaf {number}" for number in range(3_000)], only("finds-noted"), Services(pool=pool), size=LARGE)
     assert Finds.ended >= 3_000
     assert 0 < longest.calls <= 300, longest.after
+
+
+@claim("guard.loop")
+def test_what_was_made_of_a_long_text_is_let_go_of_a_part_at_a_time(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr(turns, "_SECONDS", -1.0)
+    monkeypatch.setattr(apart, "wait_for_turn", lambda _: held.append(tracemalloc.get_traced_memory()[0]))
+    words = ["the ", "\u0430ll ", "\u0250\u0254\u01dd ", "of in a ", "x\u200b. "]
+    text = "".join(random.Random(1).choices(words, k=40_000))
+    tracemalloc.start()
+    try:
+        judge(text, PRESETS["balanced"], Services(pool=pool), direction="output", size=LARGE)
+    finally:
+        tracemalloc.stop()
+    # Bytes for each character; a view alone has about 12 of them, and all but a view are gone at the last turn.
+    assert max(held) - held[0] > 100 * len(text)
+    assert held[-1] - held[0] < 60 * len(text)
+    assert max(before - after for before, after in itertools.pairwise(held)) < 60 * len(text)
 
 
 @claim("guard.loop")
