@@ -24,10 +24,11 @@ KEY = keys.generate().text
         (f"cut {KEY[:40]}", KEY[15:40]),
         ("Authorization: Bearer canary-9.x_y~z+/=", "canary-9"),
         ("bearer   canary-9", "canary-9"),
+        ("BEARER canary-9", "canary-9"),
         ("https://ada:canary-9@example.test/mcp", "canary-9"),
         ("postgres://user:canary-9@db:5432/x failed", "canary-9"),
     ],
-    ids=["key", "cut key", "header", "bearer", "address", "database"],
+    ids=["key", "cut key", "header", "bearer", "capitals", "address", "database"],
 )
 def test_what_looks_like_a_credential_is_taken_out_of_texts(text: str, secret: str) -> None:
     assert secret not in redact(text)
