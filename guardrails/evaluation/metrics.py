@@ -19,6 +19,7 @@ class Scored:
     label: bool
     source: str = ""
     milliseconds: float = 0.0
+    kind: str = ""
 
 
 def measure(rows: Sequence[Scored], threshold: float) -> dict[str, Any]:
@@ -42,8 +43,9 @@ def measure(rows: Sequence[Scored], threshold: float) -> dict[str, Any]:
         "auroc": auroc(rows),
         "recall_at_1pct_fpr": recall_at_fpr(rows, 0.01),
         "fpr": ratio(alarms, negatives),
-        "fpr_by_source": _by_source(rows, False, threshold),
-        "recall_by_source": _by_source(rows, True, threshold),
+        "fpr_by_source": _shares(rows, False, threshold, "source"),
+        "recall_by_source": _shares(rows, True, threshold, "source"),
+        "recall_by_kind": _shares(rows, True, threshold, "kind"),
         "latency_ms": {"p50": quantile(_times(rows), 0.5), "p99": quantile(_times(rows), 0.99)},
     }
 
@@ -101,13 +103,13 @@ def _times(rows: Sequence[Scored]) -> list[float]:
     return [row.milliseconds for row in rows]
 
 
-def _by_source(rows: Sequence[Scored], label: bool, threshold: float) -> dict[str, float]:
-    """The share that counts as a finding, of the rows with this label, by source."""
+def _shares(rows: Sequence[Scored], label: bool, threshold: float, by: str) -> dict[str, float]:
+    """The share that counts as a finding, of the rows with this label, by their source or kind."""
     found: dict[str, list[bool]] = {}
     for row in rows:
         if row.label is label:
-            found.setdefault(row.source, []).append(row.score >= threshold)
-    return {source: sum(each) / len(each) for source, each in sorted(found.items())}
+            found.setdefault(getattr(row, by), []).append(row.score >= threshold)
+    return {name: sum(each) / len(each) for name, each in sorted(found.items())}
 
 
 # --- spans ----------------------------------------------------------------------------------------------

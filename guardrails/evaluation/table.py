@@ -74,6 +74,8 @@ def as_text(table: Mapping[str, Any]) -> str:
         figures = [_figure(result[column]) for column in _COLUMNS]
         times = [_figure(result["latency_ms"][share], 2) for share in ("p50", "p99")]
         lines.append(f"| {' | '.join([name, str(result['n']), str(result['positives']), *figures, *times])} |")
+    if "web_attack" in table["measured"]:
+        lines += ["", *_kind_lines("web_attack", table["measured"]["web_attack"])]
     for name in ("pii", "secrets"):
         if name in table["measured"]:
             lines += ["", *_span_lines(name, table["measured"][name])]
@@ -83,6 +85,11 @@ def as_text(table: Mapping[str, Any]) -> str:
         for size, each in table["speed"].items()
     ]
     return "\n".join(lines)
+
+
+def _kind_lines(name: str, result: Mapping[str, Any]) -> list[str]:
+    lines = [f"| {name}, by kind | recall |", "|---|---|"]
+    return lines + [f"| {kind} | {_figure(recall)} |" for kind, recall in result["recall_by_kind"].items()]
 
 
 def _span_lines(name: str, result: Mapping[str, Any]) -> list[str]:

@@ -123,7 +123,7 @@ def score(
     for number, row in enumerate(rows, 1):
         opinion = ask(row)
         opinions.append(opinion)
-        scored.append(Scored(opinion.score, label(row), row.source, opinion.milliseconds))
+        scored.append(Scored(opinion.score, label(row), row.source, opinion.milliseconds, row.sub or row.kind))
         if progress is not None and (number % 100 == 0 or number == len(rows)):
             progress(number, len(rows))
     return scored, opinions

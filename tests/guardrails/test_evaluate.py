@@ -57,7 +57,7 @@ def command(*args: Any) -> str:
 
 def test_counts_are_those_at_the_threshold() -> None:
     rows = [
-        Scored(0.9, True, "a", 1.0), Scored(0.5, True, "a", 2.0), Scored(0.4, True, "b", 3.0),
+        Scored(0.9, True, "a", 1.0, "xss"), Scored(0.5, True, "a", 2.0, "sqli"), Scored(0.4, True, "b", 3.0, "sqli"),
         Scored(0.8, False, "a", 4.0), Scored(0.1, False, "c", 5.0),
     ]  # fmt: skip
     assert measure(rows, 0.5) == {
@@ -70,6 +70,7 @@ def test_counts_are_those_at_the_threshold() -> None:
         "recall_at_1pct_fpr": 1 / 3,
         "fpr_by_source": {"a": 1.0, "c": 0.0},
         "recall_by_source": {"a": 1.0, "b": 0.0},
+        "recall_by_kind": {"sqli": 0.5, "xss": 1.0},
         "latency_ms": {"p50": 3.0, "p99": 5.0},
     }  # fmt: skip
 
@@ -238,11 +239,11 @@ def test_what_is_not_there_cannot_be_measured(tmp_path: Path) -> None:
 
 def test_a_detector_is_measured_by_its_highest_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tasks, "TASKS", {"bias": Task("probe")})
-    rows = [Row("a wolf and a wolf", 1, "tale"), Row("a fox", 1, "tale"), Row("a hen", 0, "farm")]
+    rows = [Row("a wolf and a wolf", 1, "tale", sub="x"), Row("a fox", 1, "tale", "y"), Row("a hen", 0, "farm")]
     result = evaluate("bias", rows)
     assert (result["detector"], result["n"], result["positives"]) == ("bias", 3, 2)
     assert (result["precision"], result["recall"], result["fpr"]) == (1.0, 0.5, 0.0)
-    assert result["recall_by_source"] == {"tale": 0.5}
+    assert (result["recall_by_source"], result["recall_by_kind"]) == ({"tale": 0.5}, {"x": 1.0, "y": 0.0})
     assert result["latency_ms"]["p50"] >= 0
 
 
@@ -360,7 +361,7 @@ def test_json_is_one_object_with_every_measure(tmp_path: Path, capsys: pytest.Ca
     assert printed.count("\n") == 1
     assert set(result) >= {
         "n", "positives", "precision", "recall", "f1", "auroc", "recall_at_1pct_fpr", "fpr", "fpr_by_source",
-        "recall_by_source", "latency_ms",
+        "recall_by_source", "recall_by_kind", "latency_ms",
     }  # fmt: skip
     assert (result["n"], result["positives"]) == (4, 2)
     assert set(result["latency_ms"]) == {"p50", "p99"}
@@ -392,6 +393,14 @@ def test_the_published_table_names_its_data_commit_and_machine(tmp_path: Path) -
     assert made["commit"]
     assert made["speed"]["1 kB"]["texts"] == 1
     assert made["speed"]["20 kB"] == {"texts": 0, "p50": None, "p99": None}
+
+
+def test_the_published_table_tells_each_kind_of_attack_apart(tmp_path: Path) -> None:
+    rows = (("sqli", "' OR '1'='1"), ("xss", "good morning"), ("xss", "<img src=x onerror=alert(1)>"), ("norm", "Bern"))
+    write(tmp_path, *[{"text": text, "label": int(sub != "norm"), "sub": sub} for sub, text in rows],
+          name="web_attack_args.jsonl")  # fmt: skip
+    printed = command("bench", "--data", tmp_path)
+    assert "| web_attack, by kind | recall |\n|---|---|\n| sqli | 1.000 |\n| xss | 0.500 |\n" in printed
 
 
 @pytest.mark.claim("guardrails.evaluate-input")
