@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 
 from celery import Celery
-from celery.signals import task_postrun
+from celery.signals import task_postrun, worker_process_init, worker_shutting_down
 
+from gateway_site import lifeline
 from gateway_site.lib import connections
+from servers.runner.confine import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_site.settings")
 
@@ -16,6 +19,9 @@ app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
+# What the worker may take to end when the supervisor was killed; less than that one's own patience.
+_END_SECONDS = 4.0
+_PARENT = os.getppid()
 _threads: list[threading.Thread] = []
 
 
@@ -56,3 +62,14 @@ def _run_beat() -> None:
 def _give_back_connections(**_: object) -> None:
     """A long-lived thread would keep its pooled connection for ever."""
     connections.give_back()
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _end_with_the_worker(**_: object) -> None:
+    """A killed worker leaves no pool that goes on with its jobs beside the next one's."""
+    die_with_parent(signal.SIGKILL)
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _end_without_supervisor(**_: object) -> None:
+    lifeline.end_soon_without(_PARENT, _END_SECONDS)

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,11 +275,15 @@ def test_a_killed_supervisor_leaves_nothing_behind(
     tmp_path: Path, upstream: RecordingUpstream, killed: str
 ) -> None:
     with (
-        own_database() as url, own_redis() as redis,
-        Gateway(tmp_path, config(upstream.url), "uvicorn", 2, {"DATABASE_URL": url, "REDIS_URL": redis}) as gateway,
+        own_database() as url, own_redis() as redis, socket.create_server(("127.0.0.1", 0)) as mute,
+        Gateway(tmp_path, with_mute_server(config(upstream.url), mute), "uvicorn", 2,
+                {"DATABASE_URL": url, "REDIS_URL": redis}) as gateway,
     ):  # fmt: skip
         assert gateway.process is not None
         asyncio.run(call_first(gateway.url("acme", "other"), gateway.key("acme", "load"), "echo"))
+        # A worker asks it for its tools, and waits for the answer.
+        mute.settimeout(60)
+        asking, _ = mute.accept()
         processes, parts = tree(gateway), psutil.Process(gateway.process.pid).children()
         assert len(processes) > len(parts) > 3
         # Nobody sees the others go.
@@ -287,7 +292,15 @@ def test_a_killed_supervisor_leaves_nothing_behind(
             part.kill()
         gateway.process.kill()
         _, alive = psutil.wait_procs(processes, timeout=10)
-        assert alive == []
+        asking.close()
+        assert [command_line(each) for each in alive] == []
+
+
+def with_mute_server(settings: dict[str, Any], listener: socket.socket) -> dict[str, Any]:
+    """With a server that takes connections and never says a word."""
+    mute = {"slug": "mute", "url": f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", "timeout_seconds": 60}
+    first, *others = settings["projects"]
+    return {**settings, "projects": [{**first, "servers": [*first["servers"], mute]}, *others]}
 
 
 PART = """
