@@ -127,9 +127,11 @@ def test_a_key_for_some_tools_has_no_way_round_them(gateway: Gateway, upstream: 
     upstream.messages.clear()
     for uri in ("file:///pub/../etc/shadow", "file:///pub/%2e%2e/etc/shadow", "file:///pub/..%2fetc", "file:///pub/..\\x"):
         assert b"-32602" in call(gateway, "narrow", "resources/read", {"uri": uri})
-    for method in ("tasks/list", "tasks/result", "vendor/anything"):
+    others = ("tasks/list", "tasks/result", "vendor/anything")
+    for method in others:
         assert b" 404 " in call(gateway, "narrow", method, {}).split(b"\r\n")[0]
-    assert upstream.messages == []
+    # The gateway's own discovery of the server may come between.
+    assert not [message for message in upstream.messages if message["method"] in ("resources/read", *others)]
 
 
 @pytest.mark.claim("hostile.flood")
