@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.utils import timezone
@@ -13,7 +13,9 @@ from django.utils import timezone
 from audit import terms
 from audit.models import COMMON, NUMBERS
 from audit.question import LISTED, Cursor, Question, listed
-from audit.ways import Walk
+
+if TYPE_CHECKING:
+    from audit.ways import Walk
 
 SHOWN = (
     "ord", "id", "at", "kind", "project_ref", "project", "actor_kind", "actor_id", "actor", "call_id", "server",
@@ -74,6 +76,18 @@ def statement_of_marks(
     return f"{' UNION ALL '.join(parts)} ORDER BY at DESC LIMIT {limit}", values
 
 
+def statement_of_presence(question: Question, column: str, values: Mapping[int, Any]) -> tuple[str, list[Any]]:
+    """The numbers of the logs that have an event with their value in this column, within the question's window."""
+    where = _Where()
+    where.add(f"event.project_ref = log.column1 AND event.{column} = log.column2")
+    if COMMON[column]:
+        where.add(_is_uncommon(column))
+    _add_bounds(where, question, "event")
+    rows = ", ".join("(%s, %s)" for _ in values)
+    statement = f"SELECT log.column1 FROM (VALUES {rows}) AS log WHERE EXISTS (SELECT 1 FROM audit_event AS event WHERE {where})"  # noqa: S608, E501  our own columns and conditions
+    return statement, [part for each in values.items() for part in each] + where.values
+
+
 def _where(question: Question, walk: Walk, after: Cursor | None) -> _Where:
     where = _Where()
     table, number = ("mark", "mark.event_ord") if walk.finding else ("event", "event.ord")
@@ -128,9 +142,16 @@ def _add_equal(where: _Where, name: str, value: Any) -> None:
     where.add(f"event.{name} = %s", value.hex if is_bare else value)
     common = COMMON.get(name)
     if connection.vendor == "sqlite" and common and value not in common:
-        # It walks along a partial index only where a statement repeats the index's condition word for word.
-        common_ones = f"event.{name} IN ({', '.join(map(repr, common))})"
-        where.add(f"NOT ({common_ones} AND event.{name} IS NOT NULL)" if name in NUMBERS else f"NOT ({common_ones})")
+        where.add(_is_uncommon(name))
+
+
+def _is_uncommon(column: str) -> str:
+    """What has the planner walk along a partial index whose condition does not follow from the value that is asked for.
+
+    SQLite does so only where a statement repeats the condition word for word.
+    """
+    common = f"event.{column} IN ({', '.join(map(repr, COMMON[column]))})"
+    return f"NOT ({common} AND event.{column} IS NOT NULL)" if column in NUMBERS else f"NOT ({common})"
 
 
 def _add_any(where: _Where, alternatives: Iterable[tuple[str, tuple[str, ...]]]) -> None:

@@ -98,9 +98,12 @@ def _walks_of_text(question: Question, refs: list[int]) -> tuple[list[Walk], boo
     found = [_values_of(word, refs) for word in words]
     is_partial = any(each.is_partial for each in found)
     if len(words) == 1:
-        for ref in refs:
-            found[0].add(ref, "subject", digest_of(ref, question.text.strip()))
-            found[0].add(ref, "actor_id", question.text.strip())
+        text = question.text.strip()
+        for column, values in (
+            ("subject", {ref: digest_of(ref, text) for ref in refs}), ("actor_id", dict.fromkeys(refs, text)),
+        ):  # fmt: skip
+            for ref in sorted(narrowing.present(question, column, values)):
+                found[0].add(ref, column, values[ref])
     walks: list[Walk] = []
     for ref in refs:
         if all(each.of(ref) for each in found):

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
-from audit import browsing, storage, terms
+from audit import browsing, narrowing, storage, terms
 from audit.browsing import TooWide
 from audit.entry import Entry, new_id, now
 from audit.indexing import Indexer
@@ -135,6 +135,12 @@ def test_filters_over_many_logs_look_only_where_the_values_have_been_and_miss_no
         assert sorted(ask(logs, server="docs")) == sorted(there)
     [walked] = [each["sql"] for each in asked if "UNION ALL" in each["sql"]]
     assert walked.count("UNION ALL") == 1, "two of the three logs"
+    with CaptureQueriesContext(connection) as asked:
+        assert sorted(ask(logs, text="docs")) == sorted(there)
+    [walked] = [each["sql"] for each in asked if "UNION ALL" in each["sql"]]
+    assert walked.count("UNION ALL") == 1, "nobody and nothing hidden is called so in any log"
+    new = write(1, project_ref=3, actor_id="mgw0000009", server="clock")
+    assert ask(logs, text="mgw0000009") == new
     # While the index is behind, every log is looked into.
     IndexState.objects.update(checkpoint_id=0)
     there += write(1, project_ref=3, server="docs")
@@ -235,6 +241,21 @@ def test_every_walk_follows_an_index() -> None:
     for name, value in rare.items():
         plan = explained(partial(ask, **{name: value}))
         assert f"event_{name}" in plan or f"{name}_at" in plan, (name, plan)
+
+
+@pytest.mark.claim("browse.filters")
+@pytest.mark.django_db(transaction=True)
+def test_what_has_a_value_in_which_log_is_told_along_an_index() -> None:
+    write(3)
+    write(1, ago=timedelta(days=3), project_ref=2, actor_id="x")
+    for column in FILTERS:
+        value = 9 if column in ("policy_version", "upstream_status", "rpc_code") else "x"
+        present = partial(narrowing.present, Question(ALL), column, {1: value, 2: value, 3: value})
+        assert present() == ({2} if column == "actor_id" else set())
+        plan = explained(present)
+        assert f"event_{column}" in plan or f"{column}_at" in plan, (column, plan)
+    recent = Question(ALL, since=now() - timedelta(days=2))
+    assert narrowing.present(recent, "actor_id", {1: "x", 2: "x"}) == set(), "not in this window of time"
 
 
 def explained(work: Callable[[], Any]) -> str:
