@@ -82,8 +82,10 @@ class Target:
 
     def release(self) -> None:
         """Lets go of what was made of the text, a part at a time: the arrays of a long one are a hundred megabytes."""
-        for features in self.__dict__.pop("features", ()):
-            features.release()
+        features = list(self.__dict__.pop("features", ()))
+        while features:
+            features.pop().release()
+            give_way()
         readings = list(self.__dict__.pop("views", ()))
         while readings:
             readings.pop()

@@ -79,6 +79,8 @@ class Features:
             while kept:
                 kept.popitem()
                 give_way()
+        self.__dict__.pop("_single_words", None)
+        give_way()
 
     @cached_property
     def _single_words(self) -> tuple[Places, Hashes]:

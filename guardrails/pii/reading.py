@@ -13,7 +13,7 @@ import numpy.typing as npt
 import re2
 
 from guardrails.engine.arrays import cumulative, pieces
-from guardrails.engine.turns import give_way
+from guardrails.engine.turns import give_way, giving_way
 
 # Of an automaton; it grows with the texts that it has seen until it is full, and then begins anew.
 _MAX_PATTERN_BYTES = 8 << 20
@@ -54,9 +54,12 @@ class Reading:
         if text.isascii():
             self.data = text.encode()
         else:
-            self.data = text.encode("utf-8", "replace")
-            text = self.data.decode()
-            first = (np.frombuffer(self.data, dtype=np.uint8) & 0xC0) != 0x80
+            parts = [text[start:end].encode("utf-8", "replace") for start, end in pieces(len(text))]
+            self.data = b"".join(parts)
+            text = "".join([part.decode() for part in giving_way(parts)])
+            octets, first = np.frombuffer(self.data, dtype=np.uint8), np.empty(len(self.data), dtype=np.bool_)
+            for start, end in pieces(len(octets)):
+                first[start:end] = (octets[start:end] & 0xC0) != 0x80
             self._starts = cumulative(first, np.int64)
         self.text = text
 

@@ -367,6 +367,24 @@ def test_what_was_made_of_a_long_text_is_let_go_of_a_part_at_a_time(
 
 
 @claim("guard.loop")
+def test_the_readings_of_a_long_text_are_let_go_of_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_SECONDS", -1.0)
+    words = ["the ", "\u0430ll ", "\u0250\u0254\u01dd ", "x\u200b. "]
+    made = target("".join(random.Random(1).choices(words, k=20_000)))
+    assert len(made.views) > 3
+    tracemalloc.start()
+    try:
+        for features in made.features:
+            features.words(1)
+        held = [tracemalloc.get_traced_memory()[0]]
+        turns.taking_turns(lambda: held.append(tracemalloc.get_traced_memory()[0]), made.release)
+    finally:
+        tracemalloc.stop()
+    assert max(earlier - later for earlier, later in itertools.pairwise(held)) < held[0] / 4
+    assert held[-1] < held[0] / 4
+
+
+@claim("guard.loop")
 def test_the_pool_waits_until_the_loop_has_had_its_turn(pool: ThreadPoolExecutor) -> None:
     order: list[str] = []
 
