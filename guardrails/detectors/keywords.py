@@ -10,7 +10,7 @@ import ahocorasick
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import lower, pieces
+from guardrails.engine.arrays import lower, pieces, points_of, text_of
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.views import View
@@ -70,14 +70,14 @@ def _collapse(text: str) -> tuple[str, npt.NDArray[np.intp] | None]:
     """The text with each run of white space as one space, and where its characters stood if they moved."""
     if text.isascii() and not any(each in text for each in ("\t", "\n", "\r", "\v", "\f", "  ")):
         return text, None
-    points = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
+    points = points_of(text, "replace")
     is_space = np.isin(points, _SPACES)
     repeats = is_space.copy()
     repeats[1:] &= is_space[:-1]
     repeats[:1] = False
     places = np.flatnonzero(~repeats)
     plain = np.where(is_space, np.uint32(32), points)[places].astype(np.uint32)
-    return plain.tobytes().decode("utf-32-le", "replace"), places
+    return text_of(plain, "replace"), places
 
 
 _SPACES = np.array([ord(each) for each in " \t\n\r\v\f\u00a0\u2028\u2029\u3000"], dtype=np.uint32)

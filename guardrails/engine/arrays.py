@@ -38,9 +38,23 @@ def repeat(values: Array, counts: Array) -> Array:
         return np.repeat(values, counts)
     found = np.empty(total, dtype=values.dtype)
     for start, end in pieces(total):
-        first, last = np.searchsorted(bounds, start, "right") - 1, np.searchsorted(bounds, end, "left")
-        here = np.minimum(bounds[first + 1 : last + 1], end) - np.maximum(bounds[first:last], start)
-        found[start:end] = np.repeat(values[first:last], here)
+        some, here = repeated(bounds, start, end)
+        found[start:end] = np.repeat(values[some], here)
+    return found
+
+
+def repeated(bounds: Array, start: int, end: int) -> tuple[slice, Array]:
+    """Which values, repeated up to these bounds, make the elements from start to end, and how often each of them."""
+    first, last = int(np.searchsorted(bounds, start, "right")) - 1, int(np.searchsorted(bounds, end, "left"))
+    return slice(first, last), np.minimum(bounds[first + 1 : last + 1], end) - np.maximum(bounds[first:last], start)
+
+
+def sums_from(starts: Array, values: Array) -> Array:
+    """The sum of the values from each start to the next one, the last to the end."""
+    found = np.empty(len(starts), dtype=values.dtype)
+    for first, last in pieces(len(starts)):
+        begin, end = int(starts[first]), int(starts[last]) if last < len(starts) else len(values)
+        found[first:last] = np.add.reduceat(values[begin:end], starts[first:last] - begin, dtype=values.dtype)
     return found
 
 
@@ -86,6 +100,22 @@ def lower(text: str) -> str:
     if text.isascii() or "\u03a3" in text:
         return text.lower()
     return "".join([text[start:end].lower() for start, end in pieces(len(text))])
+
+
+def points_of(text: str, errors: str = "surrogatepass") -> npt.NDArray[np.uint32]:
+    """The code points of a text, to be read only; `errors` as for `str.encode`."""
+    if len(text) <= PIECE:
+        return np.frombuffer(text.encode("utf-32-le", errors), dtype=np.uint32)
+    found = np.empty(len(text), dtype=np.uint32)
+    for start, end in pieces(len(text)):
+        found[start:end] = np.frombuffer(text[start:end].encode("utf-32-le", errors), dtype=np.uint32)
+    return found
+
+
+def text_of(points: npt.NDArray[np.uint32], errors: str = "surrogatepass") -> str:
+    """The text with these code points; `errors` as for `bytes.decode`."""
+    parts = (points[start:end].tobytes() for start, end in pieces(len(points)))
+    return "".join([part.decode("utf-32-le", errors) for part in parts])
 
 
 def between_words(text: str) -> Iterator[tuple[int, int]]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import re2
 
 from guardrails.engine import bases, disguising
-from guardrails.engine.arrays import distinct
+from guardrails.engine.arrays import distinct, points_of
 from guardrails.engine.bases import plain
 from guardrails.engine.pieces import Change, Pieces, Reading, excerpt
 from guardrails.engine.turning import turnings
@@ -199,10 +199,6 @@ def _paired(text: str) -> str:
 # Hidden in characters that nobody sees
 
 
-def _points(text: str) -> npt.NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
 def _runs(places: npt.NDArray[np.intp], least: int) -> Iterator[tuple[int, int]]:
     """First and last of the places that follow one another, where there are enough."""
     if len(places) < least:
@@ -217,7 +213,7 @@ def _runs(places: npt.NDArray[np.intp], least: int) -> Iterator[tuple[int, int]]
 
 def _tags(text: str) -> Reading | None:
     """The tag characters, which repeat ASCII from U+E0020 on."""
-    points = _points(text)
+    points = points_of(text)
     found = Pieces()
     for start, end in _runs(np.flatnonzero((points >= 0xE0001) & (points <= 0xE007F)), 2):
         if start and text[start - 1] == "\U0001f3f4" and end - start <= 8:
@@ -231,7 +227,7 @@ def _tags(text: str) -> Reading | None:
 
 def _selectors(text: str) -> Reading | None:
     """Bytes as the 256 variation selectors, in rows or one behind each letter."""
-    points = _points(text)
+    points = points_of(text)
     first, second = (points >= 0xFE00) & (points <= 0xFE0F), (points >= 0xE0100) & (points <= 0xE01EF)
     places = np.flatnonzero(first | second)
     if len(places) < 4:
@@ -252,7 +248,7 @@ def _selectors(text: str) -> Reading | None:
 
 def _bits(text: str) -> Reading | None:
     """Bytes in two invisible characters that stand for 0 and 1."""
-    points = _points(text)
+    points = points_of(text)
     places = np.flatnonzero(((points >= 0x200B) & (points <= 0x200D)) | (points == 0x2060) | (points == 0xFEFF))
     found = Pieces()
     for start, end in _runs(places, 32):

@@ -6,7 +6,7 @@ import numpy as np
 import re2
 
 from guardrails.engine import letters
-from guardrails.engine.arrays import cumulative
+from guardrails.engine.arrays import cumulative, points_of, text_of
 from guardrails.engine.pieces import Change, Pieces, Reading, excerpt, windows
 from guardrails.engine.turns import each
 
@@ -105,14 +105,14 @@ class _Tokens:
         changed = (cumulative(steps[:-1], steps.dtype)[1:] > 0) & (self._raw != self._folded)
         changed[self._ends - 1] &= self._raw[self._ends - 1] != ord("!")
         places = np.flatnonzero(changed)
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()
+        points = points_of(text).copy()
         points[places] = self._folded[places]
         either = places[_IS_EITHER[self._raw[places]]]
         around = letters.code_of(b" " + self._folded.tobytes() + b" ")
         before, after = around[either], around[either + 2]
         likely_i, likely_l = (letters.told(before, each) + letters.told(each, after) for each in (_I, _L))
         points[either[likely_l > likely_i]] = ord("l")
-        return points.tobytes().decode("utf-32-le", "surrogatepass")
+        return text_of(points)
 
 
 def _close_together(begins: letters.Places, ends: letters.Places) -> list[tuple[int, int]]:

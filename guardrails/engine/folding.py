@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import cumulative, pieces
+from guardrails.engine.arrays import cumulative, pieces, points_of, text_of
 from guardrails.engine.pieces import Reading, windows
 
 Points = npt.NDArray[np.uint32]
@@ -110,7 +110,7 @@ _TWINS = _by_twin(_SIMILAR) | _SAMES
 
 def fold(text: str) -> Reading | None:
     """The plain reading of a text, or of what surrounds the hidden parts of a long one; None when nothing is hidden."""
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    points = points_of(text)
     flags = _flags()[points]
     if not (flags & _NOTABLE).any():
         return None
@@ -141,7 +141,7 @@ def hidden_places(text: str) -> list[int]:
     """Where characters stand that show nothing, or turn the line around, and that plain writing does not need."""
     if text.isascii() and is_plain(text.encode()):
         return []
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    points = points_of(text)
     gone = (_flags()[points] & _INVISIBLE) != 0
     return [int(place) for place in np.flatnonzero(gone & ~_usual_invisibles(points, gone))]
 
@@ -180,7 +180,7 @@ def _rewrite_piece(
     points: Points, kept: npt.NDArray[np.intp], changed: Mask, twins: Mask
 ) -> tuple[str, npt.NDArray[np.intp]]:
     """What some characters are made into, and how many characters each of them."""
-    letters = list(points[kept].tobytes().decode("utf-32-le", "replace"))
+    letters = list(text_of(points[kept], "replace"))
     lengths = np.ones(len(kept), dtype=np.intp)
     for index in np.flatnonzero(changed[kept]).tolist():
         letter = letters[index]

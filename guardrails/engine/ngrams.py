@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import cumulative, distinct, lower, pieces
+from guardrails.engine.arrays import cumulative, distinct, lower, pieces, points_of, sums_from
 from guardrails.engine.turns import give_way
 
 Hashes = npt.NDArray[np.uint32]
@@ -113,7 +113,7 @@ def _hash_words(points: Hashes) -> tuple[Places, Hashes]:
     latest = np.maximum.accumulate(np.where(begins, np.arange(len(points)), 0))
     place = np.minimum(np.arange(len(points)) - latest, _MAX_WORD - 1)
     terms = np.where(inside, points * _POWERS[place], np.uint32(0)).astype(np.uint32)
-    return starts, np.add.reduceat(terms, starts, dtype=np.uint32)
+    return starts, sums_from(starts, terms)
 
 
 def _is_word(points: Hashes) -> npt.NDArray[np.bool_]:
@@ -132,7 +132,7 @@ def _cut(hashes: Hashes, shift: np.uint32, first: Places, last: Places) -> tuple
 
 def lowered_points(text: str) -> Hashes:
     """The code points of a text in lower case."""
-    return np.frombuffer(lower(text).encode("utf-32-le", "replace"), dtype=np.uint32)
+    return points_of(lower(text), "replace")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import cumulative, pieces, repeat
+from guardrails.engine.arrays import pieces, repeated
 from guardrails.engine.turns import give_way
 
 Places = npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.int64]
 
 
 class Reading(NamedTuple):
@@ -24,11 +25,34 @@ class Reading(NamedTuple):
     ends: Places
 
 
+class _Block(NamedTuple):
+    """Some parts: their texts together, where each begins in that and the last ends, and what they came from."""
+
+    text: str
+    bounds: Numbers
+    starts: Numbers
+    ends: Numbers
+    steps: Numbers
+
+    def places(self, here: int, there: int) -> tuple[Numbers, Numbers]:
+        """What the characters from `here` to `there` start and end at."""
+        some, counts = repeated(self.bounds, here, there)
+        begin, first, last, step = (
+            np.repeat(each[some], counts) for each in (self.bounds, self.starts, self.ends, self.steps)
+        )
+        within = np.arange(here, there) - begin
+        found = np.where(step > 0, first + within * step, np.where(step < 0, last - 1 - within, first))
+        return found, np.where(step > 0, found + step, np.where(step < 0, found + 1, last))
+
+
 class Pieces:
     """Collects parts in their order.
 
     A step of 1 or more says that each character came from that many, one after the other; 0 that all came from the
     whole of the part; -1 that they came one by one from its end.
+
+    Some thousand are kept as they came, the rest in blocks: lists of a million grow by being copied, all at the same
+    time, and take as long again to let go of.
     """
 
     def __init__(self) -> None:
@@ -36,9 +60,11 @@ class Pieces:
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._steps: list[int] = []
+        self._blocks: list[_Block] = []
+        self._in_blocks = 0
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return self._in_blocks + len(self._texts)
 
     def put(self, text: str, start: int, end: int, step: int = 0) -> None:
         if text:
@@ -46,63 +72,50 @@ class Pieces:
             self._starts.append(start)
             self._ends.append(end)
             self._steps.append(step)
+            if len(self._texts) >= _AT_ONCE:
+                self._close_block()
 
     def extend(self, texts: list[str], starts: list[int], ends: list[int], steps: list[int]) -> None:
-        self._texts += texts
-        self._starts += starts
-        self._ends += ends
-        self._steps += steps
+        for first in range(0, len(texts), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            self._texts += texts[some]
+            self._starts += starts[some]
+            self._ends += ends[some]
+            self._steps += steps[some]
+            self._close_block()
 
     def separate(self, start: int, end: int) -> None:
         """Between parts that do not touch: a line feed that stands for what was left out."""
-        if self._texts:
+        if len(self):
             self.put("\n", start, end)
 
     def read(self, how: str) -> Reading:
         """Once: it lets go of the parts."""
-        text, lengths = _joined(self._texts)
-        parts = (_array(each) for each in (self._starts, self._ends, self._steps))
-        of_characters = [repeat(each, lengths) for each in (cumulative(lengths, np.int64)[:-1], *parts)]
+        self._close_block()
+        text = "".join([block.text for block in self._blocks])
         starts, ends = np.empty(len(text), dtype=np.int32), np.empty(len(text), dtype=np.int32)
-        for here, there in pieces(len(text)):
-            begin, first, last, step = (each[here:there] for each in of_characters)
-            within = np.arange(here, there) - begin
-            found = np.where(step > 0, first + within * step, np.where(step < 0, last - 1 - within, first))
-            starts[here:there] = found
-            ends[here:there] = np.where(step > 0, found + step, np.where(step < 0, found + 1, last))
-        for collected in (self._texts, self._starts, self._ends, self._steps):
-            _release(collected)
+        reached = 0
+        self._blocks.reverse()
+        while self._blocks:
+            block = self._blocks.pop()
+            for here, there in pieces(len(block.text)):
+                to = slice(reached + here, reached + there)
+                starts[to], ends[to] = block.places(here, there)
+            reached += len(block.text)
+            give_way()
         return Reading(text, how, starts, ends)
 
-
-def _release(parts: list[Any]) -> None:
-    """To let go of a million at once takes as long as to make them."""
-    while parts:
-        del parts[-_AT_ONCE:]
+    def _close_block(self) -> None:
+        bounds = np.cumsum([0, *map(len, self._texts)], dtype=np.int64)
+        numbers = (np.array(each, dtype=np.int64) for each in (self._starts, self._ends, self._steps))
+        self._blocks.append(_Block("".join(self._texts), bounds, *numbers))
+        self._in_blocks += len(self._texts)
+        for collected in (self._texts, self._starts, self._ends, self._steps):
+            collected.clear()
         give_way()
 
 
-def _array(values: list[int]) -> npt.NDArray[np.int64]:
-    """Of many numbers a piece at a time, as each call keeps the interpreter."""
-    array = np.empty(len(values), dtype=np.int64)
-    for start in range(0, len(values), _AT_ONCE):
-        array[start : start + _AT_ONCE] = values[start : start + _AT_ONCE]
-        give_way()
-    return array
-
-
-def _joined(texts: list[str]) -> tuple[str, npt.NDArray[np.int64]]:
-    """The texts as one, and how long each is."""
-    lengths = np.empty(len(texts), dtype=np.int64)
-    parts = []
-    for start in range(0, len(texts), _AT_ONCE):
-        some = texts[start : start + _AT_ONCE]
-        lengths[start : start + _AT_ONCE] = list(map(len, some))
-        parts.append("".join(some))
-        give_way()
-    return "".join(parts), lengths
-
-
+# Parts of one block.
 _AT_ONCE = 8_192
 
 

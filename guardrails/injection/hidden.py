@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
+from guardrails.engine.arrays import points_of
 from guardrails.engine.hits import Hit
 
 CATEGORY = "HIDDEN_TEXT"
@@ -47,7 +48,7 @@ def find_characters(text: str) -> list[Hit]:
     found = _terminal_codes(text) if "\x1b" in text or "\x9b" in text else []
     if text.isascii():
         return found
-    points = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
+    points = points_of(text, "replace")
     if int(points.max()) < 0xAD:
         return found
     found += _tags(points)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from guardrails.engine.arrays import between_words
+from guardrails.engine.arrays import between_words, points_of, text_of
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -59,8 +59,8 @@ def _split(text: str) -> list[str]:
         return text.translate(_TO_SPACE).split()
     for apostrophe in "'\u2019\u02bc":
         text = text.replace(apostrophe, "")
-    points = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
-    return np.where(is_letter(points), points, np.uint32(32)).astype(np.uint32).tobytes().decode("utf-32-le").split()
+    points = points_of(text, "replace")
+    return text_of(np.where(is_letter(points), points, np.uint32(32)).astype(np.uint32)).split()
 
 
 def is_letter(points: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import os
 import random
+import subprocess
 import sys
 import threading
 import traceback
@@ -25,6 +27,7 @@ from guardrails.detectors import prompt_injection, size, toxicity
 from guardrails.detectors.keywords import Keywords
 from guardrails.engine import apart, arrays, ngrams, scan, turns
 from guardrails.engine import detector as registry
+from guardrails.engine import pieces as parts
 from guardrails.engine.detector import Context, SeveralDetector, Target, TextDetector
 from guardrails.engine.findings import Action, Blocked, Finding, Report, Verdict
 from guardrails.engine.lent import Services
@@ -192,6 +195,7 @@ def only(detector: str, **config: Any) -> Policy:
 
 def in_pieces_of(patch: pytest.MonkeyPatch, length: int) -> None:
     patch.setattr(arrays, "PIECE", length)
+    patch.setattr(parts, "_AT_ONCE", length)
     patch.setattr(ngrams, "_MOST_TOGETHER", length)
     patch.setattr(prompt_injection, "_MOST_TOGETHER", length)
     patch.setattr(toxicity, "_MOST_TOGETHER", length)
@@ -246,6 +250,21 @@ def test_arrays_in_pieces_are_what_one_call_makes(values: list[int], length: int
             assert ours.tolist() == theirs.tolist()
         for ours, theirs in zip(arrays.distinct_and_places(array), np.unique(array, return_inverse=True), strict=True):
             assert ours.tolist() == theirs.tolist()
+        starts = np.flatnonzero(counts % 2)
+        if len(starts):
+            assert arrays.sums_from(starts, counts).tolist() == np.add.reduceat(counts, starts).tolist()
+
+
+@claim("guard.pieces")
+@given(st.text(st.characters(), max_size=40), st.integers(1, 9))
+def test_code_points_in_pieces_are_those_of_the_whole_text(text: str, length: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrays, "PIECE", length)
+        points = arrays.points_of(text)
+        assert points.tolist() == [ord(letter) for letter in text]
+        assert arrays.text_of(points) == text
+        plain = text.encode("utf-32-le", "replace").decode("utf-32-le")
+        assert arrays.text_of(arrays.points_of(text, "replace")) == plain
 
 
 @claim("guard.pieces")
@@ -266,15 +285,16 @@ def test_a_text_alone_scores_as_it_does_among_others(name: str) -> None:
     ["abcdefghij klm\n.", "0123456789abcdef", "\u0430\u0435bcd e\u200bf\n", "\u0250\u0254\u01ddab c\n"],
 )
 def test_no_call_that_keeps_the_interpreter_gets_a_long_array(alphabet: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # These are the calls of numpy that do not let go of it.
-    lengths = {"cumsum": 0, "repeat": 0, "unique": 0}
+    # These are the calls of numpy that do not let go of it; what is read as 32 bits was a text that was encoded.
+    lengths = {"cumsum": 0, "repeat": 0, "unique": 0, "frombuffer": 0}
 
     def noting(name: str) -> Any:
         plain = getattr(np, name)
 
         def call(values: Any, *arguments: Any, **named: Any) -> Any:
             made = plain(values, *arguments, **named)
-            lengths[name] = max(lengths[name], len(values), len(made))
+            if name != "frombuffer" or made.dtype == np.uint32:
+                lengths[name] = max(lengths[name], len(made) if name == "frombuffer" else max(len(values), len(made)))
             return made
 
         return call
@@ -382,6 +402,19 @@ def test_the_readings_of_a_long_text_are_let_go_of_one_by_one(monkeypatch: pytes
         tracemalloc.stop()
     assert max(earlier - later for earlier, later in itertools.pairwise(held)) < held[0] / 4
     assert held[-1] < held[0] / 4
+
+
+@claim("guard.loop")
+@pytest.mark.parametrize(
+    "module", ["gateway_site.asgi", "gateway_site.server", "gateway_site.celery", "guardrails.engine.scan"]
+)
+def test_no_process_of_ours_has_the_kernel_clear_huge_pages(module: str) -> None:
+    asked = "import {}, numpy; print(numpy._core.multiarray._set_madvise_hugepage(False))"
+    environment = {name: value for name, value in os.environ.items() if name != "NUMPY_MADVISE_HUGEPAGE"}
+    done = subprocess.run(
+        [sys.executable, "-c", asked.format(module)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == "False"
 
 
 @claim("guard.loop")
