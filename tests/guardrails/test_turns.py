@@ -405,6 +405,22 @@ def test_the_readings_of_a_long_text_are_let_go_of_one_by_one(monkeypatch: pytes
 
 
 @claim("guard.loop")
+def test_to_put_a_long_text_together_takes_little_more_memory_than_it_has_itself() -> None:
+    found = parts.Pieces()
+    for place in range(0, 400_000, 4):
+        found.put("word ", place, place + 4)
+    tracemalloc.start()
+    try:
+        read = found.read("put together")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # A byte for the character, and two numbers of four bytes for where it came from.
+    assert len(read.text) == 500_000
+    assert peak < 16 * len(read.text)
+
+
+@claim("guard.loop")
 @pytest.mark.parametrize(
     "module", ["gateway_site.asgi", "gateway_site.server", "gateway_site.celery", "guardrails.engine.scan"]
 )
