@@ -82,7 +82,8 @@ class Pieces:
             self._starts += starts[some]
             self._ends += ends[some]
             self._steps += steps[some]
-            self._close_block()
+            if len(self._texts) >= _AT_ONCE:
+                self._close_block()
 
     def separate(self, start: int, end: int) -> None:
         """Between parts that do not touch: a line feed that stands for what was left out."""
