@@ -10,7 +10,7 @@ import re2
 _ROUNDS = 3
 _OVERLONG = re2.compile(
     r"(?i)%(?:c0|e0%80|f0%80%80|fc%80%80%80%80)%(?:ae|2e|af|2f|5c|9c)|%c1%(?:9c|1c|af|pc|8s)|%c0%9v|%c0%qf|"
-    r"%u221[56]|%u2024|%uff0[ef]|%u002[ef]|%u005c|%bg%qf"
+    r"%c0%?[56]e|%c0\.|%f8%80%80%80%a[ef]|%u221[56]|%u2024|%uff0[ef]|%u002[ef]|%u005c|%uefc8|%uf025|%bg%qf"
 )
 _HEX = re2.compile(r"(?i)0x(2e|2f|5c)")
 _LOST = re2.compile(r"(?i)(\.|^|/|[a-z0-9])2f|\.5c|(?:^|[/\\2f])2e2e")
@@ -41,7 +41,7 @@ def unescape(text: str) -> str:
 
 def _shorten(match: re2._Match) -> str:
     spelled = match.group(0).lower()
-    if spelled.endswith(("ae", "2e", "2024", "0e")):
+    if spelled.endswith(("ae", "2e", "5e", "6e", "2024", "0e", "c0.")):
         return "."
     return "\\" if spelled.endswith(("5c", "9c", "1c", "2216")) else "/"
 

@@ -10,14 +10,15 @@ SQL = "SQL_INJECTION"
 
 # White space as databases and URLs have it.
 _S = r"(?:\s|\+|/\*[^*]*\*/|%20|%09|%0a|%0d)"
-_Q = r"['\"`\x{2019}\x{2032}\x{201d}]"
-_M = r"['\"\x{2019}\x{2032}\x{201d}]"
+_Q = r"['\"`\x{2018}\x{2019}\x{2032}\x{201c}\x{201d}]"
+_M = r"['\"\x{2018}\x{2019}\x{2032}\x{201c}\x{201d}]"
 _VERB = (
     r"(?:select|insert\s+into|update\s+\S+\s+set|delete\s+from|drop\s+(?:table|database|schema|view|user|function)|"
     r"create\s+(?:table|user|function)|alter\s+(?:table|user|database)|truncate\s+table|exec(?:ute)?\s*[\s(]|"
     r"declare\s+@|"
     r"shutdown\b|waitfor\s+delay|merge\s+into|grant\s+\S+\s+(?:on|to)\s|begin\s+(?:dbms|declare)|"
-    r"copy\s+\S+\s+(?:from|to)\s|load\s+data|call\s+\w+\(|set\s+@|if\s*\(|xp_cmdshell|vacuum\b|attach\s+database)"
+    r"copy\s+\S+\s+(?:from|to)\s|load\s+data|call\s+\w+\(|set\s+@|if\s*\(|xp_cmdshell|vacuum\b|attach\s+database|"
+    r"desc(?:ribe)?\s+\w+\s*;|revoke\s+\S+\s+from\s)"
 )
 _FROM_A_SERVER = (
     r"information_schema|sys(?:objects|columns|databases|users)\b|pg_(?:catalog|user|shadow|tables|database)\b|"
@@ -73,7 +74,8 @@ MARKS = (
     ),
     Mark(
         SQL, 0.7, Reach.WHOLE,
-        rf"^[\s'\")]*(?:or|and|\|\||&&){_S}*[\s(]*(?:\w+|{_Q}\w*{_Q}){_S}*(?:=|<|>|like){_S}*(?:\w+|"
+        rf"^[\s'\")]*(?:(?:or|and)(?:{_S}+[\s(]*\w+|\(+\w+|[\s(]*(?:\d+|{_Q}\w*{_Q}))|"
+        rf"(?:\|\||&&){_S}*[\s(]*(?:\w+|{_Q}\w*{_Q})){_S}*(?:=|<|>|like){_S}*(?:\w+|"
         rf"{_Q}\w*{_Q}?)[\s)]*(?:--|#|/\*|\x{{2013}}|;|$)",
     ),
     Mark(
@@ -85,7 +87,7 @@ MARKS = (
     Mark(SQL, 0.8, Reach.WHOLE, r"^[\s\d'\")]*(?:or|and)\s+(?:true|false)\s*(?:--|#|;|/\*|$)"),
     Mark(
         SQL, 0.85, Reach.VALUE,
-        rf"(?:^|[\s'\")(,;|&+*/=-]){_TELLING}\s*\(\s*(?:[\d'\"(@~]|null|char|0x|select|concat|rand|now|md5|repeat)",
+        rf"(?:^|[\s'\")(,;|&+*/=-]){_TELLING}\s*\(\s*(?:[\d'\"(@~\[]|null|char|0x|select|concat|rand|now|md5|repeat)",
     ),
     Mark(
         SQL, 0.85, Reach.VALUE,
@@ -151,6 +153,24 @@ MARKS = (
     Mark(
         SQL, 0.75, Reach.WHOLE,
         rf"{_Q}\s*\)*\s*(?:as\s+\w+\s+)?where\s+\d+\s*=\s*\d+|\bas\s+\w+\s+where\s+\d+\s*=\s*\d+",
+    ),
+    # A connective that begins a value, and what is compared after it.
+    Mark(
+        SQL, 0.7, Reach.WHOLE,
+        rf"^[\s)]*(?:or|and|xor)\s+(?:n?{_M}[^'\"]{{0,64}}{_M}|\d+)\s*(?:=|<>|!=|<|>|(?:not\s+)?in\s*\(|between\s+\S+\s+and\b|"
+        r"like\s)|^\d+(?:or|and)\d+\s*=\s*\d+|^\s*or\s+\d+\s*(?:/\*|--|#)",
+    ),
+    Mark(
+        SQL, 0.75, Reach.WHOLE,
+        rf"{_M}\s*(?:grant|revoke)\s+\w+\s+(?:to|from)\s|{_M}\s*\|\|\s*\w+\.\w+\s*(?:\(|$)",
+        closes=True,
+    ),
+    Mark(SQL, 0.7, Reach.WHOLE, r"\(\s*select\s+top\s+\d|[a-z]/\*\*/[a-z]+\s+[a-z]+/\*\*/[a-z]|\bsel/\*.*\*/ect\b"),
+    # A value that is an operator between two marks, or marks and brackets that close what was never opened.
+    Mark(
+        SQL, 0.55, Reach.WHOLE,
+        rf"^{_M}\s*[-&^*+/|=%]{{1,2}}\s*{_M}$|^['\"`]\){{1,4}};?$|"
+        r"^(?:%2[27]|%60|%29|%5c|%20)*%2[27](?:%2[27]|%60|%29|%5c|%20)+$",
     ),
     # In a statement that is meant to be one, these still leave the database.
     Mark(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import re2
 
-from guardrails.attacks import data, libinjection, nosql, path, script, sql, url
+from guardrails.attacks import data, host, libinjection, nosql, path, script, shell, sql, url
 from guardrails.attacks.command import COMMAND
 from guardrails.attacks.directory import LDAP, XPATH
 from guardrails.attacks.marks import Reach, table
@@ -20,7 +20,7 @@ from guardrails.attacks.xml import XXE
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.hits import Hit
-from guardrails.engine.kinds import is_document_name, kind_of
+from guardrails.engine.kinds import is_document_name, is_host_name, kind_of
 from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.engine.turning import KEYED, ORDERED
@@ -29,7 +29,7 @@ from guardrails.language.sentences import readable
 from guardrails.language.settings import read_strings
 
 CATEGORIES = (
-    sql.SQL, nosql.NOSQL, script.XSS, COMMAND, path.PATH, url.SSRF, TEMPLATE, data.OBJECT, XXE, LDAP, XPATH,
+    sql.SQL, nosql.NOSQL, script.XSS, COMMAND, path.PATH, host.SSRF, TEMPLATE, data.OBJECT, XXE, LDAP, XPATH,
 )  # fmt: skip
 # Longer texts are no values that an attack alone fills.
 VALUE = 1_024
@@ -81,7 +81,7 @@ class WebAttack(TextDetector):
 
     name: ClassVar[str] = "web_attack"
     label: ClassVar[str] = "Injection and traversal attacks"
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
@@ -146,6 +146,9 @@ class WebAttack(TextDetector):
         is_whole = len(text) <= SHORT or (len(text) <= VALUE and text.count("\n") <= 4)
         is_whole = is_whole and not is_document and not _quotes_code(text)
         hits = list(self._marks.search(text, Reach.WHOLE if is_whole else Reach.VALUE))
+        if is_whole and not meant:
+            led = shell.judge(text)
+            hits += [led] if led is not None else []
         if kind in _LANGUAGES and hits:
             hits = self._sift(hits, text, kind, meant, is_whole)
         yield from _together(hits)
@@ -184,16 +187,25 @@ class WebAttack(TextDetector):
             hit = url.judge(text, allowed_hosts=self._hosts, allowed_schemes=self._schemes)
             if hit is not None:
                 yield hit
-        elif url.is_host_of_metadata(text):
-            yield Hit(url.SSRF, 0, len(text), 0.85)
-        if segment.kind is Kind.URL and "://" not in text:
-            hit = url.judge_host(text, allowed_hosts=self._hosts)
-            if hit is not None:
-                yield hit
+        elif host.is_of_metadata(text):
+            yield Hit(host.SSRF, 0, len(text), 0.85)
+        if "://" not in text:
+            yield from self._read_host(segment, text)
         if path.may_be(text) and not url.is_fetched(text):
             place = path.judge(text, meant=segment.kind is Kind.PATH, roots=self._roots)
             if place is not None:
                 yield place
+
+    def _read_host(self, segment: Segment, text: str) -> Iterator[Hit]:
+        is_host = is_host_name(segment.key)
+        if segment.kind is Kind.URL:
+            hit = url.judge_host(text, allowed_hosts=self._hosts)
+        elif is_host or host.may_be_host(text):
+            hit = host.judge(text, is_host=is_host, allowed_hosts=self._hosts)
+        else:
+            hit = None
+        if hit is not None:
+            yield hit
 
     def _ask_others(
         self, segment: Segment, text: str, hits: Sequence[Hit], target: Target, index: int
@@ -212,7 +224,7 @@ class WebAttack(TextDetector):
                 probability = min(probability, _EAGER)
             if probability >= _LEAST:
                 category = _name(text, seen)
-                if segment.kind is Kind.URL and category == url.SSRF and not url.carries_another(text):
+                if segment.kind is Kind.URL and category == host.SSRF and not url.carries_another(text):
                     # Where an address leads is read, not guessed: short ones look alike, whoever they belong to.
                     probability = min(probability, _EAGER)
                 seen[category] = _either(seen.get(category, 0.0), probability)
@@ -239,7 +251,7 @@ def _name(text: str, seen: Mapping[str, float]) -> str:
         return max(seen, key=lambda category: seen[category])
     bare = text.strip()
     if "://" in bare[:40]:
-        return url.SSRF
+        return host.SSRF
     if "<" in bare or "javascript" in bare.lower():
         return script.XSS
     if " " not in bare and ("/" in bare or "\\" in bare or bare.startswith(".") or "%2" in bare):

@@ -58,6 +58,7 @@ _DOCUMENTS = frozenset({"content", "contents", "body", "markdown", "document", "
 _PARTS = frozenset(
     f"{which} {what}" for which in ("file", "old", "new", "insert", "replacement") for what in ("text", "string", "str")
 )
+_HOSTS = frozenset({"host", "hosts", "hostname", "hostnames", "ip", "ipv4"})
 # A name whose last word is one of these says more of the language than of the text.
 _SQL_NAMES = frozenset({"query", "statement", "queries", "q"})
 
@@ -153,6 +154,12 @@ def is_document_name(key: str) -> bool:
         return False
     words = _split(key)
     return bool(words) and (words[-1] in _DOCUMENTS or " ".join(words[-2:]) in _PARTS)
+
+
+@lru_cache(maxsize=4096)
+def is_host_name(key: str) -> bool:
+    """Whether an argument of this name takes a host or its address."""
+    return len(key) <= _SHORT_NAME and _last_word(key) in _HOSTS
 
 
 def _by_name(key: str, text: str) -> Kind | None:

