@@ -97,9 +97,10 @@ MARKS = (
     # A call whose name is put together so that nobody reads it.
     Mark(
         XSS, 0.85, Reach.ALWAYS,
-        r"\b(?:top|self|window|parent|frames|globalThis|this|document)\s*\[\s*(?:[\"'`][^\]\n]{1,64}[\"'`]\s*\+|"
+        r"\b(?:top|self|window|parent|frames|content|globalThis|this)\s*\[\s*[\"'`](?:alert|prompt|confirm|eval)[\"'`]\s*\]\s*[(`]|"
+        r"\bnew\s+Function\s*`|\b(?:top|self|window|parent|frames|globalThis|this|document)\s*\[\s*(?:[\"'`][^\]\n]{1,64}[\"'`]\s*\+|"
         r"/[^\]\n]{1,64}/\.source|[\"'][^\]\n]{0,32}\\(?:x[0-9a-f]{2}|u00|[0-7]{2,3})|\d+\.\.toString)[^\]\n]{0,128}\]\s*\(|"
-        r"\.constructor\s*\.\s*constructor\s*\(|\[\s*\d*\s*\]\s*\.\s*(?:find|map|filter|some|every|forEach)\s*\(\s*(?:alert|"
+        r"\.constructor\s*\.\s*constructor\s*\(|\[\s*\d*\s*\]\s*\.\s*(?:find\w*|map|filter|some|every|forEach)\s*\(\s*(?:alert|"
         r"prompt|confirm|eval)\s*\)|\((?:alert|prompt|confirm|eval)\)\s*\(|(?:[!+()\[]*\[\][!+()\]]*){6}",
     ),
     Mark(XSS, 0.4, Reach.WHOLE, r"^[\"'>\s]*<[a-z]+[\s/+][^>]*=\s*[^>]*$"),

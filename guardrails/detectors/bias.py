@@ -27,7 +27,7 @@ class Bias(TextDetector):
 
     name: ClassVar[str] = "bias"
     label: ClassVar[str] = "Slanted language and generalisations about groups"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = ("BIAS",)
 
     def __init__(self, config: Mapping[str, Any]) -> None:

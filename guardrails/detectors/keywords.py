@@ -27,7 +27,7 @@ class Keywords(TextDetector):
 
     name: ClassVar[str] = "keywords"
     label: ClassVar[str] = "Words and phrases of a list"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = ("KEYWORD",)
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("words", "array", "Words and phrases to look for.", required=True),

@@ -27,7 +27,7 @@ class Patterns(TextDetector):
 
     name: ClassVar[str] = "patterns"
     label: ClassVar[str] = "Regular expressions"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = ("PATTERN",)
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("patterns", "array", "Regular expressions in RE2 syntax.", required=True),

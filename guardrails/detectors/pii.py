@@ -32,7 +32,7 @@ class Pii(SeveralDetector):
 
     name: ClassVar[str] = "pii"
     label: ClassVar[str] = "Personal data"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     cached_from: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (

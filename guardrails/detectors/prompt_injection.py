@@ -55,7 +55,7 @@ class PromptInjection(SeveralDetector):
 
     name: ClassVar[str] = "prompt_injection"
     label: ClassVar[str] = "Prompt injection, jailbreaks, hidden text and poisoned tool definitions"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = (
         INJECTION, JAILBREAK, hidden.CATEGORY, roles.CATEGORY, concealment.CATEGORY, exfiltration.CATEGORY,
         poisoning.CATEGORY,

@@ -68,7 +68,7 @@ class Repetition(TextDetector):
 
     name: ClassVar[str] = "repetition"
     label: ClassVar[str] = "Repetition and texts made to exhaust"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = ("SPONGE",)
     # It reads every disguise of a text, which costs more than to remember what was found.
     cached_from: ClassVar[int] = 1

@@ -29,7 +29,7 @@ from guardrails.secrets.places import (
 from guardrails.secrets.vendors import FORMS, category_of, unescaped, vendors
 
 # Readings in which other characters turn up than someone wrote: only forms that no chance makes count there.
-_TURNED = KEYED | ORDERED | {"leet", "joined"}
+_TURNED = KEYED | ORDERED | {"leet", "joined", "parted"}
 _MOST = 2_000
 _OF_NO_VENDOR = (
     "AWS_SECRET_KEY", "PRIVATE_KEY", "CONNECTION_STRING", "BASIC_AUTH_URL", "AUTHORIZATION", "PASSWORD",
@@ -43,7 +43,7 @@ class Secrets(TextDetector):
 
     name: ClassVar[str] = "secrets"
     label: ClassVar[str] = "Passwords, tokens and keys"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     categories: ClassVar[tuple[str, ...]] = (*dict.fromkeys(form.category for form in FORMS), *_OF_NO_VENDOR)
     # As for the detector of repetition: every disguise is read.
     cached_from: ClassVar[int] = 1

@@ -30,7 +30,7 @@ class Topic(MessageDetector):
 
     name: ClassVar[str] = "topic"
     label: ClassVar[str] = "Allowed and denied topics"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = ("OFF_TOPIC", "DENIED_TOPIC")
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter(

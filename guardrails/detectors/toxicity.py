@@ -40,7 +40,7 @@ class Toxicity(SeveralDetector):
 
     name: ClassVar[str] = "toxicity"
     label: ClassVar[str] = "Toxic, hateful, violent or sexual language"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     categories: ClassVar[tuple[str, ...]] = ("TOXICITY", *KINDS, "NSFW")
     cached_from: ClassVar[int] = 1
 

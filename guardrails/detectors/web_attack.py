@@ -40,7 +40,7 @@ _MOST_ASKED = 512
 _LEAST_LENGTH = 4
 _LEAST_DECODED = 12
 # Ways to hide a text from readers, of which no program makes values.
-_NOT_READ = (KEYED | ORDERED | {"joined"}) - {"reversed"}
+_NOT_READ = (KEYED | ORDERED | {"joined", "parted"}) - {"reversed"}
 # A finding under this says nothing.
 _LEAST = 0.05
 _MOST = 64

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
-from guardrails.engine import bases, disguising
+from guardrails.engine import bases, disguising, parting
 from guardrails.engine.arrays import distinct, points_of
 from guardrails.engine.bases import plain
 from guardrails.engine.pieces import Change, Pieces, Reading, excerpt
@@ -287,7 +287,7 @@ _PROMISING = re2.compile(
         )
     ).encode()
 )
-_ONCE = frozenset({"leet", "spaced", "joined"})
+_ONCE = frozenset({"leet", "spaced", "joined", "parted"})
 _DECODERS: tuple[tuple[str, Callable[[str, Raw], Reading | None]], ...] = (
     ("base64", bases.base64),
     ("hex", bases.hexadecimal),
@@ -302,5 +302,6 @@ _DECODERS: tuple[tuple[str, Callable[[str, Raw], Reading | None]], ...] = (
     ("spaced", disguising.spaced),
     ("marked", disguising.marked),
     ("joined", disguising.joined),
+    ("parted", parting.parted),
     ("leet", disguising.leet),
 )

@@ -19,7 +19,7 @@ from guardrails.engine.findings import Finding
 from guardrails.engine.letters import code_of
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.injection import signs
-from guardrails.training import attacks, attacks_by_language, harmless, letters
+from guardrails.training import attacks, attacks_by_language, harmless, letters, words
 from guardrails.training.corpus import part_of, read
 from guardrails.training.grammar import expand, lines
 from guardrails.training.synthetic import draw_attacks, draw_harmless, insert
@@ -519,6 +519,15 @@ def test_a_table_of_letters_tells_writing_from_what_was_turned() -> None:
     writing, turned = table[codes[:-1], codes[1:]].mean(), table[codes[1:], codes[:-1]].mean()
     assert writing > 0.4 > turned
     assert abs(table).max() <= letters.MOST_TOLD and shares.sum() == pytest.approx(1)
+
+
+@training
+def test_a_list_of_words_has_what_is_met_often_and_nothing_that_was_run_together() -> None:
+    texts = ["the rules of the games, and the rulesgames", "don't break the rules of it; it's the game"] * 5 + ["x zq rare"]
+    costs = words.rarities(words.count(texts))
+    assert {"the", "rules", "of", "games", "don't", "it's"} <= set(costs)
+    assert not {"rulesgames", "x", "zq", "rare"} & set(costs)
+    assert costs["the"] < costs["games"] and list(costs) == sorted(costs)
 
 
 @training
