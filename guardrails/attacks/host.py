@@ -50,7 +50,7 @@ _LISTENING = _words(
     "pingb.in dnsbin.zhack.ca"
 )
 _LONGEST_HOST = 253
-_WORD = re2.compile(r"^\s*[^\s/\\]*[.:%\x{3002}][^\s/\\]*\s*$")
+_WORD = re2.compile(r"^\s*(?:[^\s/\\]*[.:%\x{3002}][^\s/\\]*(?:/[^\s]*)?|localhost/[^\s]*)\s*$")
 _HOST = re2.compile(r"(?i)^\[?[a-z0-9._:%-]+\]?$")
 _NUMBER = re2.compile(r"(?i)^(?:0x[0-9a-f]*|0?o?[0-7]+|\d+)$")
 # A label that says what the name is there for.
@@ -63,6 +63,8 @@ _ODDLY_SPELLED = re2.compile(
     r"(?i)^(?:0\d+\.\d+\.\d+|\d+\.0\d+\.\d+|\d+\.\d+\.0\d+)\.\d+$|^(?:\d+\.){3}0\d+$|0x[0-9a-f]+\.|\.0x[0-9a-f]"
 )
 _ODD_PORT = re2.compile(r"^[+0]\d+\w*$|^\d+[a-z]\w*$")
+# A path, and no size of a network.
+_FETCHED = re2.compile(r"^/(?:$|\d*[^\d]|\d{3})")
 _PLAIN_IPV4 = re2.compile(r"^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)$")
 
 
@@ -74,32 +76,37 @@ def may_be_host(text: str) -> bool:
 def judge(text: str, *, is_host: bool = False, allowed_hosts: Collection[str] = ()) -> Hit | None:
     """A text without a scheme that is an inner address, spelled so that it does not look like one, or leads to one.
 
-    `127.0.0.1` is a value like others; `0x7f.1` and `127%2e0.0.1` are what nobody writes who has nothing to hide. With
-    `is_host`, the argument is for hosts, and `127.1` and `2130706433` are no numbers.
+    `127.0.0.1` is a value like others, and `10.0.0.0/8` a network; `0x7f.1` and `127%2e0.0.1` are what nobody writes
+    who has nothing to hide, and `localhost/x` is fetched. With `is_host`, the argument is for hosts, and `127.1` and
+    `2130706433` are no numbers.
     """
-    host, port = _cut_port(text.strip().lower())
+    host, port, path = _split(text.strip().lower())
     plain = read_host(host)
     if is_allowed(plain, allowed_hosts):
         return None
-    score = 0.0
-    is_ordinary = is_plain(plain) and plain == host
+    is_ordinary = plain == host and (is_plain(plain) or plain in _LOCAL_HOSTS)
     if _is_below(plain, _ANSWERING):
-        score = 0.7
-    elif not is_ordinary and (is_host or "." in plain or ":" in plain):
-        is_bracketed = host.startswith("[") and host.endswith("]")
-        inner = max(judge_address(plain.strip("[]")), default=0.0) >= INNER_AT
-        if inner and (is_host or is_bracketed or plain != host or _ODDLY_SPELLED.search(plain)):
-            score = 0.7
-    if port and _ODD_PORT.match(port) and (is_ordinary or plain in _LOCAL_HOSTS):
-        score = 0.7
-    return Hit(SSRF, 0, len(text), score) if score else None
+        found = True
+    elif is_ordinary:
+        is_inside = plain in _LOCAL_HOSTS or _is_inside(plain)
+        found = is_inside and (_ODD_PORT.match(port) is not None or _FETCHED.match(path) is not None)
+    else:
+        is_spelled = is_host or host.startswith("[") or plain != host or _ODDLY_SPELLED.search(plain) is not None
+        found = is_spelled and (is_host or "." in plain or ":" in plain) and _is_inside(plain.strip("[]"))
+    return Hit(SSRF, 0, len(text), 0.7) if found else None
 
 
-def _cut_port(text: str) -> tuple[str, str]:
-    if text.startswith("[") or text.count(":") != 1:
-        return text, ""
-    host, _, port = text.partition(":")
-    return host, port
+def _split(text: str) -> tuple[str, str, str]:
+    """Host, port and path; brackets stay around an address that has them."""
+    address, slash, path = text.partition("/")
+    host, colon, port = address.rpartition(":")
+    if colon and (host.endswith("]") or ":" not in host):
+        return host, port, slash + path
+    return address, "", slash + path
+
+
+def _is_inside(host: str) -> bool:
+    return max(judge_address(host), default=0.0) >= INNER_AT
 
 
 def is_of_metadata(text: str) -> bool:

