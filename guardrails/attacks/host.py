@@ -25,7 +25,7 @@ _METADATA_HOSTS = _words(
     "fd00:ec2::254 metadata.google.internal metadata.goog metadata instance-data instance-data.ec2.internal "
     "rancher-metadata metadata.packet.net metadata.azure.com metadata.azure.internal metadata.tencentyun.com "
     "metadata.platformequinix.com metadata.nic.aws metadata.oraclecloud.com api.metadata.cloud.ibm.com "
-    "api.service.softlayer.com 169.254.42.42 169.254.0.23 "
+    "api.service.softlayer.com metadata.exoscale.com 169.254.42.42 169.254.0.23 "
     "kubernetes kubernetes.default kubernetes.default.svc kubernetes.default.svc.cluster.local"
 )
 _LOCAL_HOSTS = _words(

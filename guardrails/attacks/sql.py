@@ -166,10 +166,15 @@ MARKS = (
         closes=True,
     ),
     Mark(SQL, 0.7, Reach.WHOLE, r"\(\s*select\s+top\s+\d|[a-z]/\*\*/[a-z]+\s+[a-z]+/\*\*/[a-z]|\bsel/\*.*\*/ect\b"),
+    Mark(
+        SQL, 0.75, Reach.WHOLE,
+        rf"{_M}[\s)]*(?:limit\s+\d|offset\s+\d|insert\s+into\s+\w|update\s+\w+\s+set\s|delete\s+from\s+\w|drop\s+table\s)",
+        closes=True,
+    ),
     # A value that is an operator between two marks, or marks and brackets that close what was never opened.
     Mark(
         SQL, 0.55, Reach.WHOLE,
-        rf"^{_M}\s*[-&^*+/|=%]{{1,2}}\s*{_M}$|^['\"`]\){{1,4}};?$|"
+        rf"^{_M}\s*[-&^*+/|=%]{{1,2}}(?:\s*\d\s*[-&^*+/|]{{1,2}})?\s*{_M}$|^['\"`]\){{1,4}};?$|"
         r"^(?:%2[27]|%60|%29|%5c|%20)*%2[27](?:%2[27]|%60|%29|%5c|%20)+$",
     ),
     # In a statement that is meant to be one, these still leave the database.

