@@ -17,7 +17,7 @@ MARKS = (
         LDAP, 0.8, Reach.WHOLE,
         r"\*\s*\)\s*\(\s*[|&!]|\)\s*\(\s*[|&]\s*\(|^\*\)+\x{0}?$|\*\)\s*\)\s*%00|^[\w*]*\)\s*\([&|]\)",
     ),
-    Mark(LDAP, 0.8, Reach.WHOLE, r"^[\w*]*\(\s*[|&]\s*\(\w+=[^()]*\*\)"),
+    Mark(LDAP, 0.8, Reach.WHOLE, r"^\w*\*\s*\(\s*[|&]\s*\([\w.]+=[^()]*\*"),
     Mark(LDAP, 0.7, Reach.WHOLE, r"^\(?[&|!]\s*\(\w+=.*\)\s*\(?\w*=?\*?\)*$|^\*\)\(\w+=\*\)"),
     Mark(
         XPATH, 0.85, Reach.WHOLE,

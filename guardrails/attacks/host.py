@@ -14,6 +14,8 @@ from guardrails.engine.hits import Hit
 SSRF = "SSRF"
 # From here on a host is one of the inside.
 INNER_AT = 0.8
+# What an outer address has at most that is spelled oddly.
+_ODD_AT = 0.85
 
 
 def _words(text: str) -> frozenset[str]:
@@ -50,7 +52,7 @@ _LISTENING = _words(
     "pingb.in dnsbin.zhack.ca"
 )
 _LONGEST_HOST = 253
-_WORD = re2.compile(r"^\s*(?:[^\s/\\]*[.:%\x{3002}][^\s/\\]*(?:/[^\s]*)?|localhost/[^\s]*)\s*$")
+_WORD = re2.compile(r"(?i)^\s*(?:[^\s/\\?#]*[.:%\x{3002}][^\s/\\?#]*(?:[/\\?#][^\s]*)?|localhost[/\\?#][^\s]*)\s*$")
 _HOST = re2.compile(r"(?i)^\[?[a-z0-9._:%-]+\]?$")
 _NUMBER = re2.compile(r"(?i)^(?:0x[0-9a-f]*|0?o?[0-7]+|\d+)$")
 # A label that says what the name is there for.
@@ -58,63 +60,83 @@ _TELLING_LABEL = re2.compile(r"(?:^|[.-])(?:rebind|localhost)(?:[.-])")
 _EMBEDDED = re2.compile(
     r"(?:^|[.-])((?:\d{1,3}[.-]){3}\d{1,3}|7f000001|a9fea9fe|0a[0-9a-f]{6}|c0a8[0-9a-f]{4})(?:[.-]|$)"
 )
-# Four fields of which one has noughts before it, or some that are not all decimal. Three are a date, one is a number.
-_ODDLY_SPELLED = re2.compile(
-    r"(?i)^(?:0\d+\.\d+\.\d+|\d+\.0\d+\.\d+|\d+\.\d+\.0\d+)\.\d+$|^(?:\d+\.){3}0\d+$|0x[0-9a-f]+\.|\.0x[0-9a-f]"
-)
 _ODD_PORT = re2.compile(r"^[+0]\d+\w*$|^\d+[a-z]\w*$")
-# A path, and no size of a network.
-_FETCHED = re2.compile(r"^/(?:$|\d*[^\d]|\d{3})")
+# A path that begins with a letter, or a query: no mask, protocol, or second address.
+_FETCHED = re2.compile(r"^(?:[/\\?#]|/[a-z~_.?#][^,]*|[\\?#][^,]+)$")
+_PROTOCOL = re2.compile(r"^/(?:tcp|udp|sctp)\b")
+# As lists write addresses so that they stand in columns.
+_PADDED = re2.compile(r"^(?:\d{3}\.){3}\d{3}$")
+# What a first field in hexadecimal is of: loopback, link-local and private networks.
+_TELLING_FIELD = re2.compile(r"^0x0*(?:7f|a9|0?a|ac|c0)\b")
+# Below this a number is a number: only the addresses of 0.0.0.0/8 are less.
+_LEAST_NUMBER = 1 << 24
 _PLAIN_IPV4 = re2.compile(r"^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)$")
 
 
 def may_be_host(text: str) -> bool:
-    """Whether a text is one word with a mark that hosts have; quick, and wrong on the safe side."""
+    """Whether a text is one word that has the form of a host, be it with a port and a path."""
     return len(text) <= _LONGEST_HOST and _WORD.match(text) is not None
 
 
 def judge(text: str, *, is_host: bool = False, allowed_hosts: Collection[str] = ()) -> Hit | None:
-    """A text without a scheme that is an inner address, spelled so that it does not look like one, or leads to one.
+    """A text without a scheme that leads inside, and is spelled so that this is not seen, or is fetched.
 
-    `127.0.0.1` is a value like others, and `10.0.0.0/8` a network; `0x7f.1` and `127%2e0.0.1` are what nobody writes
-    who has nothing to hide, and `localhost/x` is fetched. With `is_host`, the argument is for hosts, and `127.1` and
-    `2130706433` are no numbers.
+    `127.0.0.1` and `[::1]:80` are values like others, and `10.0.0.0/8` a network; `0177.0.0.1` is what hardly anybody
+    writes who has nothing to hide, and `localhost/x` is fetched, or the name of an image: that is half as sure. With
+    `is_host`, the argument is for hosts, and `127.1` and `2130706433` are no numbers.
     """
-    host, port, path = _split(text.strip().lower())
-    plain = read_host(host)
-    if is_allowed(plain, allowed_hosts):
+    name, port, path = _split(text.strip().lower())
+    plain = read_host(name).rstrip(".")
+    if is_allowed(plain, allowed_hosts) or _PROTOCOL.match(path):
         return None
-    is_ordinary = plain == host and (is_plain(plain) or plain in _LOCAL_HOSTS)
-    if _is_below(plain, _ANSWERING):
-        found = True
-    elif is_ordinary:
-        is_inside = plain in _LOCAL_HOSTS or _is_inside(plain)
-        found = is_inside and (_ODD_PORT.match(port) is not None or _FETCHED.match(path) is not None)
-    else:
-        is_spelled = is_host or host.startswith("[") or plain != host or _ODDLY_SPELLED.search(plain) is not None
-        found = is_spelled and (is_host or "." in plain or ":" in plain) and _is_inside(plain.strip("[]"))
-    return Hit(SSRF, 0, len(text), 0.7) if found else None
+    score = 0.0
+    if name.rstrip(".") == plain and (is_plain(plain) or plain in _LOCAL_HOSTS or _is_ipv6(plain)):
+        if plain in _LOCAL_HOSTS or _is_inside(plain):
+            score = 0.7 if _ODD_PORT.match(port) else 0.55 if _FETCHED.match(path) else 0.0
+    elif _is_below(plain, _ANSWERING):
+        score = 0.7 if plain not in _ANSWERING or path else 0.0
+    elif _is_spelled(name, plain, is_host=is_host) and _is_inside(plain.strip("[]")):
+        score = 0.55 if _PADDED.match(name) else 0.7
+    return Hit(SSRF, 0, len(text), score) if score else None
+
+
+def _is_spelled(name: str, plain: str, *, is_host: bool) -> bool:
+    """Whether it is an address at all: a number, a version or a date is as likely one that is short or too large."""
+    fields = plain.split(".")
+    if is_host:
+        return not (plain.isdigit() and int(plain) < _LEAST_NUMBER)
+    if len(fields) == 4:
+        return not any(field.isdigit() and int(field) > 255 for field in fields) and (
+            plain != name or any(len(field) > 1 and field[0] == "0" for field in fields)
+        )
+    return len(fields) > 1 and _TELLING_FIELD.match(plain) is not None
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    """Host, port and path; brackets stay around an address that has them."""
-    address, slash, path = text.partition("/")
+    """Host, port and path; brackets stay around an address that has them, and a path of nothing keeps its colon."""
+    cut = min((text.find(mark) for mark in "/\\?#" if mark in text), default=len(text))
+    address, path = text[:cut], text[cut:]
     host, colon, port = address.rpartition(":")
-    if colon and (host.endswith("]") or ":" not in host):
-        return host, port, slash + path
-    return address, "", slash + path
+    if colon and port and (host.endswith("]") or ":" not in host):
+        return host, port, path
+    return address, "", path
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_inside(host: str) -> bool:
-    return max(judge_address(host), default=0.0) >= INNER_AT
+    return max(judge_address(host.strip("[]")), default=0.0) > _ODD_AT
 
 
 def is_of_metadata(text: str) -> bool:
-    """Whether a text is the bare address of a cloud's metadata service, be it with a path."""
-    address = text.strip().lower()
-    host = address.strip("[]").rstrip("./")
-    if host not in _METADATA_HOSTS:
-        host = address.partition("/")[0].rstrip(".")
+    """Whether a text is the bare address of a cloud's metadata service, be it with a port and a path."""
+    host = _split(text.strip().lower())[0].strip("[]").rstrip(".")
     return host in _METADATA_HOSTS and ("." in host or ":" in host)
 
 

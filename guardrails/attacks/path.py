@@ -28,12 +28,14 @@ MARKS = (
         r"(?:\.\.(?:/|\\|%2f|%5c)){2,}(?:etc/(?:passwd|shadow|hosts)|proc/self|windows/|winnt/|boot\.ini|root/|"
         r"var/log)",
     ),
-    # In an address, or a parameter of one: who writes it out makes the climb himself.
+    # In an address: a climb that no client resolves before it asks, more than one, or in a parameter from the root.
     Mark(
         PATH, 0.7, Reach.WHOLE,
-        r"^\s*(?:https?|ftp)://[^\s?#]*/(?:\.|%2e){2}[;/\\%][^\s]*(?:\.|%2e){2}[;/\\%]|[?&][\w.\[\]-]+=/?(?:\.\.(?:/|\\|%2f|%5c)){2,}",
+        r"^\s*(?:https?|ftp)://[^\s?#]*/(?:(?:%2e){2}|\.%2e|%2e\.)(?:[;/\\]|%2f|%5c|$)|"
+        r"^\s*(?:https?|ftp)://[^\s?#]*/\.\.(?:;|%2f|%5c|\\)|"
+        r"^\s*(?:https?|ftp)://[^\s?#]*(?:/\.\.){2,}/|[?&][\w.\[\]-]+=(?:/\.\.(?:/|\\|%2f|%5c)|(?:\.\.(?:/|\\|%2f|%5c)){3,})",
     ),
-    Mark(PATH, 0.55, Reach.WHOLE, r"^\s*(?:https?|ftp)://[^\s?#]*/(?:\.|%2e){2}(?:[;/\\]|%2f|%5c)"),
+    Mark(PATH, 0.45, Reach.WHOLE, r"^\s*(?:https?|ftp)://[^\s?#]*/\.\./"),
 )
 
 _LOOKS = re2.compile(
@@ -86,7 +88,7 @@ _CLIMBS = re2.compile(r"(?:\.\.[/\\]+){2,}")
 _ODD = re2.compile(
     r"(?:^|[/\\])\.{3,}[/\\]|\.{3,}[/\\]{2}|[^:/\\]?[/\\]{3,}|^[/\\]{2,}\.|(?:[/\\]\.){3,}[/\\]?|^/\.{1,2}/?$|"
     r"[/\\]\.{5,}|\.{8,}"
-    r"|\.\.{[^}]*}|(?:[.?]{2}[/\\]){2,}|(?:/\.\.?/*){2,}|/{2,}\{|/\.+\{"
+    r"|\.\.{[^}]*}|(?:(?:\.\?|\?\.)[/\\]){2,}|(?:/\.\.?/*){2,}|/{2,}\{|/\.+\{"
 )
 _HIDDEN_AT_ROOT = re2.compile(r"^/\.[A-Za-z]\w+$")
 _RUN = re2.compile(r"^[/\\.]*(?:a{80,}|A{80,}|[/\\.]{40,})")

@@ -94,14 +94,20 @@ MARKS = (
         r"scriptalert|<\w+[^>]*\bstyle\s*=\s*[\"'][^\"']*(?:\\\w+|/\*|url\s*\()|<a\s+href\s*=\s*[\"']?(?:about:|"
         r"data:|//|\\)|{{\s*constructor|\$on\.constructor|\$eval\.constructor|toString\(\)\.constructor",
     ),
-    # A call whose name is put together so that nobody reads it.
+    # A call whose name is put together, or handed over, so that nobody reads it.
     Mark(
         XSS, 0.85, Reach.ALWAYS,
-        r"\b(?:top|self|window|parent|frames|content|globalThis|this)\s*\[\s*[\"'`](?:alert|prompt|confirm|eval)[\"'`]\s*\]\s*[(`]|"
-        r"\bnew\s+Function\s*`|\b(?:top|self|window|parent|frames|globalThis|this|document)\s*\[\s*(?:[\"'`][^\]\n]{1,64}[\"'`]\s*\+|"
-        r"/[^\]\n]{1,64}/\.source|[\"'][^\]\n]{0,32}\\(?:x[0-9a-f]{2}|u00|[0-7]{2,3})|\d+\.\.toString)[^\]\n]{0,128}\]\s*\(|"
-        r"\.constructor\s*\.\s*constructor\s*\(|\[\s*\d*\s*\]\s*\.\s*(?:find\w*|map|filter|some|every|forEach)\s*\(\s*(?:alert|"
-        r"prompt|confirm|eval)\s*\)|\((?:alert|prompt|confirm|eval)\)\s*\(|(?:[!+()\[]*\[\][!+()\]]*){6}",
+        r"\b(?:top|self|window|parent|frames|content|globalThis|this)\s*(?:\?\.)?\[\s*[\"'`](?:alert|prompt|confirm|eval)"
+        r"[\"'`]\s*\]\s*[(`.]|"
+        r"\b(?:top|self|window|parent|frames|globalThis|this)\s*(?:\?\.)?\[\s*[\"'`](?:a|al|ale|aler|e|ev|eva|p|pr|pro|prom|promp|"
+        r"c|co|con|conf|confi|confir)[\"'`]\s*\+\s*[\"'`]\w+[\"'`]\s*\]",
+    ),
+    Mark(
+        XSS, 0.85, Reach.WHOLE,
+        r"\b(?:top|self|window|parent|frames|globalThis|this)\s*\[\s*(?:/[^\]\n]{1,64}/\.source|[\"'][^\]\n]{0,32}\\(?:x[0-9a-f]{2}|"
+        r"u00|[0-7]{2,3})|\d+\.\.toString)[^\]\n]{0,128}\]\s*\(|\bnew\s+Function\s*`|\.constructor\s*\.\s*constructor\s*\(|"
+        r"\[[^\]\n]{0,16}\]\s*\.\s*(?:find\w*|map|filter|some|every|forEach)\s*\(\s*(?:alert|prompt|confirm|eval)\s*\)|"
+        r"\(\s*(?:alert|prompt|confirm|eval)\s*\)[(`]\s*(?:\d+\s*[)`]|['\"`/]|document)|(?:[!+()\[\]]*[!+(]\[\]){5}",
     ),
     Mark(XSS, 0.4, Reach.WHOLE, r"^[\"'>\s]*<[a-z]+[\s/+][^>]*=\s*[^>]*$"),
     # Nobody has a good reason to send someone else's cookies away; also when a server says it.

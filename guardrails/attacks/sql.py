@@ -10,8 +10,8 @@ SQL = "SQL_INJECTION"
 
 # White space as databases and URLs have it.
 _S = r"(?:\s|\+|/\*[^*]*\*/|%20|%09|%0a|%0d)"
-_Q = r"['\"`\x{2018}\x{2019}\x{2032}\x{201c}\x{201d}]"
-_M = r"['\"\x{2018}\x{2019}\x{2032}\x{201c}\x{201d}]"
+_Q = r"['\"`\x{2019}\x{2032}\x{201d}]"
+_M = r"['\"\x{2019}\x{2032}\x{201d}]"
 _VERB = (
     r"(?:select|insert\s+into|update\s+\S+\s+set|delete\s+from|drop\s+(?:table|database|schema|view|user|function)|"
     r"create\s+(?:table|user|function)|alter\s+(?:table|user|database)|truncate\s+table|exec(?:ute)?\s*[\s(]|"
@@ -154,28 +154,30 @@ MARKS = (
         SQL, 0.75, Reach.WHOLE,
         rf"{_Q}\s*\)*\s*(?:as\s+\w+\s+)?where\s+\d+\s*=\s*\d+|\bas\s+\w+\s+where\s+\d+\s*=\s*\d+",
     ),
-    # A connective that begins a value, and what is compared after it.
+    # A connective that begins a value, and what is compared after it: two values that nobody needs to ask about.
     Mark(
         SQL, 0.7, Reach.WHOLE,
-        rf"^[\s)]*(?:or|and|xor)\s+(?:n?{_M}[^'\"]{{0,64}}{_M}|\d+)\s*(?:=|<>|!=|<|>|(?:not\s+)?in\s*\(|between\s+\S+\s+and\b|"
-        r"like\s)|^\d+(?:or|and)\d+\s*=\s*\d+|^\s*or\s+\d+\s*(?:/\*|--|#)",
+        r"^[\s)]*(?:or|and|xor)\s+(?:n?'[^'\"]{0,64}'\s*(?:=|<>|!=|<|>)\s*n?'[^'\"]{0,64}(?:'\s*\+\s*'[^'\"]{0,64})*'?|"
+        r"\d+\s*(?:=|<>|!=|<|>)\s*\d+|n?'[^'\"]{0,64}'\s+in\s*\(\s*n?'[^'\"]{0,64}'\s*\)|"
+        r"\d+\s+(?:not\s+)?between\s+\d+\s+and\s+\d+)\s*(?:--|#|;|/\*|$)|"
+        r"^\d+(?:or|and)\s*\d+\s*=\s*\d+|^\s*or\s+\d+\s*(?:/\*|--)",
     ),
     Mark(
         SQL, 0.75, Reach.WHOLE,
-        rf"{_M}\s*(?:grant|revoke)\s+\w+\s+(?:to|from)\s|{_M}\s*\|\|\s*\w+\.\w+\s*(?:\(|$)",
+        rf"{_M}\s*(?:grant|revoke)\s+\w+\s+(?:to|from)\s[^\n]*(?:--|#|;|/\*)|{_M}\s*\|\|\s*\w+\.\w+\s*\(",
         closes=True,
     ),
-    Mark(SQL, 0.7, Reach.WHOLE, r"\(\s*select\s+top\s+\d|[a-z]/\*\*/[a-z]+\s+[a-z]+/\*\*/[a-z]|\bsel/\*.*\*/ect\b"),
+    Mark(
+        SQL, 0.7, Reach.WHOLE,
+        r"^\W*\(\s*select\s+top\s+\d+(?:\s*$|\s+\w+\s+from\b)|\b(?:u/\*\*/nion|un/\*\*/ion|uni/\*\*/on|unio/\*\*/n|"
+        r"s/\*\*/elect|se/\*\*/lect|sel/\*\*/ect|sele/\*\*/ct|selec/\*\*/t)\b",
+    ),
     Mark(
         SQL, 0.75, Reach.WHOLE,
-        rf"{_M}[\s)]*(?:limit\s+\d|offset\s+\d|insert\s+into\s+\w|update\s+\w+\s+set\s|delete\s+from\s+\w|drop\s+table\s)",
+        rf"{_M}[\s)]*(?:limit\s+\d+\s*(?:,\s*\d+\s*)?(?:--|#|;|/\*)|offset\s+\d+\s*(?:--|#|;|/\*)|"
+        r"insert\s+into\s+\w+\s*(?:\([^()]*\)\s*)?values\b|update\s+\w+\s+set\s+\w+\s*=|delete\s+from\s+\w+\s*(?:where\b|"
+        r"--|#|;|/\*)|drop\s+table\s+\w+\s*(?:--|#|;|/\*))",
         closes=True,
-    ),
-    # A value that is an operator between two marks, or marks and brackets that close what was never opened.
-    Mark(
-        SQL, 0.55, Reach.WHOLE,
-        rf"^{_M}\s*[-&^*+/|=%]{{1,2}}(?:\s*\d\s*[-&^*+/|]{{1,2}})?\s*{_M}$|^['\"`]\){{1,4}};?$|"
-        r"^(?:%2[27]|%60|%29|%5c|%20)*%2[27](?:%2[27]|%60|%29|%5c|%20)+$",
     ),
     # In a statement that is meant to be one, these still leave the database.
     Mark(

@@ -49,11 +49,12 @@ _METADATA_TEXT = re2.compile(
     r"(?::\d+)?(?:/|\b)"
 )
 _CONTROL = re2.compile(r"(?i)%0d|%0a|[\r\n\t\x{0}]|%00|%E5%98%8[AD]")
-# What readers of addresses disagree about: slashes that are none, too few or too many, and a host behind the host.
+# What readers of addresses disagree about: slashes that are none or too many, and a host behind the host.
 _MISREAD = re2.compile(
-    r"(?i)^(?:https?|ftp):(?:[/\\]*\\[/\\]*[\w.@-]+|/?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:[/?#:]|$)|/{4,}\w)|"
-    r"^(?:https?|ftp)://[\w.-]+(?::\d+)?[?#](?:\.|@|\\)[\w.@-]+/?$"
+    r"(?i)^(?:https?|ftp):(?:\\{1,8}/?[\w.@-]|/{1,4}\\+[\w.@-]|(?:\\?/\\){2,4}[\w.@-]|/{4,}\w)|"
+    r"^(?:https?|ftp)://[\w.-]+(?::\d+)?[?#](?:[.@]|\\@?)[\w-]+(?:\.[\w-]+)+/?$"
 )
+
 MARKS = (
     Mark(
         SSRF, 0.6, Reach.PAYLOAD,

@@ -32,7 +32,7 @@ _DISGUISED_MORE = 1.5
 _UNSEEN_MORE = 0.7
 # Definitions are there to tell a model when to do what; they have rules of their own.
 _DEFINING_LESS = 1.5
-_ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked", "joined", "reordered"})
+_ORDINARY = frozenset({"folded", "percent", "entities", "escapes", "marked", "joined", "parted", "reordered"})
 _MOST_OF_A_TEXT = 50
 _MOST_TOGETHER = 256
 # So few are scored sooner by what other detectors have made of them already.

@@ -20,7 +20,7 @@ from guardrails.attacks.xml import XXE
 from guardrails.engine.detector import ConfigError, Parameter, Target, TextDetector, detectors
 from guardrails.engine.findings import Finding
 from guardrails.engine.hits import Hit
-from guardrails.engine.kinds import is_document_name, is_host_name, kind_of
+from guardrails.engine.kinds import is_document_name, is_host_name, is_notation_name, kind_of
 from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
 from guardrails.engine.turning import KEYED, ORDERED
@@ -146,7 +146,7 @@ class WebAttack(TextDetector):
         is_whole = len(text) <= SHORT or (len(text) <= VALUE and text.count("\n") <= 4)
         is_whole = is_whole and not is_document and not _quotes_code(text)
         hits = list(self._marks.search(text, Reach.WHOLE if is_whole else Reach.VALUE))
-        if is_whole and not meant:
+        if is_whole and not meant and not is_notation_name(segment.key):
             led = shell.judge(text)
             hits += [led] if led is not None else []
         if kind in _LANGUAGES and hits:
@@ -187,7 +187,7 @@ class WebAttack(TextDetector):
             hit = url.judge(text, allowed_hosts=self._hosts, allowed_schemes=self._schemes)
             if hit is not None:
                 yield hit
-        elif host.is_of_metadata(text):
+        if not is_url and host.is_of_metadata(text):
             yield Hit(host.SSRF, 0, len(text), 0.85)
         if "://" not in text:
             yield from self._read_host(segment, text)

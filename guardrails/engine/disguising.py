@@ -39,7 +39,7 @@ _MARKED = re2.compile(rb"(?:[A-Za-z0-9][A-Za-z0-9 ,.:']{0,4}(?:\*{1,3}|~~|__?|`|
 _MARKS = re2.compile(rb"\*{1,3}|~~|__?|`|\|\||<!---->|\\")
 _MARKED_RUN = re2.compile(rb"[A-Za-z0-9'][A-Za-z']*(?:[_+.\-]{1,4}[\"'(\[]?[A-Za-z'][A-Za-z'!?]*[\"')\]]?[,;:.]?){5,}")
 _MARK = re2.compile(rb"[_+.\-]+")
-_CAPITALS = re2.compile(rb"(?:[A-Z][a-z']*[,.!?;:]?){6,}")
+_CAPITALS = re2.compile(rb"(?:[A-Z][a-z']+[,.!?]?){6,}")
 _SEAM = re2.compile(rb"[a-z'!?,.][A-Z]")
 # Single characters with room between them; and letters with one mark between them.
 _SPACED = re2.compile(rb"(?:[!-~][ \t]{1,4}(?:\r?\n)?){6,}[!-~]")

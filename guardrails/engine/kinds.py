@@ -58,7 +58,13 @@ _DOCUMENTS = frozenset({"content", "contents", "body", "markdown", "document", "
 _PARTS = frozenset(
     f"{which} {what}" for which in ("file", "old", "new", "insert", "replacement") for what in ("text", "string", "str")
 )
-_HOSTS = frozenset({"host", "hosts", "hostname", "hostnames", "ip", "ipv4"})
+_HOSTS = frozenset({"host", "hosts", "hostname", "hostnames", "ip", "ips", "ipv4", "addr"})
+_COUNTS = frozenset({"max", "min", "num", "number", "total", "per", "of", "count"})
+# Languages of their own, in which marks of shells mean something else.
+_NOTATIONS = frozenset(
+    ("query", "q", "queries", "search", "filter", "filters", "expression", "expr", "jq", "jql", "kql", "spl", "pattern",
+     "regex", "transform", "type", "types", "line", "row", "cell", "latex", "formula", "separator", "delimiter")
+)  # fmt: skip
 # A name whose last word is one of these says more of the language than of the text.
 _SQL_NAMES = frozenset({"query", "statement", "queries", "q"})
 
@@ -158,8 +164,17 @@ def is_document_name(key: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_host_name(key: str) -> bool:
-    """Whether an argument of this name takes a host or its address."""
-    return len(key) <= _SHORT_NAME and _last_word(key) in _HOSTS
+    """Whether an argument of this name takes a host or its address, and not how many of them there are."""
+    words = _split(key) if len(key) <= _SHORT_NAME else []
+    if not words or not _COUNTS.isdisjoint(words):
+        return False
+    return _last_word(key) in _HOSTS or words[-2:] == ["ip", "address"]
+
+
+@lru_cache(maxsize=4096)
+def is_notation_name(key: str) -> bool:
+    """Whether an argument of this name is in a notation of its own: of searches, types, tables or formulas."""
+    return len(key) <= _SHORT_NAME and _last_word(key) in _NOTATIONS
 
 
 def _by_name(key: str, text: str) -> Kind | None:

@@ -13,26 +13,27 @@ from functools import lru_cache
 import numpy as np
 import re2
 
+from guardrails.engine.letters import reads_like_writing
 from guardrails.engine.ngrams import WEIGHTS
 from guardrails.engine.pieces import Change, Reading, excerpt
 from guardrails.engine.turns import each, give_way
 
 FILE = WEIGHTS / "words.npz"
 LONGEST = 16
-# A run that nobody writes who leaves room between words; and what is parted of the text around it that has no room.
-_LONG = re2.compile(rb"[A-Za-z']{28,}")
-_RUN = re2.compile(rb"[A-Za-z']{6,}")
-_SPACE = re2.compile(rb"[ \t\r\n]")
+# Letters without room, with the marks that sentences have; the words of a URL, a path or a tag have others as well.
+_UNBROKEN = re2.compile(rb"(?:^|[\s\"(\[>])([A-Za-z'][A-Za-z',.;:!?\-]{27,})")
+_RUN = re2.compile(rb"[A-Za-z']{4,}")
 _SEAM = re2.compile(rb"[a-z][A-Z]")
-# Letters of one text that are looked at: each is the end of up to sixteen words.
-_MOST = 4_096
+_LONGEST_RUN = 4_096
+# Letters of one text that are parted: each is the end of up to sixteen words. What comes again costs nothing.
+_MOST = 16_384
 # What a letter costs that is in no known word, in natural logarithms; the rarest word has 12 or so.
 _UNKNOWN = 9.0
 _LEAST_KNOWN = 0.85
+_LEAST_CUTS = 4
 _MADE_AT_ONCE = 2_048
-_LEAST_WORDS = 5
-# Names in code are words run together as well, but with a capital for each.
-_MOST_SEAMS = 0.05
+# Names in code are words run together as well, but with a capital or a mark for each.
+_MOST_SEAMS = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +46,36 @@ class Parted:
 
 def parted(text: str, raw: bytes) -> Reading | None:
     found: list[Change] = []
-    looked_at = known = words = reached = 0
-    for long in each(_LONG, raw):
-        if long.start() < reached or _is_of_capitals(long.group()):
-            continue
-        begin, reached = _unbroken(raw, *long.span())
-        for match in each(_RUN, raw, begin, reached):
-            run = match.group()
-            if looked_at + len(run) > _MOST:
-                break
-            best = part(run.lower())
-            looked_at, known, words = looked_at + len(run), known + best.known, words + len(best.cuts) + 1
-            found += [(match.start() + cut, match.start() + cut, " ", 0) for cut in best.cuts]
-    if words < _LEAST_WORDS or known < _LEAST_KNOWN * looked_at:
-        return None
+    known: dict[bytes, list[int]] = {}
+    room = _MOST
+    for match in each(_UNBROKEN, raw):
+        start, end = match.span(1)
+        token = raw[start : min(end, start + _LONGEST_RUN)]
+        cuts = known.get(token)
+        if cuts is None:
+            if len(token) > room:
+                continue
+            cuts = known[token] = _part_all(token)
+            # What is told at once costs nothing to speak of.
+            room -= len(token) if cuts is not _NONE else 0
+        found += [(start + cut, start + cut, " ", 0) for cut in cuts]
     return excerpt(text, found, "parted")
 
 
-def _is_of_capitals(run: bytes) -> bool:
-    return sum(1 for _ in _SEAM.finditer(run)) > _MOST_SEAMS * len(run)
+_NONE: list[int] = []
 
 
-def _unbroken(raw: bytes, start: int, end: int) -> tuple[int, int]:
-    """The run with everything around it, as far as there is no white space, and within reason."""
-    before = _SPACE.split(raw[max(0, start - _MOST) : start])[-1]
-    after = _SPACE.split(raw[end : end + _MOST], 1)[0]
-    return start - len(before), end + len(after)
+def _part_all(token: bytes) -> list[int]:
+    """Where the words of a token begin that nothing parts; none if it is hardly of words, or a name in code."""
+    if sum(1 for _ in _SEAM.finditer(token)) > _MOST_SEAMS * len(token) or not reads_like_writing(token):
+        return _NONE
+    cuts: list[int] = []
+    letters = known = 0
+    for match in _RUN.finditer(token):
+        best = part(match.group().lower())
+        letters, known = letters + match.end() - match.start(), known + best.known
+        cuts += [match.start() + cut for cut in best.cuts]
+    return cuts if len(cuts) >= _LEAST_CUTS and known >= _LEAST_KNOWN * letters else []
 
 
 def part(run: bytes) -> Parted:

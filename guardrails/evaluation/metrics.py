@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +26,8 @@ class Scored:
 def measure(rows: Sequence[Scored], threshold: float) -> dict[str, Any]:
     """All measures of a set of rows, as they are printed. A measure that the rows cannot give is None.
 
-    `recall_at_1pct_fpr` reads its own threshold from the rows that are not to be found; the other counts use
-    `threshold`, at which a score counts as a finding.
+    `recall_at_1pct_fpr`, and the same by kind, read their own threshold from all rows that are not to be found; the
+    other counts use `threshold`, at which a score counts as a finding.
     """
     hits = sum(row.score >= threshold for row in rows if row.label)
     alarms = sum(row.score >= threshold for row in rows if not row.label)
@@ -46,6 +47,7 @@ def measure(rows: Sequence[Scored], threshold: float) -> dict[str, Any]:
         "fpr_by_source": _shares(rows, False, threshold, "source"),
         "recall_by_source": _shares(rows, True, threshold, "source"),
         "recall_by_kind": _shares(rows, True, threshold, "kind"),
+        "recall_by_kind_at_1pct_fpr": _shares_at_fpr(rows, 0.01),
         "latency_ms": {"p50": quantile(_times(rows), 0.5), "p99": quantile(_times(rows), 0.99)},
     }
 
@@ -80,14 +82,24 @@ def auroc(rows: Sequence[Scored]) -> float | None:
 
 def recall_at_fpr(rows: Sequence[Scored], most: float) -> float | None:
     """The share found when at most `most` of the rows that are not to be found may score as high or higher."""
-    found, other = [row.score for row in rows if row.label], [row.score for row in rows if not row.label]
-    if not found or not other:
+    found, limit = [row.score for row in rows if row.label], _limit(rows, most)
+    if not found or limit is None:
         return None
-    # The highest score that must not count: what lies above it raises no more than the alarms that are allowed.
-    other.sort(reverse=True)
-    allowed = int(most * len(other) + 1e-9)
-    limit = other[allowed] if allowed < len(other) else float("-inf")
     return sum(score > limit for score in found) / len(found)
+
+
+def _limit(rows: Sequence[Scored], most: float) -> float | None:
+    """The highest score that must not count: what lies above it raises no more than the alarms that are allowed."""
+    other = sorted((row.score for row in rows if not row.label), reverse=True)
+    if not other:
+        return None
+    allowed = int(most * len(other) + 1e-9)
+    return other[allowed] if allowed < len(other) else float("-inf")
+
+
+def _shares_at_fpr(rows: Sequence[Scored], most: float) -> dict[str, float] | None:
+    limit = _limit(rows, most)
+    return None if limit is None else _shares(rows, True, math.nextafter(limit, math.inf), "kind")
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:

@@ -88,8 +88,12 @@ def as_text(table: Mapping[str, Any]) -> str:
 
 
 def _kind_lines(name: str, result: Mapping[str, Any]) -> list[str]:
-    lines = [f"| {name}, by kind | recall |", "|---|---|"]
-    return lines + [f"| {kind} | {_figure(recall)} |" for kind, recall in result["recall_by_kind"].items()]
+    lines = [f"| {name}, by kind | recall | recall at 1 % FPR |", "|---|---|---|"]
+    at_price = result["recall_by_kind_at_1pct_fpr"] or {}
+    return lines + [
+        f"| {kind} | {_figure(recall)} | {_figure(at_price.get(kind))} |"
+        for kind, recall in result["recall_by_kind"].items()
+    ]
 
 
 def _span_lines(name: str, result: Mapping[str, Any]) -> list[str]:

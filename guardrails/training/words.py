@@ -56,7 +56,7 @@ def _is_run_together(word: str, costs: Mapping[str, float]) -> bool:
 
 
 def _is_kept(word: str, number: int, total: int) -> bool:
-    if len(word) == 1:
+    if len(set(word)) == 1:
         return word in _OF_ONE
     return number >= LEAST and (len(word) > 2 or number >= _LEAST_SHARE_OF_TWO * total)
 

