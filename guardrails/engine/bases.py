@@ -10,7 +10,7 @@ import numpy.typing as npt
 import re2
 
 from guardrails.engine.pieces import Pieces, Reading
-from guardrails.engine.turns import each
+from guardrails.engine.turns import each, give_way
 
 _NO_SIGNS = bytes([*range(48, 58), *range(65, 91), *range(97, 123), 32, 10, 13, 9, *range(128, 256)])
 _CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
@@ -218,17 +218,26 @@ _IS_PLAIN = np.isin(np.arange(256), np.frombuffer(_NO_SIGNS[:66], dtype=np.uint8
 
 
 def _from_base85(run: bytes, digits: npt.NDArray[np.uint8]) -> str | None:
-    values = digits[np.frombuffer(run, dtype=np.uint8)]
-    if _NONE in values:
-        return None
-    missing = -len(values) % 5
-    data = _of_groups(np.concatenate((values, np.full(missing, 84, dtype=np.uint8))))
-    data = data[: len(data) - missing]
+    """In pieces: most runs are none, and say so in the first of them."""
+    found: list[bytes] = []
+    for start in range(0, len(run), _DIGITS_AT_ONCE):
+        values = digits[np.frombuffer(run[start : start + _DIGITS_AT_ONCE], dtype=np.uint8)]
+        if _NONE in values:
+            return None
+        missing = -len(values) % 5
+        some = _of_groups(np.concatenate((values, np.full(missing, 84, dtype=np.uint8))))
+        found.append(some[: len(some) - missing])
+        give_way()
+    data = b"".join(found)
     try:
         data.decode()
     except UnicodeDecodeError:
         return None
     return plain(data)
+
+
+# A multiple of five.
+_DIGITS_AT_ONCE = 30_000
 
 
 def _of_groups(values: npt.NDArray[np.uint8]) -> bytes:

@@ -7,12 +7,13 @@ import codecs
 import string
 import urllib.parse
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.engine import parting
+from guardrails.engine import bases, parting
 from guardrails.engine.views import MAX_VIEWS, UNREAD, View, views
 from tests.growth import Work, assert_in_proportion
 
@@ -186,6 +187,22 @@ def test_words_from_the_last_to_the_first_are_read_in_order() -> None:
     view = next(view for view in views(text) if view.how == "reordered")
     assert view.text.strip() == ATTACK
     assert text[slice(*view.span(0, 6))] == "Ignore"
+
+
+@pytest.mark.parametrize("more", range(5))
+def test_a_long_run_in_base85_is_read_to_its_end_and_in_pieces(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+    said = f"{ATTACK} " * 1_000 + "!" * more
+    lengths: list[int] = []
+    of_groups = bases._of_groups
+
+    def counted(values: Any) -> bytes:
+        lengths.append(values.size)
+        return of_groups(values)
+
+    monkeypatch.setattr(bases, "_of_groups", counted)
+    for encoded in (base64.b85encode(said.encode()), base64.a85encode(said.encode())):
+        assert said in [view.text for view in views(encoded.decode()) if view.how == "base85"]
+    assert max(lengths) < len(said) / 2
 
 
 def test_words_that_were_run_together_are_parted_with_what_touches_them() -> None:
