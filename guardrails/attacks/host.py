@@ -62,7 +62,7 @@ _EMBEDDED = re2.compile(
 )
 _ODD_PORT = re2.compile(r"^[+0]\d+\w*$|^\d+[a-z]\w*$")
 # A path that begins with a letter, or a query: no mask, protocol, or second address.
-_FETCHED = re2.compile(r"^(?:[/\\?#]|/[a-z~_.?#][^,]*|[\\?#][^,]+)$")
+_ASKED_FOR = re2.compile(r"^(?:[/\\?#]|/[a-z~_.?#][^,]*|[\\?#][^,]+)$")
 _PROTOCOL = re2.compile(r"^/(?:tcp|udp|sctp)\b")
 # As lists write addresses so that they stand in columns.
 _PADDED = re2.compile(r"^(?:\d{3}\.){3}\d{3}$")
@@ -92,7 +92,7 @@ def judge(text: str, *, is_host: bool = False, allowed_hosts: Collection[str] = 
     score = 0.0
     if name.rstrip(".") == plain and (is_plain(plain) or plain in _LOCAL_HOSTS or _is_ipv6(plain)):
         if plain in _LOCAL_HOSTS or _is_inside(plain):
-            score = 0.7 if _ODD_PORT.match(port) else 0.55 if _FETCHED.match(path) else 0.0
+            score = 0.7 if _ODD_PORT.match(port) else 0.55 if _ASKED_FOR.match(path) else 0.0
     elif _is_below(plain, _ANSWERING):
         score = 0.7 if plain not in _ANSWERING or path else 0.0
     elif _is_spelled(name, plain, is_host=is_host) and _is_inside(plain.strip("[]")):
@@ -114,12 +114,17 @@ def _is_spelled(name: str, plain: str, *, is_host: bool) -> bool:
 
 def _split(text: str) -> tuple[str, str, str]:
     """Host, port and path; brackets stay around an address that has them, and a path of nothing keeps its colon."""
-    cut = min((text.find(mark) for mark in "/\\?#" if mark in text), default=len(text))
-    address, path = text[:cut], text[cut:]
+    address, path = cut(text)
     host, colon, port = address.rpartition(":")
     if colon and port and (host.endswith("]") or ":" not in host):
         return host, port, path
     return address, "", path
+
+
+def cut(text: str) -> tuple[str, str]:
+    """What stands before the path, query or fragment of an address without its scheme, and the rest of it."""
+    at = min((text.find(mark) for mark in "/\\?#" if mark in text), default=len(text))
+    return text[:at], text[at:]
 
 
 def _is_ipv6(host: str) -> bool:

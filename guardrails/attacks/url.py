@@ -11,6 +11,7 @@ import re2
 from guardrails.attacks.host import (
     INNER_AT,
     SSRF,
+    cut,
     is_allowed,
     is_inner_name,
     is_plain,
@@ -155,8 +156,7 @@ def _split(text: str) -> _Parts | None:
             rest = rest.lstrip("/\\")
         elif scheme not in _SCHEMES or " " in text:
             return None
-    cut = min((rest.find(mark) for mark in "/\\?#" if mark in rest), default=len(rest))
-    authority, path = rest[:cut], rest[cut:]
+    authority, path = cut(rest)
     users, _, address = authority.rpartition("@")
     if address.startswith("["):
         host, _, port = address[1:].partition("]")

@@ -53,22 +53,21 @@ def parted(text: str, raw: bytes) -> Reading | None:
         token = raw[start : min(end, start + _LONGEST_RUN)]
         cuts = known.get(token)
         if cuts is None:
-            if len(token) > room:
-                continue
-            cuts = known[token] = _part_all(token)
-            # What is told at once costs nothing to speak of.
-            room -= len(token) if cuts is not _NONE else 0
+            cuts = []
+            if _may_be_words(token) and len(token) <= room:
+                cuts, room = _part_all(token), room - len(token)
+            known[token] = cuts
         found += [(start + cut, start + cut, " ", 0) for cut in cuts]
     return excerpt(text, found, "parted")
 
 
-_NONE: list[int] = []
+def _may_be_words(token: bytes) -> bool:
+    """Told at once: neither a name in code, nor letters that no writing has one after the other."""
+    return sum(1 for _ in _SEAM.finditer(token)) <= _MOST_SEAMS * len(token) and reads_like_writing(token)
 
 
 def _part_all(token: bytes) -> list[int]:
-    """Where the words of a token begin that nothing parts; none if it is hardly of words, or a name in code."""
-    if sum(1 for _ in _SEAM.finditer(token)) > _MOST_SEAMS * len(token) or not reads_like_writing(token):
-        return _NONE
+    """Where the words of a token begin that nothing parts; none if it is hardly of words."""
     cuts: list[int] = []
     letters = known = 0
     for match in _RUN.finditer(token):
